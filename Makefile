@@ -1,0 +1,61 @@
+# `make demo` and `make test` need Python >= 3.11 and nothing else; everything is installed below this folder.
+
+STORE ?= sqlite
+ARGS ?=
+PYTHON ?= $(shell for p in python3.13 python3.12 python3.11 python3; do \
+	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)
+
+BIN := .venv/bin
+PIP := PIP_REQUIRE_VIRTUALENV= PIP_DISABLE_PIP_VERSION_CHECK=1 $(BIN)/python -m pip
+export PYTHONDONTWRITEBYTECODE := 1
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo run test lint types imports check fmt lock clean
+
+help: ## this list
+	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 10
+
+setup: .venv/ready ## install everything into .venv
+
+.venv/ready: requirements-dev.txt
+	@test -n "$(PYTHON)" || { echo "ttsprompt needs Python 3.11 or newer (make PYTHON=/path/to/python3)"; exit 1; }
+	$(PYTHON) -m venv --clear .venv
+	$(PIP) install --quiet --require-hashes -r requirements-dev.txt
+	@touch $@
+
+.venv-nexmo/ready: tests/e2e/old_client/requirements.txt
+	$(PYTHON) -m venv --clear .venv-nexmo
+	PIP_REQUIRE_VIRTUALENV= .venv-nexmo/bin/python -m pip install --quiet --require-hashes -r $<
+	@touch $@
+
+demo: setup ## place one call to a scripted callee and show what happens (STORE=sqlite)
+	$(BIN)/python -m devphone demo --store $(STORE)
+
+run: setup ## keep the functions and the dev phone running
+	$(BIN)/python -m devphone run
+
+test: setup .venv-nexmo/ready ## run the tests (ARGS="-k something")
+	$(BIN)/python -m pytest --cov --cov-report=term-missing $(ARGS)
+
+lint: setup ## style
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: setup ## types
+	$(BIN)/mypy
+
+imports: setup ## the direction of imports
+	$(BIN)/lint-imports
+
+check: lint types imports test ## everything that CI runs
+
+fmt: setup ## format, and mend what can be mended
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+lock: ## pin the newest releases that fit (needs uv)
+	for f in requirements requirements-dev tests/e2e/old_client/requirements; do \
+		uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header -o $$f.txt $$f.in || exit 1; done
+
+clean: ## remove what was installed and made
+	rm -rf .venv .venv-nexmo .coverage .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

@@ -1,0 +1,72 @@
+"""Stand-ins for the outside world that record what they were asked and can be told to fail."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+
+from ttsprompt.ports import CallbackRequest, CallbackResponse, CallOrder
+
+
+@dataclass
+class FakeClock:
+    """A clock that stands still but for `sleep` and `advance`; `on_sleep` runs while somebody waits."""
+
+    current: datetime = datetime(2026, 1, 1, 12, tzinfo=UTC)
+    slept: list[float] = field(default_factory=list)
+    on_sleep: Callable[[], None] | None = None
+
+    def now(self) -> datetime:
+        return self.current
+
+    def monotonic(self) -> float:
+        return self.current.timestamp()
+
+    def sleep(self, seconds: float) -> None:
+        self.slept.append(seconds)
+        if self.on_sleep is not None:
+            action, self.on_sleep = self.on_sleep, None
+            action()
+        self.advance(seconds)
+
+    def advance(self, seconds: float) -> None:
+        self.current += timedelta(seconds=seconds)
+
+
+@dataclass
+class FakeVoice:
+    """A Vonage that takes every call, or raises `error`; `meanwhile` runs before it answers."""
+
+    uuid: str | None = "63f61863-4a51-4f6b-86e1-46edebcf9356"
+    error: Exception | None = None
+    meanwhile: Callable[[CallOrder], None] | None = None
+    orders: list[CallOrder] = field(default_factory=list)
+    tokens: list[str] = field(default_factory=list)
+
+    def place_call(self, order: CallOrder, token: str) -> str | None:
+        self.orders.append(order)
+        self.tokens.append(token)
+        if self.meanwhile is not None:
+            self.meanwhile(order)
+        if self.error is not None:
+            raise self.error
+        return self.uuid
+
+
+@dataclass
+class FakeSender:
+    """A receiver that answers from `responses`, then 200 for ever; each send takes `takes_s` of the clock's time."""
+
+    clock: FakeClock
+    responses: list[CallbackResponse] = field(default_factory=list)
+    takes_s: float = 0
+    sent: list[CallbackRequest] = field(default_factory=list)
+    timeouts: list[float] = field(default_factory=list)
+
+    def send(self, request: CallbackRequest, *, now: datetime, timeout_s: float) -> CallbackResponse:
+        assert now == self.clock.now()
+        self.sent.append(request)
+        self.timeouts.append(timeout_s)
+        self.clock.advance(self.takes_s)
+        return self.responses.pop(0) if self.responses else CallbackResponse(http_status=200)

@@ -1,0 +1,1 @@
+"""The outside world: implementations of `ports`, and nothing that decides."""

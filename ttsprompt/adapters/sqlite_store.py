@@ -1,0 +1,191 @@
+"""The embedded store: one SQLite file, for development, tests and small installations.
+
+Each call is one row with its document as JSON. A random version changes with every write, so that a deleted and made
+again call is never taken for the old one.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import secrets
+import sqlite3
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from typing import Any, Final
+
+from ttsprompt.adapters.call_document import from_document, to_document
+from ttsprompt.domain.call import Call, Transition
+from ttsprompt.errors import CallExistsError, CallNotFoundError, CorruptRecordError, StoreUnavailableError
+from ttsprompt.ports import CallStore, Stored, Update
+
+BUSY_S: Final = 2.0
+"""How long one statement waits for another writer."""
+
+PATIENCE_S: Final = 4.0
+"""How long one method tries in all."""
+
+_SCHEMA: Final = """
+CREATE TABLE IF NOT EXISTS calls (
+    tid TEXT PRIMARY KEY,
+    version TEXT NOT NULL,
+    due_at REAL,
+    expire_at REAL NOT NULL,
+    document TEXT NOT NULL
+) WITHOUT ROWID;
+"""
+
+
+def open_sqlite_store(url: str) -> SqliteCallStore:
+    """Return the store of `sqlite:///relative.db` or `sqlite:////absolute.db`."""
+    return SqliteCallStore(url.removeprefix("sqlite:///"))
+
+
+class SqliteCallStore:
+    """Calls in one file. Safe under threads and processes; a connection a thread, made anew after a fork."""
+
+    def __init__(self, path: str) -> None:
+        self._path = path
+        self._local = threading.local()
+
+    def create(self, call: Call) -> Stored:
+        """Store a new call; see `CallStore`."""
+        stored = _stored(call)
+        with self._connection() as connection:
+            try:
+                connection.execute(
+                    "INSERT INTO calls (tid, version, due_at, expire_at, document) VALUES (?, ?, ?, ?, ?)",
+                    (call.tid, stored.version, _seconds(call.due_at), _seconds(call.expire_at), _encode(call)),
+                )
+            except sqlite3.IntegrityError:
+                raise CallExistsError from None
+        return stored
+
+    def get(self, tid: str) -> Stored:
+        """Return the call; see `CallStore`."""
+        with self._connection() as connection:
+            row = connection.execute("SELECT version, document FROM calls WHERE tid = ?", (tid,)).fetchone()
+        if row is None:
+            raise CallNotFoundError
+        return Stored(_decode(tid, row[1]), row[0])
+
+    def update(self, tid: str, fn: Callable[[Call], Transition], *, seen: Stored | None = None) -> Update:
+        """Replace the call by what `fn` makes of it, by compare-and-set; see `CallStore`."""
+        for attempt in _attempts():
+            current = seen if attempt == 0 and seen is not None else self.get(tid)
+            transition = fn(current.call)
+            if transition.call is current.call:
+                return Update(transition, current)
+            after = _stored(transition.call)
+            if self._replace(current, after):
+                return Update(transition, after)
+        raise StoreUnavailableError
+
+    def delete(self, tid: str, condition: Callable[[Call], bool], *, seen: Stored | None = None) -> bool:
+        """Delete the call if `condition` holds; see `CallStore`."""
+        for attempt in _attempts():
+            try:
+                current = seen if attempt == 0 and seen is not None else self.get(tid)
+            except CallNotFoundError:
+                return True
+            if not condition(current.call):
+                return False
+            with self._connection() as connection:
+                deleted = connection.execute(
+                    "DELETE FROM calls WHERE tid = ? AND version = ?", (tid, current.version)
+                ).rowcount
+            if deleted == 1:
+                return True
+        raise StoreUnavailableError
+
+    def _replace(self, before: Stored, after: Stored) -> bool:
+        call = after.call
+        with self._connection() as connection:
+            cursor = connection.execute(
+                "UPDATE calls SET version = ?, due_at = ?, expire_at = ?, document = ? WHERE tid = ? AND version = ?",
+                (
+                    after.version,
+                    _seconds(call.due_at),
+                    _seconds(call.expire_at),
+                    _encode(call),
+                    call.tid,
+                    before.version,
+                ),
+            )
+        return cursor.rowcount == 1
+
+    @contextmanager
+    def _connection(self) -> Iterator[sqlite3.Connection]:
+        """Lend this thread's connection. Each statement is its own transaction: none of ours needs two."""
+        try:
+            if getattr(self._local, "pid", None) != os.getpid():
+                self._local.connection = self._open()
+                self._local.pid = os.getpid()
+            yield self._local.connection
+        except sqlite3.Error as error:
+            raise StoreUnavailableError from error
+
+    def _open(self) -> sqlite3.Connection:
+        connection = sqlite3.connect(self._path, timeout=BUSY_S, isolation_level=None)
+        # Going over to WAL does not wait for other processes that do the same (sqlite.org/wal.html), so ask again.
+        for attempt in _attempts():
+            try:
+                connection.execute("PRAGMA journal_mode = WAL")
+                break
+            except sqlite3.OperationalError:
+                if attempt == _LAST_ATTEMPT:
+                    raise
+        # An answered tid must outlive a power cut, not just a crash of this process.
+        connection.execute("PRAGMA synchronous = FULL")
+        connection.executescript(_SCHEMA)
+        return connection
+
+
+_LAST_ATTEMPT: Final = 39
+
+
+def _attempts() -> Iterator[int]:
+    """Count attempts with a growing, jittered pause between them, for at most PATIENCE_S."""
+    deadline = time.monotonic() + PATIENCE_S
+    for attempt in range(_LAST_ATTEMPT + 1):
+        yield attempt
+        pause = random.uniform(0, min(0.001 * 2**attempt, 0.2))  # noqa: S311 - jitter
+        if time.monotonic() + pause > deadline:
+            return
+        time.sleep(pause)
+
+
+def _stored(call: Call) -> Stored:
+    return Stored(call, secrets.token_hex(8))
+
+
+def _seconds(at: datetime | None) -> float | None:
+    return None if at is None else at.timestamp()
+
+
+def _encode(call: Call) -> str:
+    return json.dumps(to_document(call), default=_encode_time, ensure_ascii=False, separators=(",", ":"))
+
+
+def _encode_time(value: datetime) -> dict[str, str]:
+    return {"$time": value.astimezone(UTC).isoformat()}
+
+
+def _decode(tid: str, text: str) -> Call:
+    try:
+        document = json.loads(text, object_hook=_decode_time)
+    except ValueError:
+        raise CorruptRecordError(tid) from None
+    return from_document(tid, document)
+
+
+def _decode_time(value: dict[str, Any]) -> Any:
+    return datetime.fromisoformat(value["$time"]) if value.keys() == {"$time"} else value
+
+
+def _fits(store: SqliteCallStore) -> CallStore:
+    return store

@@ -1,0 +1,96 @@
+"""Settings → adapters → use cases → the app: the one place that knows every part."""
+
+from __future__ import annotations
+
+import random
+import secrets
+import time
+import uuid
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from ttsprompt import __version__
+from ttsprompt.adapters.application_jwt import make_application_jwt
+from ttsprompt.adapters.callback_sender import RequestsCallbackSender
+from ttsprompt.adapters.sqlite_store import open_sqlite_store
+from ttsprompt.adapters.vonage_voice import VonageVoiceApi
+from ttsprompt.config import Settings, load_settings
+from ttsprompt.logs import configure_logging
+from ttsprompt.ports import CallbackSender, CallStore, Clock, VoiceApi
+from ttsprompt.service.calls import Calls
+from ttsprompt.service.delivery import Deliveries
+from ttsprompt.service.webhooks import Webhooks
+from ttsprompt.web.app import App
+
+USER_AGENT = f"ttsprompt/{__version__}"
+
+
+class SystemClock:
+    """The machine's clock."""
+
+    def now(self) -> datetime:
+        """Return the time of day, UTC."""
+        return datetime.now(UTC)
+
+    def monotonic(self) -> float:
+        """Return seconds that only go forward."""
+        return time.monotonic()
+
+    def sleep(self, seconds: float) -> None:
+        """Wait."""
+        time.sleep(seconds)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Parts:
+    """Replacements for the outside world, for tests; None means the real thing."""
+
+    store: CallStore | None = None
+    voice: VoiceApi | None = None
+    sender: CallbackSender | None = None
+    clock: Clock | None = None
+
+
+def start(environ: Mapping[str, str]) -> Settings:
+    """Read the settings and set up logging.
+
+    Raises:
+        SettingsError: the service must not start.
+    """
+    settings = load_settings(environ)
+    configure_logging(settings.log_level, settings.google_cloud_project)
+    return settings
+
+
+def build_app(settings: Settings, parts: Parts = Parts()) -> App:
+    """Return the public function."""
+    clock = parts.clock or SystemClock()
+    store = parts.store or open_sqlite_store(settings.call_store)
+    real_sender = RequestsCallbackSender(
+        settings.callback_signing_keys, allow_private=settings.allow_private_callbacks, user_agent=USER_AGENT
+    )
+    sender = parts.sender or real_sender
+    deliveries = Deliveries(
+        store=store, sender=sender, clock=clock, policy=settings.policy, random=random.SystemRandom().random
+    )
+    return App(
+        calls=Calls(
+            store=store,
+            voice=parts.voice or VonageVoiceApi(settings.vonage_api_url, USER_AGENT),
+            clock=clock,
+            policy=settings.policy,
+            base_url=settings.base_url,
+            answer_mode=settings.answer_mode,
+            new_tid=lambda: str(uuid.uuid4()),
+            new_token=lambda: secrets.token_urlsafe(32),
+        ),
+        webhooks=Webhooks(
+            store=store, deliveries=deliveries, clock=clock, policy=settings.policy, base_url=settings.base_url
+        ),
+        clock=clock,
+        make_jwt=make_application_jwt,
+        callback_public_keys=real_sender.public_keys,
+        allow_private_callbacks=settings.allow_private_callbacks,
+        vonage_signature_secret=settings.vonage_signature_secret,
+    )

@@ -1,0 +1,113 @@
+"""What can happen to a call, in our own words. Vonage's words are turned into these in `web/vonage_webhooks.py`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+
+
+class TerminalStatus(StrEnum):
+    """The statuses after which Vonage sends no more speech or keys (vonage-voice §3.3)."""
+
+    BUSY = "busy"
+    CANCELLED = "cancelled"
+    COMPLETED = "completed"
+    FAILED = "failed"
+    REJECTED = "rejected"
+    TIMEOUT = "timeout"
+    UNANSWERED = "unanswered"
+
+
+class DeliveryOutcome(StrEnum):
+    """What one try to deliver the callback came to."""
+
+    DELIVERED = "delivered"
+    FAILED = "failed"
+    GONE = "gone"
+    """The receiver answered 410: stop for good (Standard Webhooks)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Placed:
+    """Vonage accepted the call (201). `uuid` is its name for the leg, None when its answer could not be read."""
+
+    uuid: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class PlacementUnclear:
+    """The request to Vonage was sent and no clear answer came."""
+
+
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """Somebody, or something, picked up."""
+
+
+@dataclass(frozen=True, slots=True)
+class MachineDetected:
+    """Vonage's machine detection heard a machine."""
+
+
+@dataclass(frozen=True, slots=True)
+class KeysEntered:
+    """Question number `step` was answered by `keys` ("" is silence). `token` is the key of the call's MACs."""
+
+    step: int
+    keys: str = field(repr=False)
+    token: str = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Terminated:
+    """Vonage says the call is over. `duration` is in seconds, `price` in EUR as a decimal string."""
+
+    status: TerminalStatus
+    detail: str | None = None
+    disconnected_by: str | None = None
+    duration: int | None = None
+    price: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class GraceElapsed:
+    """The handler of the ending event has waited for keys that may still have been on their way."""
+
+
+@dataclass(frozen=True, slots=True)
+class Claimed:
+    """A sweep takes the call: until then no other sweep works on it."""
+
+    until: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Overdue:
+    """The sweep that claimed the call until `claimed_until` finds that nothing has happened to it since."""
+
+    claimed_until: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class DeliveryTried:
+    """One try to deliver the callback. `retry_at` is when the next is due, None when the schedule is used up."""
+
+    outcome: DeliveryOutcome
+    http_status: int | None
+    fault: str | None
+    retry_at: datetime | None
+
+
+Event = (
+    Placed
+    | PlacementUnclear
+    | Answered
+    | MachineDetected
+    | KeysEntered
+    | Terminated
+    | GraceElapsed
+    | Claimed
+    | Overdue
+    | DeliveryTried
+)

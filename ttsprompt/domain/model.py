@@ -1,0 +1,286 @@
+"""A call's data, and the phases its life goes through. What moves it from one to the next is in `call.py`."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import Final
+
+from ttsprompt.domain import timing
+from ttsprompt.domain.verdict import MAX_REPLAYS, Entry, Reason, Secrets, Status, reason_of_entries, tries_used
+
+TRIES_KEPT: Final = 50
+"""How many tries to deliver are kept; a redelivered call may have more behind it."""
+
+
+class State(StrEnum):
+    """How far the call has come; it only moves forward."""
+
+    PLACING = "placing"
+    PLACED = "placed"
+    ANSWERED = "answered"
+    ENDED = "ended"
+
+
+class Phase(StrEnum):
+    """What the call is waiting for. Derived from the call's data, so the two cannot disagree."""
+
+    PLACING = "placing"
+    """Recorded; Vonage has not answered yet, or not clearly."""
+    PLACED = "placed"
+    """Vonage has taken the call; nobody has picked up."""
+    ANSWERED = "answered"
+    """Somebody picked up and the question is open."""
+    DECIDED = "decided"
+    """The verdict is known and the call has not ended."""
+    GRACE = "grace"
+    """The call ended with its question open: keys may still be on their way."""
+    SETTLED = "settled"
+    """The verdict is known and the call is over: the callback is due, or done."""
+
+
+class DeliveryState(StrEnum):
+    """How far the callback has come."""
+
+    NONE = "none"
+    PENDING = "pending"
+    DELIVERED = "delivered"
+    UNDELIVERABLE = "undeliverable"
+
+
+class CallbackMethod(StrEnum):
+    """How the callback is made."""
+
+    GET = "GET"
+    POST = "POST"
+
+
+class CallbackFormat(StrEnum):
+    """What a POST callback carries."""
+
+    FORM = "form"
+    JSON = "json"
+
+
+class MachineDetection(StrEnum):
+    """What Vonage does when a machine picks up (vonage-voice §1.1)."""
+
+    HANGUP = "hangup"
+    CONTINUE = "continue"
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """The outcome; decided once and never replaced."""
+
+    reason: Reason
+    decided_at: datetime
+
+    @property
+    def status(self) -> Status:
+        """The outcome in the tutorial's words."""
+        return self.reason.status
+
+
+@dataclass(frozen=True, slots=True)
+class Prompts:
+    """What the callee hears, and in which voice (talk options: vonage-voice §2.1). Erased when the call settles."""
+
+    text: str = field(repr=False)
+    bye_text: str | None = field(default=None, repr=False)
+    failed_text: str | None = field(default=None, repr=False)
+    language: str = "en-US"
+    style: int | None = None
+    premium: bool | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class CallbackTarget:
+    """Where and how the outcome is reported."""
+
+    url: str = field(repr=False)
+    method: CallbackMethod = CallbackMethod.POST
+    format: CallbackFormat = CallbackFormat.FORM
+
+
+@dataclass(frozen=True, slots=True)
+class DeliveryTry:
+    """One try to deliver the callback: the receiver's status, or what went wrong before there was one."""
+
+    at: datetime
+    http_status: int | None
+    fault: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """The callback's progress. `tries_made` counts since the schedule began; `tries` keeps the last ones."""
+
+    state: DeliveryState = DeliveryState.NONE
+    tries_made: int = 0
+    tries: tuple[DeliveryTry, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class TimelineEntry:
+    """Something that happened, for people. `details` holds no number, PIN or key."""
+
+    at: datetime
+    event: str
+    details: Mapping[str, str | int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """The operator's choices that the rules depend on (design §6)."""
+
+    retry_schedule: tuple[timedelta, ...] = tuple(
+        timedelta(seconds=s) for s in (60, 300, 1800, 7200, 14400, 28800, 43200, 57600, 86400, 86400)
+    )
+    retention: timedelta = timedelta(days=30)
+    stale_after: timedelta | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One request's call, from the record made before dialling to the callback's last try."""
+
+    tid: str
+    application_id: str
+    to: str = field(repr=False)
+    callback: CallbackTarget
+    tries_allowed: int
+    max_digits: int
+    input_timeout_s: int
+    ringing_timeout_s: int
+    length_timer_s: int
+    token_hash: str = field(repr=False)
+    created_at: datetime
+    expire_at: datetime
+    due_at: datetime | None
+    prompts: Prompts | None = None
+    secrets: Secrets | None = field(default=None, repr=False)
+    reference: str | None = None
+    machine_detection: MachineDetection | None = None
+    fingerprint: str | None = field(default=None, repr=False)
+    state: State = State.PLACING
+    uuid: str | None = None
+    placement_unclear: bool = False
+    verdict: Verdict | None = None
+    entries: tuple[Entry, ...] = ()
+    answered_at: datetime | None = None
+    ended_at: datetime | None = None
+    settled_at: datetime | None = None
+    disconnected_by: str | None = None
+    duration_s: int | None = None
+    price: str | None = None
+    payload: str | None = field(default=None, repr=False)
+    delivery: Delivery = Delivery()
+    timeline: tuple[TimelineEntry, ...] = ()
+
+    @property
+    def phase(self) -> Phase:
+        """What the call is waiting for."""
+        if self.settled_at is not None:
+            return Phase.SETTLED
+        if self.state is State.ENDED:
+            return Phase.GRACE
+        if self.verdict is not None:
+            return Phase.DECIDED
+        return Phase(self.state.value)
+
+    @property
+    def tries_used(self) -> int:
+        """How many entries were judged, the right one and a rejection included."""
+        return tries_used(self.entries)
+
+    @property
+    def current_step(self) -> int:
+        """The number of the last question asked; the first is 1 and is asked when the call is placed."""
+        decided_by_entry = reason_of_entries(self.entries, self.tries_allowed) is not None
+        return len(self.entries) if decided_by_entry else len(self.entries) + 1
+
+    def is_authentic(self, token: str) -> bool:
+        """Tell in constant time whether `token` is the one given to Vonage for this call."""
+        return hmac.compare_digest(hash_token(token), self.token_hash)
+
+    def noted(self, at: datetime, event: str, **details: str | int | None) -> Call:
+        """Return the call with one more line in its timeline; details that are None are left out."""
+        known = {name: value for name, value in details.items() if value is not None}
+        return replace(self, timeline=(*self.timeline, TimelineEntry(at, event, known)))
+
+
+def hash_token(token: str) -> str:
+    """Return SHA-256 of the webhook token, in hex: all that the store keeps of it."""
+    return hashlib.sha256(token.encode("utf-8", "surrogatepass")).hexdigest()
+
+
+def new_call(
+    *,
+    tid: str,
+    application_id: str,
+    to: str,
+    callback: CallbackTarget,
+    prompts: Prompts,
+    secrets: Secrets,
+    token_hash: str,
+    tries_allowed: int,
+    max_digits: int,
+    input_timeout_s: int,
+    ringing_timeout_s: int,
+    now: datetime,
+    policy: Policy,
+    reference: str | None = None,
+    machine_detection: MachineDetection | None = None,
+    fingerprint: str | None = None,
+) -> Call:
+    """Return the record that is stored before anything is dialled."""
+    call = Call(
+        tid=tid,
+        application_id=application_id,
+        to=to,
+        callback=callback,
+        prompts=prompts,
+        secrets=secrets,
+        token_hash=token_hash,
+        tries_allowed=tries_allowed,
+        max_digits=max_digits,
+        input_timeout_s=input_timeout_s,
+        ringing_timeout_s=ringing_timeout_s,
+        length_timer_s=timing.length_timer_s(
+            text=prompts.text,
+            bye_text=prompts.bye_text,
+            failed_text=prompts.failed_text,
+            tries=tries_allowed,
+            replays=MAX_REPLAYS,
+            input_timeout_s=input_timeout_s,
+        ),
+        reference=reference,
+        machine_detection=machine_detection,
+        fingerprint=fingerprint,
+        created_at=now,
+        expire_at=now + policy.retention,
+        due_at=None,
+    )
+    return replace(call, due_at=alive_due_at(call, policy)).noted(now, "created")
+
+
+def alive_due_at(call: Call, policy: Policy) -> datetime:
+    """Return when a call that has not ended is given up: later than Vonage's own timers would end it."""
+    if policy.stale_after is not None:
+        return call.created_at + policy.stale_after
+    text = call.prompts.text if call.prompts else ""
+    bye_text = (call.prompts.bye_text if call.prompts else None) or ""
+    if call.verdict is not None:
+        spoken = timedelta(seconds=timing.speaking_time_s(bye_text))
+        return call.verdict.decided_at + spoken + timing.DECIDED_MARGIN
+    if call.answered_at is not None:
+        return call.answered_at + timedelta(seconds=call.length_timer_s) + timing.ALIVE_MARGIN
+    ringing_and_first_question = timedelta(
+        seconds=call.ringing_timeout_s + timing.speaking_time_s(text) + call.input_timeout_s
+    )
+    return call.created_at + ringing_and_first_question + timing.ALIVE_MARGIN

@@ -1,0 +1,47 @@
+"""How long things take on the phone, in seconds: what we ask Vonage for, and when a call needs attention."""
+
+from __future__ import annotations
+
+import math
+import re
+from datetime import timedelta
+from typing import Final
+
+CHARACTERS_PER_SECOND: Final = 4
+"""A slow voice; languages such as Chinese say about this many characters a second, English far more."""
+
+MAX_LENGTH_TIMER_S: Final = 7200
+GRACE: Final = timedelta(seconds=3)
+"""How long after the end of a call keys may still arrive: Vonage's webhooks are not ordered (vonage-voice §3.3)."""
+
+CRASH_NET: Final = timedelta(seconds=15)
+"""The first try of the callback is over by then; if its outcome is not stored, the process died."""
+
+ALIVE_MARGIN: Final = timedelta(seconds=60)
+DECIDED_MARGIN: Final = timedelta(seconds=30)
+
+_TAG: Final = re.compile(r"<[^>]*>")
+_BREAK: Final = re.compile(
+    r"<break\b[^>]*\btime\s*=\s*[\"']\s*([0-9]{1,6}(?:\.[0-9]{1,6})?)\s*(ms|s)\s*[\"']", re.ASCII
+)
+
+
+def speaking_time_s(text: str) -> float:
+    """Return how long `text` takes to speak at most, with the breaks that its SSML states."""
+    if not text.lstrip().startswith("<speak"):
+        return len(text) / CHARACTERS_PER_SECOND
+    breaks = sum(float(n) / (1000 if unit == "ms" else 1) for n, unit in _BREAK.findall(text))
+    return len(_TAG.sub("", text)) / CHARACTERS_PER_SECOND + breaks
+
+
+def length_timer_s(
+    *, text: str, bye_text: str | None, failed_text: str | None, tries: int, replays: int, input_timeout_s: int
+) -> int:
+    """Return the longest an answered call can sensibly take: Vonage hangs up after that."""
+    spoken = (
+        (1 + replays) * speaking_time_s(text)
+        + (tries - 1) * speaking_time_s(failed_text or text)
+        + speaking_time_s(bye_text or "")
+    )
+    questions = (tries + replays) * (input_timeout_s + 5)
+    return min(math.ceil(spoken + questions + 60), MAX_LENGTH_TIMER_S)

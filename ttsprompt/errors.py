@@ -1,0 +1,185 @@
+"""Everything that can go wrong, as one tree. Each error has a stable `code` that callers see (docs/api.md).
+
+    TtsPromptError
+    ├── MalformedRequestError      malformed            the body or a header cannot be read at all
+    ├── UnsupportedMediaTypeError  unsupported_media_type
+    ├── TooLargeError              too_large
+    ├── InvalidFieldsError         invalid_fields       read, but fields break a rule; lists every fault
+    ├── UnauthenticatedError       unauthenticated      no usable credential
+    ├── NotFoundError              not_found            no such resource, or not for this token
+    │   └── CallNotFoundError
+    ├── MethodNotAllowedError      method_not_allowed
+    ├── CallExistsError            (never leaves the service) the tid is taken
+    ├── CorruptRecordError         internal             a stored record cannot be understood
+    ├── StoreUnavailableError      store_unavailable    the record could not be read or written for sure
+    └── VendorError                what Vonage's answer, or its lack, means
+        ├── VendorRefusedError       vendor_refused       definite: no call was placed
+        ├── VendorRateLimitedError   vendor_rate_limited  definite: no call was placed, try again
+        ├── VendorUnreachableError   vendor_unreachable   no connection was made: no call was placed
+        └── VendorUnclearError       vendor_unclear       sent, no clear answer: the phone may be ringing
+
+Anything else is a bug and becomes an opaque `internal` 500.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import ClassVar
+
+
+@dataclass(frozen=True, slots=True)
+class FieldFault:
+    """One broken rule of one field. `message` is for people and never quotes the value (it may be a PIN)."""
+
+    field: str
+    code: str
+    message: str
+
+
+class TtsPromptError(Exception):
+    """Base of all expected errors; `detail` is one sentence, safe to show to the caller."""
+
+    code: ClassVar[str]
+
+    def __init__(self, detail: str) -> None:
+        super().__init__(detail)
+        self.detail = detail
+
+
+class MalformedRequestError(TtsPromptError):
+    """The body or a header cannot be read at all."""
+
+    code = "malformed"
+
+
+class UnsupportedMediaTypeError(TtsPromptError):
+    """The body is of a type this route does not read."""
+
+    code = "unsupported_media_type"
+
+
+class TooLargeError(TtsPromptError):
+    """The body is over the limit."""
+
+    code = "too_large"
+
+
+class InvalidFieldsError(TtsPromptError):
+    """The body was read, but some of its fields break a rule."""
+
+    code = "invalid_fields"
+
+    def __init__(self, faults: Sequence[FieldFault]) -> None:
+        names = ", ".join(dict.fromkeys(fault.field for fault in faults))
+        super().__init__(f"The request was not accepted; see errors for: {names}.")
+        self.faults = tuple(faults)
+
+
+class UnauthenticatedError(TtsPromptError):
+    """There is no credential, or one that cannot be valid."""
+
+    code = "unauthenticated"
+
+
+class NotFoundError(TtsPromptError):
+    """Nothing is here, or nothing that this token may see."""
+
+    code = "not_found"
+
+
+class CallNotFoundError(NotFoundError):
+    """The store holds no such call."""
+
+    def __init__(self) -> None:
+        super().__init__("There is no such call.")
+
+
+class MethodNotAllowedError(TtsPromptError):
+    """The path exists, but not for this method."""
+
+    code = "method_not_allowed"
+
+    def __init__(self, allowed: Sequence[str]) -> None:
+        super().__init__(f"This path takes {' or '.join(allowed)}.")
+        self.allowed = tuple(allowed)
+
+
+class CallExistsError(TtsPromptError):
+    """A call of this tid is already stored."""
+
+    code = "idempotency_conflict"
+
+    def __init__(self) -> None:
+        super().__init__("A call of this tid is already stored.")
+
+
+class CorruptRecordError(TtsPromptError):
+    """A stored record cannot be understood: written by something else, or by a later version."""
+
+    code = "internal"
+
+    def __init__(self, tid: str) -> None:
+        super().__init__("The record of this call cannot be read.")
+        self.tid = tid
+
+
+class StoreUnavailableError(TtsPromptError):
+    """The store did not answer, so it is not known whether the write was applied."""
+
+    code = "store_unavailable"
+
+    def __init__(self, detail: str = "The store did not answer in time. Try again.") -> None:
+        super().__init__(detail)
+
+
+class VendorError(TtsPromptError):
+    """What Vonage's answer means; `trace_id` is Vonage's reference for its support."""
+
+    code = "vendor_refused"
+
+    def __init__(self, detail: str, *, trace_id: str | None = None) -> None:
+        super().__init__(detail)
+        self.trace_id = trace_id
+
+
+class VendorRefusedError(VendorError):
+    """Vonage refused for certain: no call was placed. `vendor_status` is its HTTP status."""
+
+    def __init__(
+        self,
+        detail: str,
+        *,
+        vendor_status: int,
+        faults: Sequence[FieldFault] = (),
+        trace_id: str | None = None,
+    ) -> None:
+        super().__init__(detail, trace_id=trace_id)
+        self.vendor_status = vendor_status
+        self.faults = tuple(faults)
+
+
+class VendorRateLimitedError(VendorError):
+    """Vonage throttled the request: no call was placed. `retry_after_s` says when to ask again, in seconds."""
+
+    code = "vendor_rate_limited"
+
+    def __init__(self, detail: str, *, retry_after_s: int = 1, trace_id: str | None = None) -> None:
+        super().__init__(detail, trace_id=trace_id)
+        self.retry_after_s = retry_after_s
+
+
+class VendorUnreachableError(VendorError):
+    """No connection to Vonage was made: no call was placed."""
+
+    code = "vendor_unreachable"
+
+
+class VendorUnclearError(VendorError):
+    """The request was sent and no clear answer came: the phone may be ringing, so it must not be sent again.
+
+    `tid` is filled in by the use case, so that the caller can follow the call.
+    """
+
+    code = "vendor_unclear"
+    tid: str | None = None

@@ -1,0 +1,125 @@
+"""What the service needs from outside. Adapters implement these; tests may replace them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Protocol
+
+from ttsprompt.domain.call import Call, Transition
+from ttsprompt.domain.model import CallbackFormat, CallbackMethod, MachineDetection
+from ttsprompt.domain.ncco import Ncco
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """A call as the store holds it. `version` changes with every write and means something to the store alone."""
+
+    call: Call
+    version: object
+
+
+@dataclass(frozen=True, slots=True)
+class Update:
+    """What `CallStore.update` committed, and the call as it is stored now."""
+
+    transition: Transition
+    stored: Stored
+
+
+class CallStore(Protocol):
+    """Calls by tid. Every method may raise StoreUnavailableError, and every one is bounded in time."""
+
+    def create(self, call: Call) -> Stored:
+        """Store a new call.
+
+        Raises:
+            CallExistsError: the tid is taken; nothing was written.
+        """
+
+    def get(self, tid: str) -> Stored:
+        """Return the call.
+
+        Raises:
+            CallNotFoundError: there is none.
+        """
+
+    def update(self, tid: str, fn: Callable[[Call], Transition], *, seen: Stored | None = None) -> Update:
+        """Replace the call by what `fn` makes of it, unless somebody else wrote in between: then run `fn` again.
+
+        `fn` must be pure. When it returns the very call it was given, nothing is written. An exception of `fn` passes
+        through and nothing is written. `seen` saves the first read; if it is out of date the call is read after all.
+
+        Raises:
+            CallNotFoundError: there is no such call, or no longer.
+        """
+
+    def delete(self, tid: str, condition: Callable[[Call], bool], *, seen: Stored | None = None) -> bool:
+        """Delete the call if `condition` holds for it as it is at that moment; tell whether it is gone."""
+
+
+@dataclass(frozen=True, slots=True)
+class CallOrder:
+    """What Vonage is asked to do; exactly one of `ncco` and `answer_url` is set. Times are in seconds."""
+
+    to: str = field(repr=False)
+    from_: str = field(repr=False)
+    event_url: str = field(repr=False)
+    ringing_timer_s: int
+    length_timer_s: int
+    ncco: Ncco | None = field(default=None, repr=False)
+    answer_url: str | None = field(default=None, repr=False)
+    machine_detection: MachineDetection | None = None
+
+
+class VoiceApi(Protocol):
+    """The Voice API of Vonage. `token` is the caller's application JWT, used for this one request."""
+
+    def place_call(self, order: CallOrder, token: str) -> str | None:
+        """Ask for one phone call, once; return Vonage's uuid, or None when it accepted but its answer is unreadable.
+
+        Raises:
+            VendorRefusedError, VendorRateLimitedError, VendorUnreachableError: no call was placed.
+            VendorUnclearError: the request was sent and no clear answer came; the phone may be ringing.
+        """
+
+
+@dataclass(frozen=True, slots=True)
+class CallbackRequest:
+    """One callback to send; `payload` is sent as it is, in the query (GET) or as the body (POST)."""
+
+    webhook_id: str
+    url: str = field(repr=False)
+    method: CallbackMethod
+    format: CallbackFormat
+    payload: str = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class CallbackResponse:
+    """What came of it: the receiver's status, or the kind of fault that kept it from answering."""
+
+    http_status: int | None = None
+    fault: str | None = None
+    retry_after_s: float | None = None
+
+
+class CallbackSender(Protocol):
+    """Sends callbacks to addresses that callers chose, so that it must be safe whatever they chose."""
+
+    def send(self, request: CallbackRequest, *, now: datetime, timeout_s: float) -> CallbackResponse:
+        """Send once and return within `timeout_s` by the wall clock; a failure is a value, never an exception."""
+
+
+class Clock(Protocol):
+    """The time."""
+
+    def now(self) -> datetime:
+        """Return the time of day, UTC."""
+
+    def monotonic(self) -> float:
+        """Return seconds that only go forward."""
+
+    def sleep(self, seconds: float) -> None:
+        """Wait."""

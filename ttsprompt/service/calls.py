@@ -1,0 +1,151 @@
+"""What callers ask for: place a call."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from ttsprompt.call_request import CallRequest
+from ttsprompt.domain import events, ncco
+from ttsprompt.domain.call import apply
+from ttsprompt.domain.model import Call, CallbackTarget, Policy, Prompts, State, hash_token, new_call
+from ttsprompt.domain.verdict import Secrets, keyed_mac
+from ttsprompt.errors import (
+    StoreUnavailableError,
+    TtsPromptError,
+    VendorRateLimitedError,
+    VendorRefusedError,
+    VendorUnclearError,
+    VendorUnreachableError,
+)
+from ttsprompt.ports import CallOrder, CallStore, Clock, Stored, VoiceApi
+
+log = logging.getLogger(__name__)
+
+
+class AnswerMode(StrEnum):
+    """Where the first NCCO comes from: sent along when the call is placed, or fetched from us by Vonage."""
+
+    INLINE = "inline"
+    WEBHOOK = "webhook"
+
+
+@dataclass(frozen=True, slots=True)
+class Credential:
+    """The caller's Vonage application token: for this request only, never stored, never logged."""
+
+    application_id: str
+    token: str = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Calls:
+    """The callers' use cases."""
+
+    store: CallStore
+    voice: VoiceApi
+    clock: Clock
+    policy: Policy
+    base_url: str
+    answer_mode: AnswerMode
+    new_tid: Callable[[], str]
+    new_token: Callable[[], str]
+
+    def place(self, request: CallRequest, credential: Credential) -> str:
+        """Phone somebody once; return the tid.
+
+        The record is made first, so that whatever happens from then on, webhooks find the call and the outcome is
+        reported. It is taken back only when it is certain that no call was placed.
+
+        Raises:
+            StoreUnavailableError: the record could not be made for sure; nothing was dialled.
+            VendorRefusedError, VendorRateLimitedError, VendorUnreachableError: no call was placed; nothing is kept.
+            VendorUnclearError: the phone may be ringing; its `tid` is set and the outcome will be reported.
+        """
+        token = self.new_token()
+        try:
+            stored = self.store.create(self._record(request, credential, token))
+        except StoreUnavailableError:
+            raise StoreUnavailableError("The call could not be recorded, so nothing was dialled. Try again.") from None
+        tid = stored.call.tid
+        urls = ncco.WebhookUrls(self.base_url, tid, token)
+        try:
+            uuid = self.voice.place_call(self._order(request, stored.call, urls), credential.token)
+        except (VendorRefusedError, VendorRateLimitedError, VendorUnreachableError) as error:
+            log.warning(
+                "vendor_refused", extra={"fields": {"tid": tid, "code": error.code, "trace_id": error.trace_id}}
+            )
+            self._take_back(stored)
+            raise
+        except VendorUnclearError as error:
+            log.error("vendor_unclear", extra={"fields": {"tid": tid, "trace_id": error.trace_id}})
+            self._note(stored, events.PlacementUnclear())
+            error.tid = tid
+            raise
+        log.info("call_placed", extra={"fields": {"tid": tid, "uuid": uuid}})
+        self._note(stored, events.Placed(uuid))
+        return tid
+
+    def _record(self, request: CallRequest, credential: Credential, token: str) -> Call:
+        return new_call(
+            tid=self.new_tid(),
+            application_id=credential.application_id,
+            to=request.to,
+            callback=CallbackTarget(request.callback, request.callback_method, request.callback_format),
+            prompts=Prompts(
+                text=request.text,
+                bye_text=request.bye_text,
+                failed_text=request.failed_text,
+                language=request.language,
+                style=request.style,
+                premium=request.premium,
+            ),
+            secrets=Secrets(
+                pin_mac=keyed_mac(token, request.pin_code),
+                reject_mac=keyed_mac(token, request.reject_code) if request.reject_code else None,
+            ),
+            token_hash=hash_token(token),
+            tries_allowed=request.attempts,
+            max_digits=request.max_digits,
+            input_timeout_s=request.input_timeout,
+            ringing_timeout_s=request.ringing_timeout,
+            now=self.clock.now(),
+            policy=self.policy,
+            reference=request.reference,
+            machine_detection=request.machine_detection,
+        )
+
+    def _order(self, request: CallRequest, call: Call, urls: ncco.WebhookUrls) -> CallOrder:
+        inline = self.answer_mode is AnswerMode.INLINE
+        return CallOrder(
+            to=request.to,
+            from_=request.from_,
+            ncco=ncco.opening(call, urls) if inline else None,
+            answer_url=None if inline else urls.answer(),
+            event_url=urls.event(),
+            ringing_timer_s=call.ringing_timeout_s,
+            length_timer_s=call.length_timer_s,
+            machine_detection=call.machine_detection,
+        )
+
+    def _note(self, stored: Stored, event: events.Placed | events.PlacementUnclear) -> None:
+        """Add what is known of the placement. A failure changes nothing for the caller: the call is under way."""
+        try:
+            self.store.update(
+                stored.call.tid, lambda call: apply(call, event, self.clock.now(), self.policy), seen=stored
+            )
+        except TtsPromptError as error:
+            log.error("placement_not_noted", extra={"fields": {"tid": stored.call.tid, "code": error.code}})
+
+    def _take_back(self, stored: Stored) -> None:
+        """Delete the record of a call that was not placed, so that the same request may come again."""
+        try:
+            self.store.delete(stored.call.tid, _is_untouched, seen=stored)
+        except StoreUnavailableError as error:
+            log.error("record_not_deleted", extra={"fields": {"tid": stored.call.tid, "code": error.code}})
+
+
+def _is_untouched(call: Call) -> bool:
+    return call.state is State.PLACING and call.verdict is None

@@ -1,0 +1,82 @@
+"""What Vonage tells us: a call was answered, keys were pressed, the call moved on or ended."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from ttsprompt.domain import events, ncco, timing
+from ttsprompt.domain.call import Transition, apply
+from ttsprompt.domain.model import Call, Policy
+from ttsprompt.errors import CallNotFoundError
+from ttsprompt.ports import CallStore, Clock
+from ttsprompt.service.delivery import Deliveries
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Webhooks:
+    """Vonage's use cases. Each takes the webhook token; a wrong one and an unknown tid are the same error."""
+
+    store: CallStore
+    deliveries: Deliveries
+    clock: Clock
+    policy: Policy
+    base_url: str
+
+    def answer(self, tid: str, token: str) -> ncco.Ncco:
+        """Return what the call hears first.
+
+        Raises:
+            CallNotFoundError: unknown tid or wrong token.
+        """
+        call = self.store.get(tid).call
+        _authenticate(call, token)
+        return ncco.opening(call, self._urls(tid, token))
+
+    def input(self, tid: str, token: str, step: int, keys: str) -> ncco.Ncco:
+        """Judge the answer to question `step`, once; return what the call hears next.
+
+        Raises:
+            CallNotFoundError: unknown tid, wrong token, or a question that was not asked.
+        """
+
+        def judge(call: Call) -> Transition:
+            _authenticate(call, token)
+            if not ncco.was_asked(call, step):
+                raise CallNotFoundError
+            return apply(call, events.KeysEntered(step, keys, token), self.clock.now(), self.policy)
+
+        call = self.store.update(tid, judge).stored.call
+        return ncco.reply(call, step, self._urls(tid, token))
+
+    def event(self, tid: str, token: str, event: events.Answered | events.MachineDetected | events.Terminated) -> None:
+        """Apply what happened. If it settles the call, try to deliver the callback within Vonage's patience.
+
+        Raises:
+            CallNotFoundError: unknown tid or wrong token.
+        """
+        began = self.clock.monotonic()
+
+        def happen(call: Call) -> Transition:
+            _authenticate(call, token)
+            return apply(call, event, self.clock.now(), self.policy)
+
+        update = self.store.update(tid, happen)
+        if update.transition.grace:
+            # The PIN may have been keyed just before the hang-up and still be on its way to us. If this process dies
+            # while it waits, the call is due for the sweep.
+            self.clock.sleep(timing.GRACE.total_seconds())
+            update = self.store.update(
+                tid,
+                lambda call: apply(call, events.GraceElapsed(), self.clock.now(), self.policy),
+                seen=update.stored,
+            )
+        if update.transition.settled:
+            self.deliveries.deliver_within_webhook(update.stored, began)
+
+    def _urls(self, tid: str, token: str) -> ncco.WebhookUrls:
+        return ncco.WebhookUrls(self.base_url, tid, token)
+
+
+def _authenticate(call: Call, token: str) -> None:
+    if not call.is_authentic(token):
+        raise CallNotFoundError

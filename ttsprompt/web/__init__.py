@@ -1,0 +1,1 @@
+"""HTTP in and out: routes, bodies, authentication, problem+json."""

@@ -1,0 +1,176 @@
+"""The public function: path and method to use case, and every error to problem+json."""
+
+from __future__ import annotations
+
+import json
+import logging
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from flask import Request, Response
+from werkzeug.exceptions import HTTPException, MethodNotAllowed
+from werkzeug.routing import Map, Rule
+
+from ttsprompt import __version__
+from ttsprompt.errors import (
+    CallNotFoundError,
+    FieldFault,
+    InvalidFieldsError,
+    MethodNotAllowedError,
+    NotFoundError,
+    TtsPromptError,
+    UnauthenticatedError,
+    UnsupportedMediaTypeError,
+)
+from ttsprompt.ports import Clock
+from ttsprompt.service.calls import Calls, Credential
+from ttsprompt.service.webhooks import Webhooks
+from ttsprompt.web import bodies, callers, problems, vonage_signature, vonage_webhooks
+
+log = logging.getLogger(__name__)
+
+_TID: Final = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.ASCII)
+_STEP: Final = re.compile(r"[0-9]{1,3}", re.ASCII)
+
+_ROUTES: Final = Map(
+    [
+        Rule("/", endpoint="about", methods=["GET"]),
+        Rule("/call", endpoint="place", methods=["POST"]),
+        Rule("/answer/<tid>", endpoint="answer", methods=["GET", "POST"]),
+        Rule("/input/<tid>", endpoint="input", methods=["POST"]),
+        Rule("/event/<tid>", endpoint="event", methods=["POST"]),
+    ],
+    strict_slashes=False,
+    merge_slashes=False,
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class App:
+    """The public HTTP interface; call it with a Flask request."""
+
+    calls: Calls
+    webhooks: Webhooks
+    clock: Clock
+    make_jwt: callers.MakeJwt
+    callback_public_keys: Callable[[], list[str]]
+    allow_private_callbacks: bool = False
+    vonage_signature_secret: str | None = field(default=None, repr=False)
+
+    def __call__(self, request: Request) -> Response:
+        """Answer one request; never raises."""
+        try:
+            response = self._dispatch(request)
+        except TtsPromptError as error:
+            response = problems.problem(error)
+        except Exception:
+            log.exception("internal_error", extra={"fields": {"method": request.method, "route": _route(request)}})
+            response = problems.internal_problem()
+        response.headers["Cache-Control"] = "no-store"
+        response.headers["X-Content-Type-Options"] = "nosniff"
+        return response
+
+    def _dispatch(self, request: Request) -> Response:
+        body = bodies.read_body(request)
+        try:
+            endpoint, values = _ROUTES.bind("").match(request.path, request.method)
+        except MethodNotAllowed as error:
+            raise MethodNotAllowedError(sorted(error.valid_methods or ())) from None
+        except HTTPException:
+            raise NotFoundError("There is nothing at this path.") from None
+        handlers: dict[str, Callable[..., Response]] = {
+            "about": self._about,
+            "place": self._place,
+            "answer": self._answer,
+            "input": self._input,
+            "event": self._event,
+        }
+        return handlers[endpoint](request, body, **values)
+
+    def _about(self, _request: Request, _body: bytes) -> Response:
+        return _json({"name": "ttsprompt", "version": __version__, "callback_public_keys": self.callback_public_keys()})
+
+    def _place(self, request: Request, body: bytes) -> Response:
+        from ttsprompt.call_request import parse_call_request  # noqa: PLC0415 - pydantic: slow, and no webhook needs it
+
+        fields = bodies.read_fields(body, request.mimetype)
+        credential = callers.header_credential(request, self.clock.now())
+        if credential is None and not (fields.values.get("private_key") or fields.values.get("app_id")):
+            raise UnauthenticatedError(
+                "Send a Vonage application JWT as Authorization: Bearer <JWT>, or private_key and app_id in the body."
+            )
+        call_request = parse_call_request(
+            fields.values,
+            form=fields.is_form,
+            faults=fields.faults,
+            allow_private_callbacks=self.allow_private_callbacks,
+            credentials_in_body=credential is None,
+        )
+        credential = credential or self._key_credential(call_request.app_id, call_request.private_key)
+        return _json({"tid": self.calls.place(call_request, credential)})
+
+    def _key_credential(self, app_id: str | None, private_key: str | None) -> Credential:
+        if app_id is None or private_key is None:
+            missing = "app_id" if app_id is None else "private_key"
+            raise InvalidFieldsError([FieldFault(missing, "required", "This field is required.")])
+        return callers.key_credential(app_id, private_key, self.make_jwt)
+
+    def _answer(self, request: Request, body: bytes, tid: str) -> Response:
+        self._verify(request, body)
+        return _json(self.webhooks.answer(_tid(tid), _token(request)))
+
+    def _input(self, request: Request, body: bytes, tid: str) -> Response:
+        self._verify(request, body)
+        keys = vonage_webhooks.parse_keys(_webhook_fields(request, body))
+        return _json(self.webhooks.input(_tid(tid), _token(request), _step(request), keys))
+
+    def _event(self, request: Request, body: bytes, tid: str) -> Response:
+        self._verify(request, body)
+        fields = _webhook_fields(request, body)
+        reason = vonage_webhooks.error_reason(fields)
+        if reason is not None:
+            log.error("vonage_error_event", extra={"fields": {"tid": tid, "reason": reason}})
+        event = vonage_webhooks.parse_event(fields)
+        if event is not None:
+            self.webhooks.event(_tid(tid), _token(request), event)
+        # A status that may be answered by an NCCO must not get stray JSON (vonage-voice §3.4).
+        return Response(status=204)
+
+    def _verify(self, request: Request, body: bytes) -> None:
+        """Check that a webhook is Vonage's, if the operator gave us the secret to tell."""
+        if self.vonage_signature_secret is not None:
+            vonage_signature.verify_signature(request, body, self.vonage_signature_secret, self.clock.now())
+
+
+def _webhook_fields(request: Request, body: bytes) -> Mapping[str, Any]:
+    if request.mimetype not in {"application/json", ""}:
+        raise UnsupportedMediaTypeError("A webhook's body must be application/json.")
+    return bodies.read_json_object(body)
+
+
+def _tid(text: str) -> str:
+    if not _TID.fullmatch(text):
+        raise CallNotFoundError
+    return text
+
+
+def _token(request: Request) -> str:
+    return request.args.get("token", "")
+
+
+def _step(request: Request) -> int:
+    step = request.args.get("step", "")
+    if not _STEP.fullmatch(step):
+        raise CallNotFoundError
+    return int(step)
+
+
+def _route(request: Request) -> str:
+    """Return the first part of the path: all of it that may be logged."""
+    return "/" + request.path.lstrip("/").partition("/")[0][:32]
+
+
+def _json(body: object) -> Response:
+    return Response(json.dumps(body, ensure_ascii=False), content_type="application/json")

@@ -1,0 +1,92 @@
+"""Errors as `application/problem+json` (RFC 9457). The one place where an error becomes a status."""
+
+from __future__ import annotations
+
+import json
+import logging
+from typing import Any, Final
+
+from flask import Response
+from werkzeug.exceptions import HTTPException
+
+from ttsprompt import errors
+
+log = logging.getLogger(__name__)
+
+_STATUS: Final[dict[type[errors.TtsPromptError], tuple[int, str]]] = {
+    errors.MalformedRequestError: (400, "The request cannot be read"),
+    errors.UnauthenticatedError: (401, "A valid credential is needed"),
+    errors.CallNotFoundError: (404, "Not found"),
+    errors.NotFoundError: (404, "Not found"),
+    errors.MethodNotAllowedError: (405, "Method not allowed"),
+    errors.TooLargeError: (413, "The body is too large"),
+    errors.UnsupportedMediaTypeError: (415, "The body is of a type that is not read here"),
+    errors.InvalidFieldsError: (422, "Some fields were not accepted"),
+    errors.VendorRateLimitedError: (429, "Vonage asks to slow down"),
+    errors.StoreUnavailableError: (503, "The store is not available"),
+    errors.VendorUnreachableError: (503, "Vonage cannot be reached"),
+    errors.VendorUnclearError: (504, "Vonage gave no clear answer"),
+}
+
+_VENDOR_REFUSED_STATUS: Final = {400: 422, 401: 401, 402: 403, 403: 403}
+"""Vonage's status → ours; any other refusal is 502: not the caller's doing."""
+
+RETRY_AFTER_S: Final = 1
+"""After a passing fault of ours; Vonage asks again at once whatever we say (vonage-voice §3.4)."""
+
+
+def problem(error: errors.TtsPromptError) -> Response:
+    """Return the answer for an expected error."""
+    headers: dict[str, str] = {}
+    extra: dict[str, Any] = {}
+    if isinstance(error, errors.VendorRefusedError):
+        status, title = _VENDOR_REFUSED_STATUS.get(error.vendor_status, 502), "Vonage refused the call"
+    elif type(error) in _STATUS:
+        status, title = _STATUS[type(error)]
+    else:
+        return internal_problem()
+    if isinstance(error, errors.InvalidFieldsError | errors.VendorRefusedError) and error.faults:
+        extra["errors"] = [{"field": f.field, "code": f.code, "message": f.message} for f in error.faults]
+    if isinstance(error, errors.MethodNotAllowedError):
+        headers["Allow"] = ", ".join(error.allowed)
+    if isinstance(error, errors.VendorRateLimitedError):
+        headers["Retry-After"] = str(error.retry_after_s)
+    if isinstance(error, errors.StoreUnavailableError | errors.VendorUnreachableError):
+        headers["Retry-After"] = str(RETRY_AFTER_S)
+    if isinstance(error, errors.VendorUnclearError) and error.tid is not None:
+        extra["tid"] = error.tid
+    return _response(status, title, error.detail, error.code, headers, extra)
+
+
+def http_problem(error: HTTPException) -> Response:
+    """Return the answer for what the framework refuses before, or fails at after, the request was ours."""
+    if error.code == 404:  # noqa: PLR2004 - the status is the clearest name
+        return problem(errors.NotFoundError("There is nothing at this path."))
+    if error.code is not None and 400 <= error.code < 500:  # noqa: PLR2004 - the range of the caller's faults
+        return problem(errors.MalformedRequestError("The request cannot be read."))
+    log.error("framework_error", exc_info=error)
+    return internal_problem()
+
+
+def internal_problem() -> Response:
+    """Return the opaque answer for a bug; what happened is in the log."""
+    return _response(500, "Internal error", "Something went wrong on our side.", "internal", {}, {})
+
+
+def _response(
+    status: int, title: str, detail: str, code: str, headers: dict[str, str], extra: dict[str, Any]
+) -> Response:
+    if status == 401:  # noqa: PLR2004 - RFC 9110 §11.6.1: every 401 says how to authenticate
+        headers["WWW-Authenticate"] = 'Bearer realm="ttsprompt"'
+    body = {
+        "type": f"urn:ttsprompt:problem:{code}",
+        "title": title,
+        "status": status,
+        "detail": detail,
+        "code": code,
+        "errors": [],
+        **extra,
+    }
+    return Response(
+        json.dumps(body, ensure_ascii=False), status, headers, content_type="application/problem+json; charset=utf-8"
+    )
