@@ -89,6 +89,8 @@ class RequestsCallbackSender:
                 attempt.close()
                 self._free_threads.release()
 
+        if timeout_s <= 0:
+            return CallbackResponse(fault="timeout")
         if not self._free_threads.acquire(blocking=False):
             return CallbackResponse(fault="busy")
         try:
@@ -162,7 +164,7 @@ class _Attempt:
     deadline: float
     allow_private: bool
     _handle: socket.socket | None = None
-    _over: bool = False
+    _over: threading.Event = field(default_factory=threading.Event)
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def left_s(self) -> float:
@@ -171,11 +173,11 @@ class _Attempt:
 
     def connect(self, connect: Callable[[], socket.socket]) -> socket.socket:
         """Connect, unless it is too late; from then on `cut` ends the connection."""
-        if self._over:
+        if self._over.is_set():
             raise _DeadlineError
         connected = connect()
         with self._lock:
-            if self._over:
+            if self._over.is_set():
                 connected.close()
                 raise _DeadlineError
             # A second descriptor: TLS takes the first one away from its socket object, and a closed number may be
@@ -186,7 +188,7 @@ class _Attempt:
     def cut(self) -> None:
         """End the connection, if there is one, so that the thread that reads from it wakes up."""
         with self._lock:
-            self._over = True
+            self._over.set()
             if self._handle is not None:
                 # It fails if the receiver was first.
                 with contextlib.suppress(OSError):
@@ -234,7 +236,7 @@ def _load_transport() -> Transport:
     class TlsConnection(Connection, HTTPSConnection):
         pass
 
-    class Adapter(IPFilterAdapter):
+    class Adapter(IPFilterAdapter):  # type: ignore[misc] # the library has no types
         def __init__(self, message: _Message, attempt: _Attempt) -> None:
             is_https = message.origin.startswith("https:")
             super().__init__(is_https_proto=is_https)
@@ -243,7 +245,7 @@ def _load_transport() -> Transport:
             self._allow_private = attempt.allow_private
 
         def build_connection_pool_key_attributes(
-            self, request: PreparedRequest, verify: bool | str, cert: str | tuple[str, str] | None = None
+            self, request: PreparedRequest, verify: Any, cert: Any = None
         ) -> tuple[Any, Any]:
             if self._allow_private:
                 return HTTPAdapter.build_connection_pool_key_attributes(self, request, verify, cert)
@@ -253,7 +255,7 @@ def _load_transport() -> Transport:
                 raise _BlockedAddressError
             return host_params, pool_kwargs
 
-        def get_connection_with_tls_context(self, *args: Any, **kwargs: Any) -> Any:  # noqa: ANN401 - passed on as it came
+        def get_connection_with_tls_context(self, *args: Any, **kwargs: Any) -> Any:
             pool: Any = super().get_connection_with_tls_context(*args, **kwargs)
             pool.ConnectionCls = self._connection
             return pool
@@ -324,11 +326,11 @@ def _faults() -> tuple[tuple[type[BaseException] | tuple[type[BaseException], ..
     """Return the word for each kind of error, the most telling first."""
     from requests import exceptions  # noqa: PLC0415 - see _load_transport
     from requests_hardened.ip_filter import InvalidIPAddress  # noqa: PLC0415 - see _load_transport
-    from urllib3.exceptions import HTTPError  # noqa: PLC0415 - see _load_transport
+    from urllib3.exceptions import HTTPError, LocationValueError  # noqa: PLC0415 - see _load_transport
 
     return (
         ((_BlockedAddressError, InvalidIPAddress), "blocked_address"),
-        ((_InvalidUrlError, exceptions.InvalidURL), "invalid_url"),
+        ((_InvalidUrlError, exceptions.InvalidURL, LocationValueError), "invalid_url"),
         (socket.gaierror, "dns"),
         ((ssl.SSLError, exceptions.SSLError), "tls"),
         ((_DeadlineError, TimeoutError, exceptions.Timeout), "timeout"),

@@ -1,0 +1,123 @@
+"""Settings: defaults, rules, and one report of all faults."""
+
+from __future__ import annotations
+
+import base64
+from datetime import timedelta
+
+import pytest
+
+from ttsprompt.config import SettingsError, load_settings
+from ttsprompt.service.calls import AnswerMode
+
+WHSEC = "whsec_" + base64.b64encode(b"s" * 32).decode()
+WHSK = "whsk_" + base64.b64encode(b"k" * 32).decode()
+
+
+def faults(**environment: str) -> list[str]:
+    with pytest.raises(SettingsError) as raised:
+        load_settings(environment)
+    return raised.value.faults
+
+
+def test_nothing_needs_to_be_set_on_a_developers_machine() -> None:
+    settings = load_settings({})
+
+    assert settings.base_url == "http://localhost:8080"
+    assert settings.call_store == "sqlite:///ttsprompt.db"
+    assert settings.vonage_api_url == "https://api.nexmo.com"
+    assert settings.answer_mode is AnswerMode.INLINE
+    assert settings.callback_signing_keys == ()
+    assert settings.policy.retry_schedule[0] == timedelta(minutes=1)
+    assert sum(settings.policy.retry_schedule, timedelta()) == timedelta(seconds=326160)
+    assert settings.policy.retention == timedelta(days=30)
+    assert settings.policy.stale_after is None
+    assert not settings.allow_private_callbacks
+
+
+def test_an_empty_variable_counts_as_absent() -> None:
+    assert load_settings({"BASE_URL": "", "LOG_LEVEL": " "}) == load_settings({})
+
+
+def test_all_faults_are_reported_together() -> None:
+    found = faults(
+        BASE_URL="ftp://x",
+        CALL_STORE="redis://x",
+        VONAGE_API_URL="http://api.nexmo.com",
+        ANSWER_MODE="later",
+        CALLBACK_SIGNING_SECRETS="whsec_short",
+        CALLBACK_RETRY_SCHEDULE="60,0",
+        STALE_AFTER="soon",
+        ALLOW_PRIVATE_CALLBACKS="yes",
+        RETENTION_DAYS="many",
+        LOG_LEVEL="chatty",
+    )
+
+    assert {fault.split()[0] for fault in found} == {
+        "BASE_URL",
+        "CALL_STORE",
+        "VONAGE_API_URL",
+        "ANSWER_MODE",
+        "CALLBACK_SIGNING_SECRETS",
+        "CALLBACK_RETRY_SCHEDULE",
+        "STALE_AFTER",
+        "ALLOW_PRIVATE_CALLBACKS",
+        "RETENTION_DAYS",
+        "LOG_LEVEL",
+    }
+
+
+def test_base_url_is_required_where_the_service_is_deployed() -> None:
+    (fault,) = faults(K_SERVICE="ttsprompt", FUNCTION_TARGET="ttsprompt")
+
+    assert fault.startswith("BASE_URL is required")
+
+
+@pytest.mark.parametrize("name", ["STALE_AFTER", "ALLOW_PRIVATE_CALLBACKS"])
+def test_settings_for_tests_keep_a_deployed_service_from_starting(name: str) -> None:
+    value = {"STALE_AFTER": "5", "ALLOW_PRIVATE_CALLBACKS": "true"}[name]
+    (fault,) = faults(K_SERVICE="ttsprompt", BASE_URL="https://x.example", **{name: value})
+
+    assert fault == f"{name} is for tests and demos only"
+
+
+@pytest.mark.parametrize(
+    "url", ["http://127.0.0.1:7000", "http://localhost:7000", "http://[::1]:7000", "https://api-eu-3.vonage.com"]
+)
+def test_vonage_may_be_a_region_or_a_dev_phone_on_this_machine(url: str) -> None:
+    assert load_settings({"VONAGE_API_URL": url}).vonage_api_url == url
+
+
+@pytest.mark.parametrize("url", ["http://10.0.0.1", "http://api.nexmo.com", "http://x.local", "https://u:p@x", "x"])
+def test_tokens_are_never_sent_in_the_clear_to_another_machine(url: str) -> None:
+    assert faults(VONAGE_API_URL=url)
+
+
+@pytest.mark.parametrize("url", ["https://x.example/?a=b", "https://x.example/#f", "https://", "https://x y", "//x"])
+def test_a_base_url_must_be_one_to_append_paths_to(url: str) -> None:
+    assert faults(BASE_URL=url)
+
+
+def test_a_base_url_may_have_a_path_and_loses_its_last_slash() -> None:
+    assert load_settings({"BASE_URL": "https://x.example/api/"}).base_url == "https://x.example/api"
+
+
+def test_signing_keys_of_both_kinds_are_read_and_hidden() -> None:
+    settings = load_settings({"CALLBACK_SIGNING_SECRETS": f"{WHSEC}, {WHSK}"})
+
+    assert [key.kind for key in settings.callback_signing_keys] == ["v1", "v1a"]
+    assert "whsec" not in repr(settings)
+    assert repr(b"s" * 32) not in repr(settings)
+
+
+def test_a_fault_never_quotes_a_secret() -> None:
+    found = faults(CALLBACK_SIGNING_SECRETS="whsec_c2hvcnQtc2VjcmV0")
+
+    assert "c2hvcnQtc2VjcmV0" not in str(found)
+
+
+def test_records_must_outlive_their_delivery() -> None:
+    (fault,) = faults(RETENTION_DAYS="4")
+
+    assert fault.startswith("RETENTION_DAYS must be at least")
+    assert load_settings({"RETENTION_DAYS": "5"}).policy.retention == timedelta(days=5)
