@@ -20,12 +20,12 @@ setup: .venv/ready ## install everything into .venv
 .venv/ready: requirements-dev.txt
 	@test -n "$(PYTHON)" || { echo "ttsprompt needs Python 3.11 or newer (make PYTHON=/path/to/python3)"; exit 1; }
 	$(PYTHON) -m venv --clear .venv
-	$(PIP) install --quiet --require-hashes -r requirements-dev.txt
+	$(PIP) install --quiet --no-deps --require-hashes -r requirements-dev.txt
 	@touch $@
 
 .venv-nexmo/ready: tests/e2e/old_client/requirements.txt
 	$(PYTHON) -m venv --clear .venv-nexmo
-	PIP_REQUIRE_VIRTUALENV= .venv-nexmo/bin/python -m pip install --quiet --require-hashes -r $<
+	PIP_REQUIRE_VIRTUALENV= .venv-nexmo/bin/python -m pip install --quiet --no-deps --require-hashes -r $<
 	@touch $@
 
 demo: setup ## place one call to a scripted callee and show what happens (STORE=sqlite)

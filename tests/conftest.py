@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.emulator import Emulator, is_installed, start_emulator
 from tests.world import World, make_world
 
 OUR_SETTINGS = (
@@ -50,6 +51,16 @@ def untouched_logging() -> Iterator[None]:
     yield
     root.setLevel(level)
     root.handlers[:] = handlers
+
+
+@pytest.fixture(scope="session")
+def emulator() -> Iterator[Emulator]:
+    """The Firestore emulator, started for the first test that needs it."""
+    if not is_installed():
+        pytest.skip("the Firestore emulator needs gcloud and Java")  # a user's machine may lack them; CI fails then
+    started = start_emulator()
+    yield started
+    started.stop()
 
 
 @pytest.fixture

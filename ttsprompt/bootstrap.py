@@ -13,6 +13,7 @@ from datetime import UTC, datetime
 from ttsprompt import __version__
 from ttsprompt.adapters.application_jwt import make_application_jwt
 from ttsprompt.adapters.callback_sender import RequestsCallbackSender
+from ttsprompt.adapters.firestore_store import FirestoreCallStore
 from ttsprompt.adapters.sqlite_store import open_sqlite_store
 from ttsprompt.adapters.vonage_voice import VonageVoiceApi
 from ttsprompt.config import Settings, load_settings
@@ -63,10 +64,21 @@ def start(environ: Mapping[str, str]) -> Settings:
     return settings
 
 
+def open_store(settings: Settings) -> CallStore:
+    """Return the store that the settings name."""
+    if settings.call_store == "firestore":
+        return FirestoreCallStore(
+            project=settings.google_cloud_project,
+            database=settings.firestore_database,
+            collection=settings.firestore_collection,
+        )
+    return open_sqlite_store(settings.call_store)
+
+
 def build_app(settings: Settings, parts: Parts = Parts()) -> App:
     """Return the public function."""
     clock = parts.clock or SystemClock()
-    store = parts.store or open_sqlite_store(settings.call_store)
+    store = parts.store or open_store(settings)
     real_sender = RequestsCallbackSender(
         settings.callback_signing_keys, allow_private=settings.allow_private_callbacks, user_agent=USER_AGENT
     )

@@ -165,6 +165,10 @@ class CallRequest(BaseModel):
         """How many keys a question takes at most."""
         return max(len(self.pin_code), len(self.reject_code or ""))
 
+    def normalised(self) -> dict[str, Any]:
+        """Return the fields as they are understood, PIN included, credential not: equal for equal requests."""
+        return self.model_dump(mode="json", by_alias=True, exclude=set(_CREDENTIAL_FIELDS))
+
 
 def parse_call_request(
     fields: Mapping[str, Any],

@@ -35,6 +35,8 @@ class Settings:
 
     base_url: str
     call_store: str
+    firestore_database: str
+    firestore_collection: str
     vonage_api_url: str
     vonage_signature_secret: str | None = field(repr=False)
     answer_mode: AnswerMode
@@ -63,6 +65,7 @@ class _Reader:
 
     def settings(self) -> Settings:
         deployed = bool(self._environ.get("K_SERVICE"))
+        on_firestore = deployed or bool(self._environ.get("FIRESTORE_EMULATOR_HOST"))
         if deployed:
             self._faults += [f"{name} is for tests and demos only" for name in LOCAL_ONLY if self._environ.get(name)]
         schedule = self._read("CALLBACK_RETRY_SCHEDULE", _schedule, Policy().retry_schedule)
@@ -71,7 +74,9 @@ class _Reader:
             self._faults.append("RETENTION_DAYS must be at least CALLBACK_RETRY_SCHEDULE's whole span and one day")
         settings = Settings(
             base_url=self._base_url(deployed=deployed),
-            call_store=self._read("CALL_STORE", _call_store, "sqlite:///ttsprompt.db"),
+            call_store=self._read("CALL_STORE", _call_store, "firestore" if on_firestore else "sqlite:///ttsprompt.db"),
+            firestore_database=self._read("FIRESTORE_DATABASE", _firestore_id, "(default)"),
+            firestore_collection=self._read("FIRESTORE_COLLECTION", _firestore_id, "calls"),
             vonage_api_url=self._read("VONAGE_API_URL", _vendor_url, "https://api.nexmo.com"),
             vonage_signature_secret=self._environ.get("VONAGE_SIGNATURE_SECRET") or None,
             answer_mode=self._read("ANSWER_MODE", _answer_mode, AnswerMode.INLINE),
@@ -145,8 +150,16 @@ def _vendor_url(text: str) -> str:
 
 
 def _call_store(text: str) -> str:
-    if not re.fullmatch(r"sqlite:////?[^/].*", text):
-        msg = "must be sqlite:///relative.db or sqlite:////absolute.db"
+    if text != "firestore" and not re.fullmatch(r"sqlite:////?[^/].*", text):
+        msg = "must be firestore, sqlite:///relative.db or sqlite:////absolute.db"
+        raise ValueError(msg)
+    return text
+
+
+def _firestore_id(text: str) -> str:
+    """Names that are no path: https://firebase.google.com/docs/firestore/quotas."""
+    if not re.fullmatch(r"\(default\)|[A-Za-z0-9][A-Za-z0-9_-]{0,61}", text, re.ASCII):
+        msg = "must be letters, digits, - and _"
         raise ValueError(msg)
     return text
 

@@ -10,6 +10,8 @@
     │   └── CallNotFoundError
     ├── MethodNotAllowedError      method_not_allowed
     ├── CallExistsError            (never leaves the service) the tid is taken
+    ├── IdempotencyConflictError   idempotency_conflict the key was used with another body
+    ├── InProgressError            in_progress          the first request with this key still waits for Vonage
     ├── CorruptRecordError         internal             a stored record cannot be understood
     ├── StoreUnavailableError      store_unavailable    the record could not be read or written for sure
     └── VendorError                what Vonage's answer, or its lack, means
@@ -108,10 +110,28 @@ class MethodNotAllowedError(TtsPromptError):
 class CallExistsError(TtsPromptError):
     """A call of this tid is already stored."""
 
-    code = "idempotency_conflict"
+    code = "internal"
 
     def __init__(self) -> None:
         super().__init__("A call of this tid is already stored.")
+
+
+class IdempotencyConflictError(TtsPromptError):
+    """The idempotency key was used before, with another body."""
+
+    code = "idempotency_conflict"
+
+    def __init__(self) -> None:
+        super().__init__("This Idempotency-Key was used with another body. A new request needs a new key.")
+
+
+class InProgressError(TtsPromptError):
+    """The first request with this idempotency key still waits for Vonage."""
+
+    code = "in_progress"
+
+    def __init__(self) -> None:
+        super().__init__("The first request with this Idempotency-Key is still under way.")
 
 
 class CorruptRecordError(TtsPromptError):

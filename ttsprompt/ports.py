@@ -5,11 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Protocol
+from typing import Final, Protocol
 
 from ttsprompt.domain.call import Call, Transition
 from ttsprompt.domain.model import CallbackFormat, CallbackMethod, MachineDetection
 from ttsprompt.domain.ncco import Ncco
+
+STORE_PATIENCE_S: Final = 4.0
+"""How long a store goes on trying before it gives up; Vonage waits 5 s for an NCCO (vonage-voice §3.4)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +29,15 @@ class Update:
 
     transition: Transition
     stored: Stored
+
+
+@dataclass(frozen=True, slots=True)
+class DueCall:
+    """A call that needs attention since `due_at`; `stored` is None when its record cannot be read."""
+
+    tid: str
+    due_at: datetime
+    stored: Stored | None
 
 
 class CallStore(Protocol):
@@ -45,11 +57,19 @@ class CallStore(Protocol):
             CallNotFoundError: there is none.
         """
 
-    def update(self, tid: str, fn: Callable[[Call], Transition], *, seen: Stored | None = None) -> Update:
+    def update(
+        self,
+        tid: str,
+        fn: Callable[[Call], Transition],
+        *,
+        seen: Stored | None = None,
+        patience_s: float = STORE_PATIENCE_S,
+    ) -> Update:
         """Replace the call by what `fn` makes of it, unless somebody else wrote in between: then run `fn` again.
 
         `fn` must be pure. When it returns the very call it was given, nothing is written. An exception of `fn` passes
         through and nothing is written. `seen` saves the first read; if it is out of date the call is read after all.
+        It is over within `patience_s`.
 
         Raises:
             CallNotFoundError: there is no such call, or no longer.
@@ -57,6 +77,12 @@ class CallStore(Protocol):
 
     def delete(self, tid: str, condition: Callable[[Call], bool], *, seen: Stored | None = None) -> bool:
         """Delete the call if `condition` holds for it as it is at that moment; tell whether it is gone."""
+
+    def due(self, now: datetime, limit: int, *, after: DueCall | None = None) -> list[DueCall]:
+        """Return calls whose `due_at` is `now` or earlier, the oldest first; `after` goes on where a page ended."""
+
+    def put_off(self, due: DueCall, until: datetime) -> None:
+        """Make a record that cannot be read due at `until`, so that it does not come up with every sweep."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 from flask import Request
+from werkzeug.datastructures import Headers
 from werkzeug.test import EnvironBuilder
 
 from ttsprompt.logs import configure_logging, enter_request, redact
@@ -101,7 +102,7 @@ def test_libraries_do_not_log_their_urls() -> None:
 )
 def test_lines_of_a_request_carry_its_trace(header: str, value: str, trace: str | None) -> None:
     stream, log = written(project="p")
-    enter_request(Request(EnvironBuilder(headers={header: value}).get_environ()))
+    enter_request(Request(EnvironBuilder(headers=Headers({header: value})).get_environ()))
     log.info("x")
     enter_request(Request(EnvironBuilder().get_environ()))
 

@@ -21,13 +21,10 @@ from typing import Any, Final
 from ttsprompt.adapters.call_document import from_document, to_document
 from ttsprompt.domain.call import Call, Transition
 from ttsprompt.errors import CallExistsError, CallNotFoundError, CorruptRecordError, StoreUnavailableError
-from ttsprompt.ports import CallStore, Stored, Update
+from ttsprompt.ports import STORE_PATIENCE_S, CallStore, DueCall, Stored, Update
 
 BUSY_S: Final = 2.0
 """How long one statement waits for another writer."""
-
-PATIENCE_S: Final = 4.0
-"""How long one method tries in all."""
 
 _SCHEMA: Final = """
 CREATE TABLE IF NOT EXISTS calls (
@@ -37,6 +34,8 @@ CREATE TABLE IF NOT EXISTS calls (
     expire_at REAL NOT NULL,
     document TEXT NOT NULL
 ) WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS calls_due_at ON calls (due_at, tid) WHERE due_at IS NOT NULL;
+CREATE INDEX IF NOT EXISTS calls_expire_at ON calls (expire_at);
 """
 
 
@@ -73,9 +72,16 @@ class SqliteCallStore:
             raise CallNotFoundError
         return Stored(_decode(tid, row[1]), row[0])
 
-    def update(self, tid: str, fn: Callable[[Call], Transition], *, seen: Stored | None = None) -> Update:
+    def update(
+        self,
+        tid: str,
+        fn: Callable[[Call], Transition],
+        *,
+        seen: Stored | None = None,
+        patience_s: float = STORE_PATIENCE_S,
+    ) -> Update:
         """Replace the call by what `fn` makes of it, by compare-and-set; see `CallStore`."""
-        for attempt in _attempts():
+        for attempt in _attempts(patience_s):
             current = seen if attempt == 0 and seen is not None else self.get(tid)
             transition = fn(current.call)
             if transition.call is current.call:
@@ -87,7 +93,7 @@ class SqliteCallStore:
 
     def delete(self, tid: str, condition: Callable[[Call], bool], *, seen: Stored | None = None) -> bool:
         """Delete the call if `condition` holds; see `CallStore`."""
-        for attempt in _attempts():
+        for attempt in _attempts(STORE_PATIENCE_S):
             try:
                 current = seen if attempt == 0 and seen is not None else self.get(tid)
             except CallNotFoundError:
@@ -101,6 +107,23 @@ class SqliteCallStore:
             if deleted == 1:
                 return True
         raise StoreUnavailableError
+
+    def due(self, now: datetime, limit: int, *, after: DueCall | None = None) -> list[DueCall]:
+        """Return the calls that need attention; see `CallStore`. Also drops what has outlived its retention."""
+        position = (after.due_at.timestamp(), after.tid) if after is not None else (0.0, "")
+        with self._connection() as connection:
+            connection.execute("DELETE FROM calls WHERE expire_at <= ?", (now.timestamp(),))
+            rows = connection.execute(
+                "SELECT tid, due_at, version, document FROM calls WHERE due_at <= ? AND (due_at, tid) > (?, ?)"
+                " ORDER BY due_at, tid LIMIT ?",
+                (now.timestamp(), *position, limit),
+            ).fetchall()
+        return [_due(*row) for row in rows]
+
+    def put_off(self, due: DueCall, until: datetime) -> None:
+        """Postpone a record that cannot be read; see `CallStore`."""
+        with self._connection() as connection:
+            connection.execute("UPDATE calls SET due_at = ? WHERE tid = ?", (until.timestamp(), due.tid))
 
     def _replace(self, before: Stored, after: Stored) -> bool:
         call = after.call
@@ -132,7 +155,7 @@ class SqliteCallStore:
     def _open(self) -> sqlite3.Connection:
         connection = sqlite3.connect(self._path, timeout=BUSY_S, isolation_level=None)
         # Going over to WAL does not wait for other processes that do the same (sqlite.org/wal.html), so ask again.
-        for attempt in _attempts():
+        for attempt in _attempts(STORE_PATIENCE_S):
             try:
                 connection.execute("PRAGMA journal_mode = WAL")
                 break
@@ -148,9 +171,9 @@ class SqliteCallStore:
 _LAST_ATTEMPT: Final = 39
 
 
-def _attempts() -> Iterator[int]:
-    """Count attempts with a growing, jittered pause between them, for at most PATIENCE_S."""
-    deadline = time.monotonic() + PATIENCE_S
+def _attempts(patience_s: float) -> Iterator[int]:
+    """Count attempts with a growing, jittered pause between them, for at most `patience_s`."""
+    deadline = time.monotonic() + patience_s
     for attempt in range(_LAST_ATTEMPT + 1):
         yield attempt
         pause = random.uniform(0, min(0.001 * 2**attempt, 0.2))  # noqa: S311 - jitter
@@ -161,6 +184,14 @@ def _attempts() -> Iterator[int]:
 
 def _stored(call: Call) -> Stored:
     return Stored(call, secrets.token_hex(8))
+
+
+def _due(tid: str, due_at: float, version: str, text: str) -> DueCall:
+    try:
+        stored = Stored(_decode(tid, text), version)
+    except CorruptRecordError:
+        stored = None
+    return DueCall(tid, datetime.fromtimestamp(due_at, UTC), stored)
 
 
 def _seconds(at: datetime | None) -> float | None:

@@ -8,11 +8,15 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from ttsprompt.call_request import CallRequest
-from ttsprompt.domain import events, ncco
+from ttsprompt.domain import events, idempotency, ncco
 from ttsprompt.domain.call import apply
 from ttsprompt.domain.model import Call, CallbackTarget, Policy, Prompts, State, hash_token, new_call
 from ttsprompt.domain.verdict import Secrets, keyed_mac
 from ttsprompt.errors import (
+    CallExistsError,
+    CallNotFoundError,
+    IdempotencyConflictError,
+    InProgressError,
     StoreUnavailableError,
     TtsPromptError,
     VendorRateLimitedError,
@@ -40,6 +44,14 @@ class Credential:
     token: str = field(repr=False)
 
 
+@dataclass(frozen=True, slots=True)
+class Placement:
+    """The call that a request led to; `replayed` when an earlier request with the same key had placed it."""
+
+    tid: str
+    replayed: bool = False
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Calls:
     """The callers' use cases."""
@@ -53,20 +65,28 @@ class Calls:
     new_tid: Callable[[], str]
     new_token: Callable[[], str]
 
-    def place(self, request: CallRequest, credential: Credential) -> str:
-        """Phone somebody once; return the tid.
+    def place(self, request: CallRequest, credential: Credential, idempotency_key: str | None = None) -> Placement:
+        """Phone somebody once.
+
+        With an idempotency key the tid follows from the key, so that making the record is the lock: whoever makes it
+        dials, and everybody else is told what became of it.
 
         The record is made first, so that whatever happens from then on, webhooks find the call and the outcome is
         reported. It is taken back only when it is certain that no call was placed.
 
         Raises:
+            IdempotencyConflictError, InProgressError: the key was used before.
             StoreUnavailableError: the record could not be made for sure; nothing was dialled.
             VendorRefusedError, VendorRateLimitedError, VendorUnreachableError: no call was placed; nothing is kept.
             VendorUnclearError: the phone may be ringing; its `tid` is set and the outcome will be reported.
         """
         token = self.new_token()
         try:
-            stored = self.store.create(self._record(request, credential, token))
+            stored = self.store.create(self._record(request, credential, token, idempotency_key))
+        except CallExistsError:
+            if idempotency_key is None:
+                raise
+            return self._replay(request, credential, idempotency_key)
         except StoreUnavailableError:
             raise StoreUnavailableError("The call could not be recorded, so nothing was dialled. Try again.") from None
         tid = stored.call.tid
@@ -86,11 +106,27 @@ class Calls:
             raise
         log.info("call_placed", extra={"fields": {"tid": tid, "uuid": uuid}})
         self._note(stored, events.Placed(uuid))
-        return tid
+        return Placement(tid)
 
-    def _record(self, request: CallRequest, credential: Credential, token: str) -> Call:
+    def _replay(self, request: CallRequest, credential: Credential, key: str) -> Placement:
+        """Return the placement that the key already led to."""
+        tid = idempotency.tid_of(credential.application_id, key)
+        try:
+            call = self.store.get(tid).call
+        except CallNotFoundError:
+            # Refused and taken back this very moment: the key is free again, but not twice in one request.
+            raise InProgressError from None
+        if not idempotency.is_same_request(call, key, request.normalised()):
+            raise IdempotencyConflictError
+        if idempotency.is_waiting(call, self.clock.now()):
+            raise InProgressError
+        log.info("call_replayed", extra={"fields": {"tid": tid}})
+        return Placement(tid, replayed=True)
+
+    def _record(self, request: CallRequest, credential: Credential, token: str, key: str | None) -> Call:
         return new_call(
-            tid=self.new_tid(),
+            tid=self.new_tid() if key is None else idempotency.tid_of(credential.application_id, key),
+            fingerprint=None if key is None else idempotency.fingerprint(key, request.normalised()),
             application_id=credential.application_id,
             to=request.to,
             callback=CallbackTarget(request.callback, request.callback_method, request.callback_format),

@@ -66,7 +66,10 @@ class Deliveries:
         log.info("callback_tried", extra={"fields": fields})
         try:
             update = self.store.update(
-                call.tid, lambda current: apply(current, event, self.clock.now(), self.policy), seen=stored
+                call.tid,
+                lambda current: apply(current, event, self.clock.now(), self.policy),
+                seen=stored,
+                patience_s=RECORDING_S,
             )
         except TtsPromptError as error:
             log.error("delivery_not_recorded", extra={"fields": {"tid": call.tid, "code": error.code}})

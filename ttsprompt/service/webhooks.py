@@ -8,7 +8,7 @@ from ttsprompt.domain import events, ncco, timing
 from ttsprompt.domain.call import Transition, apply
 from ttsprompt.domain.model import Call, Policy
 from ttsprompt.errors import CallNotFoundError
-from ttsprompt.ports import CallStore, Clock
+from ttsprompt.ports import STORE_PATIENCE_S, CallStore, Clock
 from ttsprompt.service.delivery import Deliveries
 
 
@@ -64,11 +64,13 @@ class Webhooks:
         if update.transition.grace:
             # The PIN may have been keyed just before the hang-up and still be on its way to us. If this process dies
             # while it waits, the call is due for the sweep.
+            store_s = self.clock.monotonic() - began
             self.clock.sleep(timing.GRACE.total_seconds())
             update = self.store.update(
                 tid,
                 lambda call: apply(call, events.GraceElapsed(), self.clock.now(), self.policy),
                 seen=update.stored,
+                patience_s=max(STORE_PATIENCE_S - store_s, 0.5),
             )
         if update.transition.settled:
             self.deliveries.deliver_within_webhook(update.stored, began)

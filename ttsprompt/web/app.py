@@ -18,6 +18,7 @@ from ttsprompt.errors import (
     CallNotFoundError,
     FieldFault,
     InvalidFieldsError,
+    MalformedRequestError,
     MethodNotAllowedError,
     NotFoundError,
     TtsPromptError,
@@ -30,6 +31,8 @@ from ttsprompt.service.webhooks import Webhooks
 from ttsprompt.web import bodies, callers, problems, vonage_signature, vonage_webhooks
 
 log = logging.getLogger(__name__)
+
+MAX_IDEMPOTENCY_KEY: Final = 255
 
 _TID: Final = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.ASCII)
 _STEP: Final = re.compile(r"[0-9]{1,3}", re.ASCII)
@@ -109,7 +112,11 @@ class App:
             credentials_in_body=credential is None,
         )
         credential = credential or self._key_credential(call_request.app_id, call_request.private_key)
-        return _json({"tid": self.calls.place(call_request, credential)})
+        placement = self.calls.place(call_request, credential, _idempotency_key(request))
+        response = _json({"tid": placement.tid})
+        if placement.replayed:
+            response.headers["Idempotency-Replayed"] = "true"
+        return response
 
     def _key_credential(self, app_id: str | None, private_key: str | None) -> Credential:
         if app_id is None or private_key is None:
@@ -148,6 +155,14 @@ def _webhook_fields(request: Request, body: bytes) -> Mapping[str, Any]:
     if request.mimetype not in {"application/json", ""}:
         raise UnsupportedMediaTypeError("A webhook's body must be application/json.")
     return bodies.read_json_object(body)
+
+
+def _idempotency_key(request: Request) -> str | None:
+    key = request.headers.get("Idempotency-Key")
+    if key is not None and len(key) > MAX_IDEMPOTENCY_KEY:
+        detail = f"The Idempotency-Key may have at most {MAX_IDEMPOTENCY_KEY} characters."
+        raise MalformedRequestError(detail)
+    return key or None
 
 
 def _tid(text: str) -> str:

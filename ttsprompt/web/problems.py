@@ -19,6 +19,8 @@ _STATUS: Final[dict[type[errors.TtsPromptError], tuple[int, str]]] = {
     errors.CallNotFoundError: (404, "Not found"),
     errors.NotFoundError: (404, "Not found"),
     errors.MethodNotAllowedError: (405, "Method not allowed"),
+    errors.IdempotencyConflictError: (409, "The idempotency key was used for something else"),
+    errors.InProgressError: (409, "The same request is still under way"),
     errors.TooLargeError: (413, "The body is too large"),
     errors.UnsupportedMediaTypeError: (415, "The body is of a type that is not read here"),
     errors.InvalidFieldsError: (422, "Some fields were not accepted"),
@@ -32,7 +34,7 @@ _VENDOR_REFUSED_STATUS: Final = {400: 422, 401: 401, 402: 403, 403: 403}
 """Vonage's status → ours; any other refusal is 502: not the caller's doing."""
 
 RETRY_AFTER_S: Final = 1
-"""After a passing fault of ours; Vonage asks again at once whatever we say (vonage-voice §3.4)."""
+"""After what passes soon; Vonage asks again at once whatever we say (vonage-voice §3.4)."""
 
 
 def problem(error: errors.TtsPromptError) -> Response:
@@ -51,7 +53,7 @@ def problem(error: errors.TtsPromptError) -> Response:
         headers["Allow"] = ", ".join(error.allowed)
     if isinstance(error, errors.VendorRateLimitedError):
         headers["Retry-After"] = str(error.retry_after_s)
-    if isinstance(error, errors.StoreUnavailableError | errors.VendorUnreachableError):
+    if isinstance(error, errors.StoreUnavailableError | errors.VendorUnreachableError | errors.InProgressError):
         headers["Retry-After"] = str(RETRY_AFTER_S)
     if isinstance(error, errors.VendorUnclearError) and error.tid is not None:
         extra["tid"] = error.tid

@@ -1,0 +1,255 @@
+"""The store in production: one Firestore document per call, written by compare-and-set on its update time.
+
+No transactions: under contention they lock and fail where preconditions succeed at once (docs/decisions/0008). Every
+write carries a fresh `write_id`: when a reply is lost, or the client's own retry meets its own write, the document is
+read back, and the write counts as done when the id is ours.
+"""
+
+from __future__ import annotations
+
+import os
+import random
+import secrets
+import threading
+import time
+from collections.abc import Callable, Iterator
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, Final
+
+from ttsprompt.adapters.call_document import Document, from_document, to_document
+from ttsprompt.domain.call import Call, Transition
+from ttsprompt.errors import CallExistsError, CallNotFoundError, CorruptRecordError, StoreUnavailableError
+from ttsprompt.ports import STORE_PATIENCE_S, CallStore, DueCall, Stored, Update
+
+if TYPE_CHECKING:
+    from google.cloud.firestore import Client, DocumentReference, DocumentSnapshot
+
+CALL_S: Final = 2.0
+"""The longest that one RPC may take, its own retries included. `timeout` alone bounds an attempt, not the call."""
+
+
+class FirestoreCallStore:
+    """Calls in a collection. The client is made on first use, once a process: the framework forks after import."""
+
+    def __init__(self, *, project: str | None, database: str, collection: str) -> None:
+        self._project = project
+        self._database = database
+        self._collection = collection
+        self._lock = threading.Lock()
+        self._client: Client | None = None
+        self._pid: int | None = None
+
+    def create(self, call: Call) -> Stored:
+        """Store a new call; see `CallStore`."""
+        from google.api_core import exceptions  # noqa: PLC0415 - loaded with the client
+
+        deadline = _Deadline(STORE_PATIENCE_S)
+        write_id = _new_write_id()
+        document = {**to_document(call), "write_id": write_id}
+        reference = self._reference(call.tid)
+        try:
+            return Stored(call, reference.create(document, **deadline.rpc()).update_time)
+        except exceptions.AlreadyExists:
+            # The client repeats a create whose reply was lost, so the document may be our own.
+            ours = self._read_back(reference, write_id, call, deadline)
+            if ours is None:
+                raise CallExistsError from None
+            return ours
+        except (exceptions.GoogleAPICallError, exceptions.RetryError) as error:
+            ours = self._read_back(reference, write_id, call, deadline)
+            if ours is None:
+                raise StoreUnavailableError from error
+            return ours
+
+    def get(self, tid: str) -> Stored:
+        """Return the call; see `CallStore`."""
+        return self._get(self._reference(tid), _Deadline(STORE_PATIENCE_S))
+
+    def update(
+        self,
+        tid: str,
+        fn: Callable[[Call], Transition],
+        *,
+        seen: Stored | None = None,
+        patience_s: float = STORE_PATIENCE_S,
+    ) -> Update:
+        """Replace the call by what `fn` makes of it; see `CallStore`."""
+        reference = self._reference(tid)
+        deadline = _Deadline(patience_s)
+        for attempt in deadline.attempts():
+            current = seen if attempt == 0 and seen is not None else self._get(reference, deadline)
+            transition = fn(current.call)
+            if transition.call is current.call:
+                return Update(transition, current)
+            after = self._replace(reference, current, transition.call, deadline)
+            if after is not None:
+                return Update(transition, after)
+        raise StoreUnavailableError
+
+    def delete(self, tid: str, condition: Callable[[Call], bool], *, seen: Stored | None = None) -> bool:
+        """Delete the call if `condition` holds; see `CallStore`."""
+        from google.api_core import exceptions  # noqa: PLC0415 - loaded with the client
+
+        reference = self._reference(tid)
+        deadline = _Deadline(STORE_PATIENCE_S)
+        for attempt in deadline.attempts():
+            try:
+                current = seen if attempt == 0 and seen is not None else self._get(reference, deadline)
+            except CallNotFoundError:
+                # Perhaps by an earlier attempt of ours whose reply was lost; gone is what was wanted.
+                return True
+            if not condition(current.call):
+                return False
+            option = self._connected().write_option(last_update_time=current.version)
+            try:
+                reference.delete(option=option, **deadline.rpc())
+            except exceptions.FailedPrecondition:
+                continue
+            except exceptions.NotFound:
+                return True
+            except (exceptions.GoogleAPICallError, exceptions.RetryError):
+                continue
+            return True
+        raise StoreUnavailableError
+
+    def due(self, now: datetime, limit: int, *, after: DueCall | None = None) -> list[DueCall]:
+        """Return the calls that need attention; see `CallStore`."""
+        from google.api_core import exceptions  # noqa: PLC0415 - loaded with the client
+        from google.cloud.firestore import FieldFilter  # noqa: PLC0415 - loaded with the client
+
+        calls = self._connected().collection(self._collection)
+        query = calls.where(filter=FieldFilter("due_at", "<=", now)).order_by("due_at").order_by("__name__")
+        if after is not None:
+            query = query.start_after({"due_at": after.due_at, "__name__": calls.document(after.tid)})
+        try:
+            return [_due(snapshot) for snapshot in query.limit(limit).get(**_Deadline(STORE_PATIENCE_S).rpc())]
+        except (exceptions.GoogleAPICallError, exceptions.RetryError) as error:
+            raise StoreUnavailableError from error
+
+    def put_off(self, due: DueCall, until: datetime) -> None:
+        """Postpone a record that cannot be read; see `CallStore`."""
+        from google.api_core import exceptions  # noqa: PLC0415 - loaded with the client
+
+        try:
+            self._reference(due.tid).update({"due_at": until}, **_Deadline(STORE_PATIENCE_S).rpc())
+        except exceptions.NotFound:
+            return
+        except (exceptions.GoogleAPICallError, exceptions.RetryError) as error:
+            raise StoreUnavailableError from error
+
+    def _get(self, reference: DocumentReference, deadline: _Deadline) -> Stored:
+        from google.api_core import exceptions  # noqa: PLC0415 - loaded with the client
+
+        try:
+            snapshot = reference.get(**deadline.rpc())
+        except (exceptions.GoogleAPICallError, exceptions.RetryError) as error:
+            raise StoreUnavailableError from error
+        document = snapshot.to_dict()
+        if document is None:
+            raise CallNotFoundError
+        return Stored(from_document(reference.id, document), snapshot.update_time)
+
+    def _replace(self, reference: DocumentReference, before: Stored, call: Call, deadline: _Deadline) -> Stored | None:
+        """Write the fields that changed; return None when somebody else wrote in between."""
+        from google.api_core import exceptions  # noqa: PLC0415 - loaded with the client
+
+        write_id = _new_write_id()
+        option = self._connected().write_option(last_update_time=before.version)
+        changes = {**_changes(to_document(before.call), to_document(call)), "write_id": write_id}
+        try:
+            return Stored(call, reference.update(changes, option=option, **deadline.rpc()).update_time)
+        except (exceptions.FailedPrecondition, exceptions.NotFound, exceptions.Aborted):
+            # Another writer; or our own write, repeated by the client after its reply was lost.
+            return self._read_back(reference, write_id, call, deadline)
+        except (exceptions.GoogleAPICallError, exceptions.RetryError) as error:
+            ours = self._read_back(reference, write_id, call, deadline)
+            if ours is None:
+                raise StoreUnavailableError from error
+            return ours
+
+    def _read_back(self, reference: DocumentReference, write_id: str, call: Call, deadline: _Deadline) -> Stored | None:
+        """Return the call as stored if the last write was the one with `write_id`."""
+        from google.api_core import exceptions  # noqa: PLC0415 - loaded with the client
+
+        try:
+            snapshot = reference.get(field_paths=["write_id"], **deadline.rpc())
+        except (exceptions.GoogleAPICallError, exceptions.RetryError) as error:
+            raise StoreUnavailableError from error
+        document = snapshot.to_dict() or {}
+        return Stored(call, snapshot.update_time) if document.get("write_id") == write_id else None
+
+    def _reference(self, tid: str) -> DocumentReference:
+        return self._connected().collection(self._collection).document(tid)
+
+    def _connected(self) -> Client:
+        """Return this process's client. One that crossed a fork may hang (grpc/grpc#41768)."""
+        if self._client is None or self._pid != os.getpid():
+            with self._lock:
+                if self._client is None or self._pid != os.getpid():
+                    from google.cloud.firestore import Client  # noqa: PLC0415 - slow, and needs this process
+
+                    self._client = Client(project=self._project, database=self._database)
+                    self._pid = os.getpid()
+        return self._client
+
+
+class _Deadline:
+    """How long a method may go on, and what that leaves for each of its RPCs."""
+
+    def __init__(self, patience_s: float) -> None:
+        self._until = time.monotonic() + patience_s
+
+    def rpc(self) -> dict[str, Any]:
+        """Return the arguments that bound one RPC: each attempt, and all of them together.
+
+        Raises:
+            StoreUnavailableError: there is no time left.
+        """
+        from google.api_core import exceptions  # noqa: PLC0415 - loaded with the client
+        from google.api_core.retry import Retry, if_exception_type  # noqa: PLC0415 - loaded with the client
+
+        half_s = min(CALL_S, self._until - time.monotonic()) / 2
+        if half_s <= 0:
+            raise StoreUnavailableError
+        unavailable = if_exception_type(exceptions.ServiceUnavailable, exceptions.TooManyRequests)
+        # The last attempt may begin when the retry's time is up, so each gets half.
+        return {
+            "retry": Retry(predicate=unavailable, initial=0.05, maximum=0.4, multiplier=2, timeout=half_s),
+            "timeout": half_s,
+        }
+
+    def attempts(self) -> Iterator[int]:
+        """Count attempts, with a jittered pause between them that lets the winner finish."""
+        attempt = 0
+        while True:
+            yield attempt
+            pause = random.uniform(0, min(0.01 * 2**attempt, 0.3))  # noqa: S311 - jitter
+            if time.monotonic() + pause >= self._until:
+                return
+            time.sleep(pause)
+            attempt += 1
+
+
+def _changes(before: Document, after: Document) -> Document:
+    """Return the update that turns one document into the other; unknown fields of a later version stay."""
+    from google.cloud.firestore import DELETE_FIELD  # noqa: PLC0415 - loaded with the client
+
+    changed = {name: value for name, value in after.items() if name not in before or before[name] != value}
+    return changed | {name: DELETE_FIELD for name in before if name not in after}
+
+
+def _due(snapshot: DocumentSnapshot[Any]) -> DueCall:
+    document = snapshot.to_dict() or {}
+    try:
+        stored = Stored(from_document(snapshot.id, document), snapshot.update_time)
+    except CorruptRecordError:
+        stored = None
+    return DueCall(snapshot.id, document["due_at"], stored)
+
+
+def _new_write_id() -> str:
+    return secrets.token_hex(8)
+
+
+def _fits(store: FirestoreCallStore) -> CallStore:
+    return store

@@ -1,0 +1,266 @@
+"""The scheduled sweep: settles calls that ended without telling us, and delivers what is still due.
+
+It may run late, twice, or twice at once, and may die anywhere: each call is claimed right before it is worked on, and
+what is to be done with it follows from its own state.
+"""
+
+from __future__ import annotations
+
+import logging
+import random
+import threading
+from collections import Counter, deque
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, field
+from datetime import timedelta
+from typing import Final
+from urllib.parse import urlsplit
+
+from ttsprompt.domain import events
+from ttsprompt.domain.call import Transition, apply
+from ttsprompt.domain.model import Call, DeliveryState, Phase, Policy
+from ttsprompt.errors import CallNotFoundError, StoreUnavailableError, TtsPromptError
+from ttsprompt.ports import CallStore, Clock, DueCall, Stored
+from ttsprompt.service.delivery import Deliveries
+
+log = logging.getLogger(__name__)
+
+BUDGET_S: Final = 45.0
+"""No call is begun after this; with a last try of 15 s the sweep is over well before its time-out of 120 s."""
+
+TRY_S: Final = 15.0
+"""How long one try to deliver may take, by the wall clock."""
+
+CLAIM: Final = timedelta(seconds=30)
+"""For so long a claimed call is left alone by other sweeps: twice a try."""
+
+POISON_PAUSE: Final = timedelta(hours=1)
+PAGE_SIZE: Final = 300
+MAX_QUEUED: Final = 10_000
+"""Calls held in memory while their hosts are busy; the rest stays in the store."""
+
+TRIES_PER_HOST: Final = 2
+"""So that one receiver that hangs cannot take all threads."""
+
+THREADS: Final = 16
+
+
+@dataclass(slots=True)
+class SweepReport:
+    """What a sweep did. `expired`: calls settled by it; `remaining`: calls seen to be due but not worked on."""
+
+    expired: int = 0
+    delivered: int = 0
+    retrying: int = 0
+    undeliverable: int = 0
+    errors: int = 0
+    remaining: int = 0
+
+    def as_dict(self) -> dict[str, int]:
+        """Return the counts by name."""
+        return asdict(self)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sweep:
+    """The use case; each `run` is one sweep."""
+
+    store: CallStore
+    deliveries: Deliveries
+    clock: Clock
+    policy: Policy
+    threads: int = THREADS
+
+    def run(self) -> SweepReport:
+        """Work on all that is due, as far as the budget goes.
+
+        Raises:
+            StoreUnavailableError: the store could not be asked what is due.
+        """
+        agenda = _Agenda(self.store, self.clock)
+        agenda.read_page()
+        report = SweepReport()
+        lock = threading.Lock()
+
+        def count(**counts: int) -> None:
+            with lock:
+                for name, number in counts.items():
+                    setattr(report, name, getattr(report, name) + number)
+
+        def work() -> None:
+            while (item := agenda.take()) is not None:
+                try:
+                    self._work(item, agenda, count)
+                except CallNotFoundError:
+                    pass  # deleted meanwhile: nothing is left to do
+                except TtsPromptError as error:
+                    log.error("sweep_call_failed", extra={"fields": {"tid": item.due.tid, "code": error.code}})
+                    count(errors=1)
+                except Exception:
+                    log.exception("sweep_call_failed", extra={"fields": {"tid": item.due.tid}})
+                    count(errors=1)
+                finally:
+                    agenda.done(item)
+
+        threads = [threading.Thread(target=work, name=f"sweep-{n}") for n in range(self.threads)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        report.remaining = agenda.left()
+        report.errors += agenda.failed_pages
+        log.info("sweep_done", extra={"fields": report.as_dict()})
+        return report
+
+    def _work(self, item: _Item, agenda: _Agenda, count: Callable[..., None]) -> None:
+        due = item.due
+        if due.stored is None:
+            log.error("record_unreadable", extra={"fields": {"tid": due.tid}})
+            self.store.put_off(due, self.clock.now() + POISON_PAUSE)
+            count(errors=1)
+            return
+        claimed = self._claim(due.stored)
+        if claimed is None:
+            return
+        if claimed.call.phase is not Phase.SETTLED:
+            settled = self._settle(claimed)
+            if settled is None:
+                return
+            count(expired=1)
+            # The settlement has set the next date. If the host is busy the callback waits for that.
+            if not agenda.enter_host(item, _host(settled.call)):
+                count(retrying=1)
+                return
+            claimed = settled
+        state = self.deliveries.deliver(claimed, timeout_s=TRY_S)
+        name = {
+            DeliveryState.DELIVERED: "delivered",
+            DeliveryState.PENDING: "retrying",
+            DeliveryState.UNDELIVERABLE: "undeliverable",
+        }[state]
+        count(**{name: 1})
+
+    def _claim(self, stored: Stored) -> Stored | None:
+        """Take the call, unless another sweep was faster or it is no longer due."""
+        # No two sweeps may write the same date, or each would take the other's for its own.
+        until = self.clock.now() + CLAIM + timedelta(microseconds=random.randrange(1_000_000))  # noqa: S311
+        return self._apply(stored, events.Claimed(until))
+
+    def _settle(self, claimed: Stored) -> Stored | None:
+        """Settle a call whose time is up, unless something happened to it since the claim."""
+        if claimed.call.due_at is None:
+            return None
+        return self._apply(claimed, events.Overdue(claimed.call.due_at))
+
+    def _apply(self, stored: Stored, event: events.Claimed | events.Overdue) -> Stored | None:
+        changed = False
+
+        def fn(call: Call) -> Transition:
+            nonlocal changed
+            transition = apply(call, event, self.clock.now(), self.policy)
+            changed = transition.call is not call
+            return transition
+
+        update = self.store.update(stored.call.tid, fn, seen=stored)
+        return update.stored if changed else None
+
+
+@dataclass(slots=True, eq=False)
+class _Item:
+    """A due call, and the host that it occupies while it is worked on."""
+
+    due: DueCall
+    host: str | None
+
+
+@dataclass(slots=True, eq=False)
+class _Agenda:
+    """What is still to be done, for several threads: the oldest first, but at most two at once for each host.
+
+    Calls that wait for their host do not keep others from being read: one dead host with hundreds of deliveries would
+    otherwise fill every page.
+    """
+
+    store: CallStore
+    clock: Clock
+    failed_pages: int = 0
+    _lanes: dict[str | None, deque[_Item]] = field(default_factory=dict)
+    _running: Counter[str] = field(default_factory=Counter)
+    _queued: int = 0
+    _last: DueCall | None = None
+    _all_read: bool = False
+    _began: float = 0
+    _changed: threading.Condition = field(default_factory=threading.Condition)
+
+    def __post_init__(self) -> None:
+        self._began = self.clock.monotonic()
+
+    def read_page(self) -> None:
+        """Read the next page of due calls."""
+        page = self.store.due(self.clock.now(), PAGE_SIZE, after=self._last)
+        self._all_read = len(page) < PAGE_SIZE
+        self._last = page[-1] if page else self._last
+        self._queued += len(page)
+        for due in page:
+            settled = due.stored is not None and due.stored.call.phase is Phase.SETTLED
+            host = _host(due.stored.call) if due.stored is not None and settled else None
+            self._lanes.setdefault(host, deque()).append(_Item(due, host))
+
+    def take(self) -> _Item | None:
+        """Return the oldest call whose host is free, waiting for one if need be; None when the sweep is over."""
+        with self._changed:
+            while self.clock.monotonic() - self._began < BUDGET_S:
+                lane = self._best_lane()
+                if lane is not None:
+                    item = lane.popleft()
+                    self._queued -= 1
+                    if item.host is not None:
+                        self._running[item.host] += 1
+                    return item
+                if not self._all_read and self._queued < MAX_QUEUED:
+                    self._read_next_page()
+                elif not self._queued:
+                    return None
+                else:
+                    self._changed.wait(timeout=1)
+            return None
+
+    def enter_host(self, item: _Item, host: str) -> bool:
+        """Occupy a place at `host` for an item that has none yet; tell whether there was one."""
+        with self._changed:
+            if self._running[host] >= TRIES_PER_HOST:
+                return False
+            self._running[host] += 1
+            item.host = host
+            return True
+
+    def done(self, item: _Item) -> None:
+        """Free the item's place at its host."""
+        with self._changed:
+            if item.host is not None:
+                self._running[item.host] -= 1
+            self._changed.notify_all()
+
+    def left(self) -> int:
+        """Return how many calls were read but not worked on."""
+        return self._queued
+
+    def _read_next_page(self) -> None:
+        try:
+            self.read_page()
+        except StoreUnavailableError:
+            log.error("sweep_page_failed")
+            self.failed_pages += 1
+            self._all_read = True
+
+    def _best_lane(self) -> deque[_Item] | None:
+        free = [
+            lane
+            for host, lane in self._lanes.items()
+            if lane and (host is None or self._running[host] < TRIES_PER_HOST)
+        ]
+        return min(free, key=lambda lane: lane[0].due.due_at, default=None)
+
+
+def _host(call: Call) -> str:
+    return urlsplit(call.callback.url).netloc.lower()
