@@ -6,13 +6,16 @@ PYTHON ?= $(shell for p in python3.13 python3.12 python3.11 python3; do \
 	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)
 
 BIN := .venv/bin
-PIP := PIP_REQUIRE_VIRTUALENV= PIP_DISABLE_PIP_VERSION_CHECK=1 $(BIN)/python -m pip
+INSTALL := -m pip install --quiet --no-deps --require-hashes -r
 export PYTHONDONTWRITEBYTECODE := 1
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+# These would send an install, or an import, somewhere else than into .venv.
+unexport PIP_USER PIP_TARGET PIP_PREFIX PIP_ROOT PIP_REQUIRE_VIRTUALENV PYTHONHOME PYTHONPATH
 
 .DEFAULT_GOAL := help
 .PHONY: help setup demo run test lint types imports check fmt lock clean
 
-help: ## this list
+help: ## list the targets
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 10
 
 setup: .venv/ready ## install everything into .venv
@@ -20,12 +23,12 @@ setup: .venv/ready ## install everything into .venv
 .venv/ready: requirements-dev.txt
 	@test -n "$(PYTHON)" || { echo "ttsprompt needs Python 3.11 or newer (make PYTHON=/path/to/python3)"; exit 1; }
 	$(PYTHON) -m venv --clear .venv
-	$(PIP) install --quiet --no-deps --require-hashes -r requirements-dev.txt
+	$(BIN)/python $(INSTALL) $<
 	@touch $@
 
 .venv-nexmo/ready: tests/e2e/old_client/requirements.txt
 	$(PYTHON) -m venv --clear .venv-nexmo
-	PIP_REQUIRE_VIRTUALENV= .venv-nexmo/bin/python -m pip install --quiet --no-deps --require-hashes -r $<
+	.venv-nexmo/bin/python $(INSTALL) $<
 	@touch $@
 
 demo: setup ## place one call to a scripted callee and show what happens (STORE=sqlite)

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.emulator import Emulator, is_installed, start_emulator
+from devphone.emulator import Emulator, is_installed, start_emulator
 from tests.world import World, make_world
 
 OUR_SETTINGS = (

@@ -14,7 +14,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from ttsprompt.adapters.call_document import Document, from_document, to_document
 from ttsprompt.domain.call import Call, Transition
@@ -25,7 +25,9 @@ if TYPE_CHECKING:
     from google.cloud.firestore import Client, DocumentReference, DocumentSnapshot
 
 CALL_S: Final = 2.0
-"""The longest that one RPC may take, its own retries included. `timeout` alone bounds an attempt, not the call."""
+"""The longest that one RPC may take, its repeats included."""
+
+T = TypeVar("T")
 
 
 class FirestoreCallStore:
@@ -48,7 +50,7 @@ class FirestoreCallStore:
         document = {**to_document(call), "write_id": write_id}
         reference = self._reference(call.tid)
         try:
-            return Stored(call, reference.create(document, **deadline.rpc()).update_time)
+            return Stored(call, deadline.call(reference.create, document).update_time)
         except exceptions.AlreadyExists:
             # The client repeats a create whose reply was lost, so the document may be our own.
             ours = self._read_back(reference, write_id, call, deadline)
@@ -102,7 +104,7 @@ class FirestoreCallStore:
                 return False
             option = self._connected().write_option(last_update_time=current.version)
             try:
-                reference.delete(option=option, **deadline.rpc())
+                deadline.call(reference.delete, option=option)
             except exceptions.FailedPrecondition:
                 continue
             except exceptions.NotFound:
@@ -122,7 +124,7 @@ class FirestoreCallStore:
         if after is not None:
             query = query.start_after({"due_at": after.due_at, "__name__": calls.document(after.tid)})
         try:
-            return [_due(snapshot) for snapshot in query.limit(limit).get(**_Deadline(STORE_PATIENCE_S).rpc())]
+            return [_due(snapshot) for snapshot in _Deadline(STORE_PATIENCE_S).call(query.limit(limit).get)]
         except (exceptions.GoogleAPICallError, exceptions.RetryError) as error:
             raise StoreUnavailableError from error
 
@@ -131,7 +133,7 @@ class FirestoreCallStore:
         from google.api_core import exceptions  # noqa: PLC0415 - loaded with the client
 
         try:
-            self._reference(due.tid).update({"due_at": until}, **_Deadline(STORE_PATIENCE_S).rpc())
+            _Deadline(STORE_PATIENCE_S).call(self._reference(due.tid).update, {"due_at": until})
         except exceptions.NotFound:
             return
         except (exceptions.GoogleAPICallError, exceptions.RetryError) as error:
@@ -141,7 +143,7 @@ class FirestoreCallStore:
         from google.api_core import exceptions  # noqa: PLC0415 - loaded with the client
 
         try:
-            snapshot = reference.get(**deadline.rpc())
+            snapshot = deadline.call(reference.get)
         except (exceptions.GoogleAPICallError, exceptions.RetryError) as error:
             raise StoreUnavailableError from error
         document = snapshot.to_dict()
@@ -157,7 +159,7 @@ class FirestoreCallStore:
         option = self._connected().write_option(last_update_time=before.version)
         changes = {**_changes(to_document(before.call), to_document(call)), "write_id": write_id}
         try:
-            return Stored(call, reference.update(changes, option=option, **deadline.rpc()).update_time)
+            return Stored(call, deadline.call(reference.update, changes, option=option).update_time)
         except (exceptions.FailedPrecondition, exceptions.NotFound, exceptions.Aborted):
             # Another writer; or our own write, repeated by the client after its reply was lost.
             return self._read_back(reference, write_id, call, deadline)
@@ -172,7 +174,7 @@ class FirestoreCallStore:
         from google.api_core import exceptions  # noqa: PLC0415 - loaded with the client
 
         try:
-            snapshot = reference.get(field_paths=["write_id"], **deadline.rpc())
+            snapshot = deadline.call(reference.get, field_paths=["write_id"])
         except (exceptions.GoogleAPICallError, exceptions.RetryError) as error:
             raise StoreUnavailableError from error
         document = snapshot.to_dict() or {}
@@ -199,24 +201,28 @@ class _Deadline:
     def __init__(self, patience_s: float) -> None:
         self._until = time.monotonic() + patience_s
 
-    def rpc(self) -> dict[str, Any]:
-        """Return the arguments that bound one RPC: each attempt, and all of them together.
+    def call(self, rpc: Callable[..., T], *args: Any, **kwargs: Any) -> T:
+        """Make one RPC, and again while the server is not available.
+
+        The repeats are ours because the library's bound an attempt but not the whole: its time-out starts anew when
+        less than a second is left (google.api_core.timeout.TimeToDeadlineTimeout).
 
         Raises:
             StoreUnavailableError: there is no time left.
         """
         from google.api_core import exceptions  # noqa: PLC0415 - loaded with the client
-        from google.api_core.retry import Retry, if_exception_type  # noqa: PLC0415 - loaded with the client
 
-        half_s = min(CALL_S, self._until - time.monotonic()) / 2
-        if half_s <= 0:
-            raise StoreUnavailableError
-        unavailable = if_exception_type(exceptions.ServiceUnavailable, exceptions.TooManyRequests)
-        # The last attempt may begin when the retry's time is up, so each gets half.
-        return {
-            "retry": Retry(predicate=unavailable, initial=0.05, maximum=0.4, multiplier=2, timeout=half_s),
-            "timeout": half_s,
-        }
+        until = min(self._until, time.monotonic() + CALL_S)
+        pause = 0.05
+        while (left := until - time.monotonic()) > 0:
+            try:
+                return rpc(*args, **kwargs, retry=None, timeout=left)
+            except exceptions.ServiceUnavailable:
+                if time.monotonic() + pause >= until:
+                    raise
+            time.sleep(pause)
+            pause = min(pause * 2, 0.4)
+        raise StoreUnavailableError
 
     def attempts(self) -> Iterator[int]:
         """Count attempts, with a jittered pause between them that lets the winner finish."""

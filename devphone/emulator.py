@@ -1,0 +1,87 @@
+"""The real Firestore emulator of the Cloud SDK, for as long as it is needed."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import subprocess
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from typing import Final
+
+import httpx
+
+from devphone.service import free_port
+
+START_S: Final = 60
+PROJECT: Final = "ttsprompt-demo"
+
+
+class EmulatorError(Exception):
+    """There is no emulator to be had; the text says why."""
+
+
+@dataclass(slots=True, eq=False)
+class Emulator:
+    """A running emulator; `host` is what FIRESTORE_EMULATOR_HOST takes."""
+
+    host: str
+    process: subprocess.Popen[bytes]
+
+    def stop(self) -> None:
+        """End it; gcloud starts Java as a child, so the whole group goes."""
+        with suppress(ProcessLookupError):
+            os.killpg(self.process.pid, signal.SIGKILL)
+        self.process.wait()
+
+
+def is_installed() -> bool:
+    """Tell whether gcloud and Java are here."""
+    return shutil.which("gcloud") is not None and shutil.which("java") is not None
+
+
+def start_emulator(port: int | None = None) -> Emulator:
+    """Start an emulator and wait until it answers.
+
+    Raises:
+        EmulatorError: it is not installed, or did not start.
+    """
+    if not is_installed():
+        raise EmulatorError("The Firestore emulator needs gcloud (with cloud-firestore-emulator) and Java.")
+    host = f"127.0.0.1:{port or free_port()}"
+    process = subprocess.Popen(
+        ["gcloud", "emulators", "firestore", "start", f"--host-port={host}", "--quiet"],  # noqa: S607 - from PATH
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    )
+    emulator = Emulator(host, process)
+    deadline = time.monotonic() + START_S
+    while time.monotonic() < deadline and process.poll() is None:
+        with suppress(httpx.HTTPError):
+            httpx.get(f"http://{host}/", timeout=1, trust_env=False)
+            return emulator
+        time.sleep(0.2)
+    emulator.stop()
+    raise EmulatorError("The Firestore emulator did not start.")
+
+
+@contextmanager
+def running_emulator(store: str) -> Iterator[dict[str, str]]:
+    """Give the settings that make the service use `store`, with an emulator behind them for firestore."""
+    if store != "firestore":
+        yield {}
+        return
+    emulator = start_emulator()
+    try:
+        yield {
+            "CALL_STORE": "firestore",
+            "FIRESTORE_EMULATOR_HOST": emulator.host,
+            "GOOGLE_CLOUD_PROJECT": PROJECT,
+        }
+    finally:
+        emulator.stop()

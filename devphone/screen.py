@@ -1,0 +1,86 @@
+"""The timeline on a terminal: aligned, in colour where that helps, secrets masked."""
+
+from __future__ import annotations
+
+import os
+import re
+import sys
+from typing import Any, Final, TextIO
+from urllib.parse import urlsplit
+
+from devphone.timeline import Line
+
+_COLOURS: Final = {"service": "34", "vonage": "35", "callee": "32", "you": "36"}
+
+
+class Screen:
+    """Prints lines as they happen."""
+
+    def __init__(self, out: TextIO | None = None) -> None:
+        self._out = out or sys.stdout
+        self._colours = self._out.isatty() and "NO_COLOR" not in os.environ
+
+    def show(self, line: Line) -> None:
+        """Print one line of the timeline."""
+        self.say(line.at_s, line.who, f"{line.what}{_details(line)}")
+
+    def say(self, at_s: float, who: str, text: str) -> None:
+        """Print what somebody did at a moment."""
+        print(f"{at_s:7.1f} s  {self.colour(f'{who:8}', _COLOURS.get(who, '0'))}  {text}", file=self._out, flush=True)
+
+    def title(self, text: str) -> None:
+        """Print a heading."""
+        print(f"\n{self.colour(text, '1')}", file=self._out, flush=True)
+
+    def pair(self, name: str, value: object) -> None:
+        """Print a name and its value."""
+        print(f"  {name:18}{value}", file=self._out, flush=True)
+
+    def colour(self, text: str, code: str) -> str:
+        """Return `text` in a colour, if this terminal shows any."""
+        return f"\033[{code}m{text}\033[0m" if self._colours else text
+
+
+def masked(keys: str) -> str:
+    """Return typed keys so that a looker-on learns nothing."""
+    return "•" * len(keys) or "nothing"
+
+
+def _details(line: Line) -> str:
+    """Return the part of a line's data that a person wants, in words."""
+    data = line.data
+    parts = []
+    if "to" in data:
+        parts.append(f"to {data['to']}")
+    if "text" in data:
+        parts.append(f"“{_short(data['text'])}”")
+    if "keys" in data:
+        parts.append(masked(data["keys"]))
+    if "url" in data:
+        parts.append(_where(data["url"]))
+    if "by" in data:
+        parts.append(f"({data['by']})")
+    if "fault" in data or "status" in data:
+        parts.append(f"→ {data.get('status') or data.get('fault')}")
+    if data.get("sends", 1) > 1:
+        parts.append(f"({data['sends']} sends)")
+    parts += [f"\n{'':22}{fault}" for fault in data.get("faults", [])]
+    if "fields" in data:
+        parts.append(f"{data['method']} status={data['fields'].get('status')}{_verdict(data['verified'])}")
+    return "".join(f" {part}" for part in parts)
+
+
+def _where(url: str) -> str:
+    """Return a webhook URL without its id and token."""
+    parts = urlsplit(url)
+    route = parts.path.rstrip("/").split("/")[-2:][0]
+    step = re.search(r"[?&]step=(\d+)", url)
+    return f"at /{route}" + (f" step {step[1]}" if step else "")
+
+
+def _short(text: str) -> str:
+    return text if len(text) <= 70 else f"{text[:67]}…"  # noqa: PLR2004 - what fits a line
+
+
+def _verdict(verified: Any) -> str:
+    return {True: ", signature verified", False: ", SIGNATURE WRONG", None: ""}[verified]

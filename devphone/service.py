@@ -1,0 +1,99 @@
+"""Runs the service under test as its operator would: the real framework, in a process of its own."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final
+
+import httpx
+
+ROOT: Final = Path(__file__).parents[1]
+START_S: Final = 30
+
+_SETTINGS: Final = (
+    "ALLOWED_APPLICATIONS ALLOWED_COUNTRIES ALLOW_PRIVATE_CALLBACKS ANSWER_MODE BASE_URL CALLBACK_RETRY_SCHEDULE "
+    "CALLBACK_SIGNING_SECRETS CALL_STORE FIRESTORE_COLLECTION FIRESTORE_DATABASE FIRESTORE_EMULATOR_HOST "
+    "FUNCTION_TARGET GOOGLE_CLOUD_PROJECT K_SERVICE LOG_LEVEL MAX_CALLS_PER_NUMBER PORT RETENTION_DAYS STALE_AFTER "
+    "VONAGE_API_URL VONAGE_SIGNATURE_SECRET"
+)
+"""What the service reads; nothing of it is inherited, so that a demo is the same everywhere."""
+
+
+class StartError(Exception):
+    """The service did not start; the text says what it printed."""
+
+
+def free_port() -> int:
+    """Return a port that nothing listens on."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+@dataclass(slots=True, eq=False)
+class Service:
+    """One function of the service, listening on 127.0.0.1. `log` is the file it prints to, None for our own stdout."""
+
+    settings: dict[str, str]
+    port: int = field(default_factory=free_port)
+    target: str = "ttsprompt"
+    log: Path | None = field(default_factory=lambda: Path(tempfile.mkstemp(suffix=".log")[1]))
+    process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def url(self) -> str:
+        """Where it listens."""
+        return f"http://127.0.0.1:{self.port}"
+
+    def start(self) -> None:
+        """Start it and wait until it answers.
+
+        Raises:
+            StartError: it ended, or never answered.
+        """
+        environment = {name: value for name, value in os.environ.items() if name not in _SETTINGS.split()}
+        environment |= {"BASE_URL": self.url, **self.settings}
+        command = [sys.executable, "-m", "functions_framework", "--target", self.target]
+        command += ["--source", str(ROOT / "main.py"), "--host", "127.0.0.1", "--port", str(self.port)]
+        output = None if self.log is None else self.log.open("ab")
+        try:
+            self.process = subprocess.Popen(
+                command, env=environment, stdout=output, stderr=subprocess.STDOUT, start_new_session=True
+            )
+        finally:
+            if output is not None:
+                output.close()
+        deadline = time.monotonic() + START_S
+        while time.monotonic() < deadline and self.process.poll() is None:
+            with suppress(httpx.HTTPError):
+                httpx.get(f"{self.url}/", timeout=1, trust_env=False)
+                return
+            time.sleep(0.05)
+        self.stop()
+        raise StartError(f"The service ({self.target}) did not start.\n{self.printed()[-2000:]}")
+
+    def stop(self, how: signal.Signals = signal.SIGTERM) -> None:
+        """End it with all its workers."""
+        if self.process is None:
+            return
+        for step in (how, signal.SIGKILL):
+            with suppress(ProcessLookupError):
+                os.killpg(self.process.pid, step)
+            with suppress(subprocess.TimeoutExpired):
+                self.process.wait(timeout=5)
+                break
+        self.process = None
+
+    def printed(self) -> str:
+        """Return what it has printed."""
+        return "" if self.log is None else self.log.read_text(errors="replace")

@@ -1,0 +1,76 @@
+"""Vonage's requests to the service: their time-outs, their one retry, their signature (vonage-voice §3.4, §4)."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import time
+import uuid
+from dataclasses import dataclass
+from typing import Any, Final
+
+import httpx
+import jwt
+
+CONNECT_S: Final = 1.0
+ANSWER_S: Final = 5.0
+EVENT_S: Final = 10.0
+RETRIED: Final = frozenset({429, 503, 504})
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """What came back in the end; `status` is None when nothing did."""
+
+    status: int | None
+    body: bytes = b""
+    content_type: str = ""
+    fault: str | None = None
+    sends: int = 1
+
+
+class WebhookSender:
+    """Sends webhooks."""
+
+    def __init__(self, client: httpx.AsyncClient, signature_secret: str | None = None) -> None:
+        self._client = client
+        self._secret = signature_secret
+
+    async def send(self, url: str, body: dict[str, Any], *, method: str = "POST", timeout_s: float = EVENT_S) -> Reply:
+        """Send one webhook, and once more after a time-out, a broken connection, 429, 503 or 504."""
+        reply = await self._send_once(url, body, method, timeout_s)
+        if reply.status is None or reply.status in RETRIED:
+            again = await self._send_once(url, body, method, timeout_s)
+            return Reply(again.status, again.body, again.content_type, again.fault, sends=2)
+        return reply
+
+    async def _send_once(self, url: str, body: dict[str, Any], method: str, timeout_s: float) -> Reply:
+        content = json.dumps(body, separators=(",", ":"), ensure_ascii=False).encode()
+        headers = {"User-Agent": "devphone"}
+        request: dict[str, Any]
+        if method == "POST":
+            headers["Content-Type"] = "application/json"
+            request = {"content": content}
+        else:
+            params = {k: v if isinstance(v, str) else json.dumps(v, separators=(",", ":")) for k, v in body.items()}
+            content = json.dumps(params, separators=(",", ":"), ensure_ascii=False).encode()
+            request = {"params": {**dict(httpx.URL(url).params), **params}}
+        if self._secret is not None:
+            headers["Authorization"] = f"Bearer {self._signature(content)}"
+        try:
+            response = await self._client.request(
+                method, url, headers=headers, timeout=httpx.Timeout(timeout_s, connect=CONNECT_S), **request
+            )
+        except httpx.HTTPError as error:
+            return Reply(None, fault=type(error).__name__)
+        return Reply(response.status_code, response.content, response.headers.get("content-type", ""))
+
+    def _signature(self, content: bytes) -> str:
+        claims = {
+            "iat": int(time.time()),
+            "jti": str(uuid.uuid4()),
+            "iss": "Vonage",
+            "api_key": "devphone",
+            "payload_hash": hashlib.sha256(content).hexdigest(),
+        }
+        return jwt.encode(claims, self._secret or "", algorithm="HS256")
