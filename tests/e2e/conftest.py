@@ -1,0 +1,125 @@
+"""The service as a real process, the dev phone beside it, and a customer's receiver."""
+
+from __future__ import annotations
+
+import base64
+import time
+import uuid
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from devphone.app import Phone
+from devphone.callee import parse_callee
+from devphone.emulator import Emulator
+from devphone.pace import Pace
+from devphone.service import Service, free_port
+from devphone.switchboard import Switchboard
+from devphone.tokens import Application, make_application
+
+SPEED = 40
+WAIT_S = 30
+SIGNING_SECRET = "whsec_" + base64.b64encode(b"e2e-signing-secret-of-32-bytes..").decode()
+
+
+@dataclass
+class Stack:
+    """Everything that takes part in a call, in real processes."""
+
+    service: Service
+    board: Switchboard
+    application: Application
+    folder: Path
+
+    @property
+    def callback(self) -> str:
+        return f"{self.board.url}/callback/{uuid.uuid4().hex}?own=1"
+
+    def request(self, **fields: Any) -> dict[str, Any]:
+        """Return a request for a call; the callee has a number of their own."""
+        number = f"4477009{uuid.uuid4().int % 100_000:05d}"
+        return {
+            "to": number,
+            "from": "447520616161",
+            "text": "Enter the PIN",
+            "pin_code": "1234",
+            "callback": self.callback,
+        } | fields
+
+    def script(self, request: dict[str, Any], callee: str) -> None:
+        """Say what the callee of a request does."""
+        self.board.phone.callees[request["to"]] = parse_callee(callee)
+
+    def post(self, request: dict[str, Any], **options: Any) -> httpx.Response:
+        headers = {"Authorization": f"Bearer {self.application.token()}"} | options.pop("headers", {})
+        return httpx.post(
+            f"{self.service.url}/call", json=request, headers=headers, timeout=30, trust_env=False, **options
+        )
+
+    def play(self, callee: str, **fields: Any) -> dict[str, Any]:
+        """Place a call to a scripted callee and return the fields of its callback."""
+        request = self.request(**fields)
+        self.script(request, callee)
+        response = self.post(request)
+        assert response.status_code == 200, response.text
+        return self.outcome(response.json()["tid"])
+
+    def outcome(self, tid: str) -> dict[str, Any]:
+        """Wait for the callback of a call; it must be signed and come once."""
+        callback = wait_for(lambda: next(iter(self.callbacks(tid)), None))
+        assert callback["verified"] is True
+        assert callback["id"] == tid
+        fields: dict[str, Any] = callback["fields"]
+        return fields
+
+    def callbacks(self, tid: str) -> list[dict[str, Any]]:
+        lines = self.board.phone.timeline.lines()
+        return [x.data for x in lines if x.what == "calls back" and x.data["fields"].get("tid") == tid]
+
+
+def wait_for(look: Callable[[], Any]) -> Any:
+    """Return what `look` finds, as soon as it finds something."""
+    deadline = time.monotonic() + WAIT_S
+    while time.monotonic() < deadline:
+        found = look()
+        if found:
+            return found
+        time.sleep(0.02)
+    pytest.fail(f"nothing within {WAIT_S} s")
+
+
+def store_settings(store: str, folder: Path, request: pytest.FixtureRequest) -> dict[str, str]:
+    if store == "sqlite":
+        return {"CALL_STORE": f"sqlite:///{folder}/calls.db"}
+    emulator: Emulator = request.getfixturevalue("emulator")
+    return {
+        "CALL_STORE": "firestore",
+        "FIRESTORE_EMULATOR_HOST": emulator.host,
+        "GOOGLE_CLOUD_PROJECT": "ttsprompt-test",
+        "FIRESTORE_COLLECTION": f"calls-{uuid.uuid4().hex}",
+    }
+
+
+@pytest.fixture(scope="module", params=["sqlite", "firestore"])
+def stack(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+    folder = tmp_path_factory.mktemp("e2e")
+    application = make_application()
+    phone = Phone(pace=Pace(SPEED), public_keys={application.id: application.public_key}, signing_secret=SIGNING_SECRET)
+    board = Switchboard(phone, free_port())
+    settings = {
+        "VONAGE_API_URL": board.url,
+        "ALLOW_PRIVATE_CALLBACKS": "true",
+        "CALLBACK_SIGNING_SECRETS": SIGNING_SECRET,
+        "LOG_LEVEL": "DEBUG",
+        **store_settings(request.param, folder, request),
+    }
+    service = Service(settings, log=folder / "service.log")
+    board.start()
+    service.start()
+    yield Stack(service, board, application, folder)
+    service.stop()
+    board.stop()
