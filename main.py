@@ -14,6 +14,7 @@ from ttsprompt import bootstrap, logs
 from ttsprompt.config import SettingsError
 from ttsprompt.web import problems
 from ttsprompt.web.app import App
+from ttsprompt.web.jobs import SetupJob, SweepJob
 
 try:
     _settings = bootstrap.start(os.environ)
@@ -35,7 +36,29 @@ def _app() -> App:
     return bootstrap.build_app(_settings)
 
 
+@cache
+def _sweep() -> SweepJob:
+    return bootstrap.build_sweep(_settings)
+
+
+@cache
+def _setup() -> SetupJob:
+    return bootstrap.build_setup(_settings)
+
+
 def ttsprompt(request: Request) -> Response:
     """Answer the public HTTP interface: callers and Vonage's webhooks."""
     logs.enter_request(request)
     return _app()(request)
+
+
+def expire_stale_calls(request: Request) -> Response:
+    """Settle and deliver what is due. Private: Cloud Scheduler calls it each minute."""
+    logs.enter_request(request)
+    return _sweep()(request)
+
+
+def setup(request: Request) -> Response:
+    """Prepare the store. Private; may be called again."""
+    logs.enter_request(request)
+    return _setup()(request)

@@ -49,6 +49,7 @@ def untouched_logging() -> Iterator[None]:
     root = logging.getLogger()
     level, handlers = root.level, list(root.handlers)
     yield
+    logging.captureWarnings(capture=False)
     root.setLevel(level)
     root.handlers[:] = handlers
 

@@ -13,6 +13,7 @@ from datetime import UTC, datetime
 from ttsprompt import __version__
 from ttsprompt.adapters.application_jwt import make_application_jwt
 from ttsprompt.adapters.callback_sender import RequestsCallbackSender
+from ttsprompt.adapters.firestore_setup import set_up_firestore
 from ttsprompt.adapters.firestore_store import FirestoreCallStore
 from ttsprompt.adapters.sqlite_store import open_sqlite_store
 from ttsprompt.adapters.vonage_voice import VonageVoiceApi
@@ -21,8 +22,10 @@ from ttsprompt.logs import configure_logging
 from ttsprompt.ports import CallbackSender, CallStore, Clock, VoiceApi
 from ttsprompt.service.calls import Calls
 from ttsprompt.service.delivery import Deliveries
+from ttsprompt.service.sweep import Sweep
 from ttsprompt.service.webhooks import Webhooks
 from ttsprompt.web.app import App
+from ttsprompt.web.jobs import SetupJob, SweepJob
 
 USER_AGENT = f"ttsprompt/{__version__}"
 
@@ -75,17 +78,49 @@ def open_store(settings: Settings) -> CallStore:
     return open_sqlite_store(settings.call_store)
 
 
+def build_sweep(settings: Settings, parts: Parts = Parts()) -> SweepJob:
+    """Return the scheduled function."""
+    clock = parts.clock or SystemClock()
+    store = parts.store or open_store(settings)
+    deliveries = _deliveries(settings, parts, store, clock)
+    return SweepJob(Sweep(store=store, deliveries=deliveries, clock=clock, policy=settings.policy))
+
+
+def build_setup(settings: Settings) -> SetupJob:
+    """Return the function that prepares the store."""
+    if settings.call_store != "firestore":
+        store = open_sqlite_store(settings.call_store)
+        return SetupJob(store.make_schema)
+    if settings.firestore_emulator:
+        # The emulator needs no index and has no Admin API.
+        return SetupJob(list)
+    return SetupJob(
+        lambda: set_up_firestore(
+            project=settings.google_cloud_project,
+            database=settings.firestore_database,
+            collection=settings.firestore_collection,
+        )
+    )
+
+
+def _sender(settings: Settings) -> RequestsCallbackSender:
+    return RequestsCallbackSender(
+        settings.callback_signing_keys, allow_private=settings.allow_private_callbacks, user_agent=USER_AGENT
+    )
+
+
+def _deliveries(settings: Settings, parts: Parts, store: CallStore, clock: Clock) -> Deliveries:
+    sender = parts.sender or _sender(settings)
+    return Deliveries(
+        store=store, sender=sender, clock=clock, policy=settings.policy, random=random.SystemRandom().random
+    )
+
+
 def build_app(settings: Settings, parts: Parts = Parts()) -> App:
     """Return the public function."""
     clock = parts.clock or SystemClock()
     store = parts.store or open_store(settings)
-    real_sender = RequestsCallbackSender(
-        settings.callback_signing_keys, allow_private=settings.allow_private_callbacks, user_agent=USER_AGENT
-    )
-    sender = parts.sender or real_sender
-    deliveries = Deliveries(
-        store=store, sender=sender, clock=clock, policy=settings.policy, random=random.SystemRandom().random
-    )
+    deliveries = _deliveries(settings, parts, store, clock)
     return App(
         calls=Calls(
             store=store,
@@ -102,7 +137,7 @@ def build_app(settings: Settings, parts: Parts = Parts()) -> App:
         ),
         clock=clock,
         make_jwt=make_application_jwt,
-        callback_public_keys=real_sender.public_keys,
+        callback_public_keys=_sender(settings).public_keys,
         allow_private_callbacks=settings.allow_private_callbacks,
         vonage_signature_secret=settings.vonage_signature_secret,
     )

@@ -37,6 +37,7 @@ class Settings:
     call_store: str
     firestore_database: str
     firestore_collection: str
+    firestore_emulator: bool
     vonage_api_url: str
     vonage_signature_secret: str | None = field(repr=False)
     answer_mode: AnswerMode
@@ -77,6 +78,7 @@ class _Reader:
             call_store=self._read("CALL_STORE", _call_store, "firestore" if on_firestore else "sqlite:///ttsprompt.db"),
             firestore_database=self._read("FIRESTORE_DATABASE", _firestore_id, "(default)"),
             firestore_collection=self._read("FIRESTORE_COLLECTION", _firestore_id, "calls"),
+            firestore_emulator=bool(self._environ.get("FIRESTORE_EMULATOR_HOST")),
             vonage_api_url=self._read("VONAGE_API_URL", _vendor_url, "https://api.nexmo.com"),
             vonage_signature_secret=self._environ.get("VONAGE_SIGNATURE_SECRET") or None,
             answer_mode=self._read("ANSWER_MODE", _answer_mode, AnswerMode.INLINE),

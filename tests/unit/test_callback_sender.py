@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import base64
-import contextlib
-import datetime as dt
 import ipaddress
 import logging
 import resource
 import socket
-import ssl
 import subprocess
 import sys
 import threading
@@ -19,12 +16,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from standardwebhooks import Webhook
 
+from tests.raw_server import OK, RawServer, Script, answering, dripping, header, make_tls, raw_servers, silent
 from ttsprompt.adapters import callback_sender
 from ttsprompt.adapters.callback_sender import RequestsCallbackSender
 from ttsprompt.domain.addresses import is_public_unicast
@@ -37,88 +32,12 @@ PAYLOAD = "to=15550100&tid=t-1&status=ok&reference=a%20b%2Fc"
 HMAC_KEY = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
 ED25519_KEY = "whsk_6Xb/dCcHpPea21PS1N9VY/NZW723CEc77N4rJCubMbc="
 PUBLIC_KEY = "whpk_1SiA4o9hyqTCpIqC5V9HUakiiaeACeqfZTInDBbOir4="
-OK = b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"
-
-Script = Callable[[socket.socket], None]
-
-
-class Server:
-    """A raw server on loopback; `received` holds each request as it came, `script` answers."""
-
-    def __init__(self, script: Script, tls: ssl.SSLContext | None = None) -> None:
-        self.script, self.tls = script, tls
-        self.received: list[bytes] = []
-        self.closed_by_peer = threading.Event()
-        self.listener = socket.create_server(("127.0.0.1", 0))
-        self.port: int = self.listener.getsockname()[1]
-        threading.Thread(target=self._run, daemon=True).start()
-
-    def _run(self) -> None:
-        with contextlib.suppress(OSError):
-            while True:
-                connection, _ = self.listener.accept()
-                threading.Thread(target=self._serve, args=(connection,), daemon=True).start()
-
-    def _serve(self, connection: socket.socket) -> None:
-        with contextlib.suppress(OSError, ValueError):
-            if self.tls is not None:
-                connection = self.tls.wrap_socket(connection, server_side=True)
-            self.received.append(read_request(connection))
-            self.script(connection)
-        self.closed_by_peer.set()
-        connection.close()
-
-
-def read_request(connection: socket.socket) -> bytes:
-    data = b""
-    while b"\r\n\r\n" not in data:
-        piece = connection.recv(65536)
-        if not piece:
-            return data
-        data += piece
-    head, _, body = data.partition(b"\r\n\r\n")
-    length = next((int(h.split(b":")[1]) for h in head.split(b"\r\n") if h.lower().startswith(b"content-length")), 0)
-    while len(body) < length:
-        body += connection.recv(65536)
-    return head + b"\r\n\r\n" + body
-
-
-def answering(*parts: bytes) -> Script:
-    return lambda connection: connection.sendall(b"".join(parts))
-
-
-answering_ok = answering(OK)
-
-
-def dripping(start: bytes, drop: bytes) -> Script:
-    def script(connection: socket.socket) -> None:
-        connection.sendall(start)
-        while True:
-            connection.sendall(drop)
-            time.sleep(0.02)  # the drip is the behaviour under test; the peer's cut ends it
-
-    return script
-
-
-def silent(start: bytes) -> Script:
-    def script(connection: socket.socket) -> None:
-        connection.sendall(start)
-        connection.recv(1)
-
-    return script
 
 
 @pytest.fixture
-def serve() -> Iterator[Callable[..., Server]]:
-    servers: list[Server] = []
-
-    def start(script: Script = answering_ok, tls: ssl.SSLContext | None = None) -> Server:
-        servers.append(Server(script, tls))
-        return servers[-1]
-
-    yield start
-    for server in servers:
-        server.listener.close()
+def serve() -> Iterator[Callable[..., RawServer]]:
+    with raw_servers() as start:
+        yield start
 
 
 @pytest.fixture(autouse=True)
@@ -179,14 +98,6 @@ def target_of(request: bytes) -> str:
     return request.split(b" ", 2)[1].decode("ascii")
 
 
-def header(request: bytes, name: str) -> str | None:
-    for line in request.partition(b"\r\n\r\n")[0].decode("latin-1").split("\r\n")[1:]:
-        key, _, value = line.partition(": ")
-        if key.lower() == name:
-            return value
-    return None
-
-
 # What is sent
 
 
@@ -194,7 +105,9 @@ def header(request: bytes, name: str) -> str | None:
     ("form", "content_type"),
     [(CallbackFormat.FORM, "application/x-www-form-urlencoded"), (CallbackFormat.JSON, "application/json")],
 )
-def test_post_carries_the_exact_payload(serve: Callable[..., Server], form: CallbackFormat, content_type: str) -> None:
+def test_post_carries_the_exact_payload(
+    serve: Callable[..., RawServer], form: CallbackFormat, content_type: str
+) -> None:
     server = serve()
     payload = '{"to":"15550100","reference":"ünï"}'
 
@@ -223,7 +136,7 @@ def test_post_carries_the_exact_payload(serve: Callable[..., Server], form: Call
     ],
 )
 def test_get_keeps_the_url_and_signs_the_query_that_arrives(
-    serve: Callable[..., Server], tail: str, target: str
+    serve: Callable[..., RawServer], tail: str, target: str
 ) -> None:
     server = serve()
 
@@ -233,7 +146,7 @@ def test_get_keeps_the_url_and_signs_the_query_that_arrives(
     verify_v1a(server.received[0], target_of(server.received[0]).partition("?")[2])
 
 
-def test_post_keeps_the_urls_own_query(serve: Callable[..., Server]) -> None:
+def test_post_keeps_the_urls_own_query(serve: Callable[..., RawServer]) -> None:
     server = serve()
 
     send(f"http://127.0.0.1:{server.port}/p?u=%2f&v=")
@@ -248,7 +161,7 @@ def verify_v1a(request: bytes, content: str) -> None:
     public.verify(base64.b64decode(signature), signed.encode())
 
 
-def test_every_key_signs_the_body(serve: Callable[..., Server]) -> None:
+def test_every_key_signs_the_body(serve: Callable[..., RawServer]) -> None:
     server = serve()
 
     send(f"http://127.0.0.1:{server.port}/", keys=(HMAC_KEY, ED25519_KEY))
@@ -260,7 +173,7 @@ def test_every_key_signs_the_body(serve: Callable[..., Server]) -> None:
     assert v1a.startswith("v1a,")
 
 
-def test_without_keys_there_is_no_signature(serve: Callable[..., Server]) -> None:
+def test_without_keys_there_is_no_signature(serve: Callable[..., RawServer]) -> None:
     server = serve()
 
     send(f"http://127.0.0.1:{server.port}/")
@@ -276,7 +189,7 @@ def test_public_keys_are_those_of_the_v1a_keys() -> None:
 
 
 def test_proxies_and_netrc_of_the_environment_are_not_used(
-    serve: Callable[..., Server], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    serve: Callable[..., RawServer], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     server, proxy = serve(), serve()
     (tmp_path / ".netrc").write_text("machine 127.0.0.1 login me password secret\n")
@@ -294,14 +207,14 @@ def test_proxies_and_netrc_of_the_environment_are_not_used(
 
 
 @pytest.mark.parametrize("status", [200, 204, 404, 410, 500, 503])
-def test_the_status_is_reported(serve: Callable[..., Server], status: int) -> None:
+def test_the_status_is_reported(serve: Callable[..., RawServer], status: int) -> None:
     server = serve(answering(b"HTTP/1.1 %d X\r\nContent-Length: 0\r\n\r\n" % status))
 
     assert send(f"http://127.0.0.1:{server.port}/") == CallbackResponse(http_status=status)
 
 
 @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
-def test_a_redirect_is_not_followed(serve: Callable[..., Server], status: int) -> None:
+def test_a_redirect_is_not_followed(serve: Callable[..., RawServer], status: int) -> None:
     victim = serve()
     location = b"Location: http://127.0.0.1:%d/\r\n\r\n" % victim.port
     server = serve(answering(b"HTTP/1.1 %d X\r\nContent-Length: 0\r\n" % status, location))
@@ -326,14 +239,14 @@ def test_a_redirect_is_not_followed(serve: Callable[..., Server], status: int) -
         ("", None),
     ],
 )
-def test_retry_after_is_read(serve: Callable[..., Server], value: str, seconds: float | None) -> None:
+def test_retry_after_is_read(serve: Callable[..., RawServer], value: str, seconds: float | None) -> None:
     server = serve(answering(b"HTTP/1.1 503 X\r\nRetry-After: " + value.encode() + b"\r\nContent-Length: 0\r\n\r\n"))
 
     assert send(f"http://127.0.0.1:{server.port}/").retry_after_s == seconds
 
 
 @pytest.mark.parametrize("status", [b"200", b"302"])
-def test_a_huge_body_is_not_read(serve: Callable[..., Server], status: bytes) -> None:
+def test_a_huge_body_is_not_read(serve: Callable[..., RawServer], status: bytes) -> None:
     def script(connection: socket.socket) -> None:
         connection.sendall(b"HTTP/1.1 " + status + b" X\r\nLocation: /x\r\nContent-Length: 400000000\r\n\r\n")
         for _ in range(400):
@@ -358,7 +271,7 @@ def test_a_huge_body_is_not_read(serve: Callable[..., Server], status: bytes) ->
         (b"HTTP/1.1 200 OK\r\nContent-Length: 1, 2\r\n\r\n", "protocol"),
     ],
 )
-def test_a_peer_that_does_not_speak_http_is_a_fault(serve: Callable[..., Server], reply: bytes, fault: str) -> None:
+def test_a_peer_that_does_not_speak_http_is_a_fault(serve: Callable[..., RawServer], reply: bytes, fault: str) -> None:
     server = serve(answering(reply))
 
     assert send(f"http://127.0.0.1:{server.port}/") == CallbackResponse(fault=fault)
@@ -503,7 +416,7 @@ def test_a_refused_host_is_not_logged(resolver: Resolver, caplog: pytest.LogCapt
     ],
     ids=["dripped header", "endless 1xx", "dripped status", "half a head", "silence"],
 )
-def test_the_deadline_holds_and_frees_the_connection(serve: Callable[..., Server], script: Script) -> None:
+def test_the_deadline_holds_and_frees_the_connection(serve: Callable[..., RawServer], script: Script) -> None:
     server = serve(script)
     began = time.monotonic()
 
@@ -514,7 +427,7 @@ def test_the_deadline_holds_and_frees_the_connection(serve: Callable[..., Server
     assert gone_within(2)
 
 
-def test_a_tls_handshake_that_never_ends_is_cut(serve: Callable[..., Server]) -> None:
+def test_a_tls_handshake_that_never_ends_is_cut(serve: Callable[..., RawServer]) -> None:
     server = serve()
     began = time.monotonic()
 
@@ -574,7 +487,7 @@ def test_hanging_tries_are_bounded_and_their_places_come_back(
 
 
 def test_a_connection_that_comes_too_late_is_not_used(
-    serve: Callable[..., Server], monkeypatch: pytest.MonkeyPatch
+    serve: Callable[..., RawServer], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     server, release = serve(), threading.Event()
 
@@ -624,34 +537,7 @@ def test_threads_that_hang_are_daemons(stuck_dns: threading.Event) -> None:
 # TLS
 
 
-def make_tls(folder: Path, name: str) -> tuple[ssl.SSLContext, Path]:
-    """Return a server's context and the certificate that a client has to trust."""
-    key = ec.generate_private_key(ec.SECP256R1())
-    subject = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, name)])
-    today = datetime.now(UTC)
-    certificate = (
-        x509.CertificateBuilder()
-        .subject_name(subject)
-        .issuer_name(subject)
-        .public_key(key.public_key())
-        .serial_number(x509.random_serial_number())
-        .not_valid_before(today - dt.timedelta(days=1))
-        .not_valid_after(today + dt.timedelta(days=1))
-        .add_extension(x509.SubjectAlternativeName([x509.DNSName(name)]), critical=False)
-        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
-        .sign(key, hashes.SHA256())
-    )
-    pem = folder / "certificate.pem"
-    pem.write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
-    (folder / "key.pem").write_bytes(
-        key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
-    )
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(pem, folder / "key.pem")
-    return context, pem
-
-
-def test_a_self_signed_certificate_is_refused(serve: Callable[..., Server], tmp_path: Path) -> None:
+def test_a_self_signed_certificate_is_refused(serve: Callable[..., RawServer], tmp_path: Path) -> None:
     server = serve(tls=make_tls(tmp_path, "localhost")[0])
 
     assert send(f"https://localhost:{server.port}/").fault == "tls"
@@ -663,7 +549,7 @@ def test_a_self_signed_certificate_is_refused(serve: Callable[..., Server], tmp_
     [("good.example", CallbackResponse(http_status=200)), ("other.example", CallbackResponse(fault="tls"))],
 )
 def test_the_certificate_is_checked_against_the_name_although_the_address_is_pinned(
-    serve: Callable[..., Server],
+    serve: Callable[..., RawServer],
     resolver: Resolver,
     monkeypatch: pytest.MonkeyPatch,
     tmp_path: Path,

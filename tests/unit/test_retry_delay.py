@@ -36,7 +36,7 @@ def test_retry_after_does_not_lengthen_a_schedule_that_is_used_up() -> None:
     assert retry_delay(Policy(), 11, 60, 0.5) is None
 
 
-def test_the_ten_steps_take_three_days_and_nineteen_hours() -> None:
+def test_the_eleven_tries_spread_over_three_point_eight_days() -> None:
     total = timedelta(seconds=sum(delay_s(tries) for tries in range(1, 11)))
     assert total == timedelta(days=3, hours=18, minutes=36)
 

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import time
+from contextlib import suppress
 from typing import Final
 
 from ttsprompt.errors import FieldFault, InvalidFieldsError
 
 LIFE_S: Final = 5 * 60
 """Long enough for one request, short enough to be worthless when it leaks."""
+
+NOT_A_KEY: Final = "This must be the text of an unencrypted RSA private key in PEM form, not a path to it."
 
 
 def make_application_jwt(application_id: str, private_key: str) -> str:
@@ -17,7 +20,8 @@ def make_application_jwt(application_id: str, private_key: str) -> str:
     The key is checked to be PEM before the library sees it: that one opens a text that ends in `.word` as a file.
 
     Raises:
-        InvalidFieldsError: `private_key` is not an unencrypted RSA key in PEM, PKCS#8 or PKCS#1.
+        InvalidFieldsError: `private_key` is not an unencrypted RSA key in PEM, PKCS#8 or PKCS#1, or too short
+            for RS256. The key is in neither the message nor the chain of the error.
     """
     # Both cost a cold start more than the rest of a webhook; only callers who send a key need them.
     from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey  # noqa: PLC0415
@@ -29,18 +33,14 @@ def make_application_jwt(application_id: str, private_key: str) -> str:
     )
     from vonage_jwt import JwtClient  # noqa: PLC0415
 
-    try:
-        key = load_pem_private_key(private_key.replace("\\n", "\n").strip().encode("ascii"), password=None)
-    except Exception:  # noqa: BLE001 - the library raises many kinds, and their texts may quote the key
-        raise _not_a_key() from None
-    if not isinstance(key, RSAPrivateKey):
-        raise _not_a_key()
-    pem = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()).decode("ascii")
-    claims = {"exp": int(time.time()) + LIFE_S}
-    token: bytes = JwtClient(application_id, pem).generate_application_jwt(claims)
-    return token.decode("ascii")
-
-
-def _not_a_key() -> InvalidFieldsError:
-    message = "This must be the text of an unencrypted RSA private key in PEM form, not a path to it."
-    return InvalidFieldsError([FieldFault("private_key", "invalid_private_key", message)])
+    text = private_key.replace("\\r", "").replace("\\n", "\n").strip().strip("\"'").strip()
+    issued_at = int(time.time())
+    claims = {"iat": issued_at, "exp": issued_at + LIFE_S}
+    # The libraries raise many kinds, whose texts may quote the key.
+    with suppress(Exception):
+        key = load_pem_private_key(text.encode("ascii"), password=None)
+        if isinstance(key, RSAPrivateKey):
+            pem = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()).decode("ascii")
+            token: bytes = JwtClient(application_id, pem).generate_application_jwt(claims)
+            return token.decode("ascii")
+    raise InvalidFieldsError([FieldFault("private_key", "invalid_private_key", NOT_A_KEY)])

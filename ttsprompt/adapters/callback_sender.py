@@ -5,7 +5,6 @@ Nothing here logs: URL, query and payload belong to the caller and hold a teleph
 
 from __future__ import annotations
 
-import contextlib
 import http.client
 import logging
 import queue
@@ -15,14 +14,15 @@ import ssl
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
-from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
+from dataclasses import dataclass
+from datetime import datetime
 from functools import cache, cached_property
 from ipaddress import ip_address
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import quote
 
+from ttsprompt.adapters.attempt import Attempt, AttemptOverError
+from ttsprompt.adapters.retry_after import parse_retry_after
 from ttsprompt.domain.addresses import is_local_name, is_public_unicast, literal_address
 from ttsprompt.domain.model import CallbackFormat, CallbackMethod
 from ttsprompt.domain.signing import Signer, SigningKey, make_signer, public_key, unix_seconds
@@ -49,7 +49,6 @@ _URL: Final = re.compile(
 )
 _FORBIDDEN: Final = re.compile(r"[\x00-\x1f\x7f\ud800-\udfff]")
 _URL_CHARACTERS: Final = "%-._~:/?[]@!$&'()*+,;="
-_SECONDS: Final = re.compile(r"[0-9]{1,9}")
 
 
 class _InvalidUrlError(Exception):
@@ -58,10 +57,6 @@ class _InvalidUrlError(Exception):
 
 class _BlockedAddressError(Exception):
     """The URL names an address, or a name, that is not on the public internet."""
-
-
-class _DeadlineError(Exception):
-    """The try was given up before it had a connection."""
 
 
 class RequestsCallbackSender:
@@ -79,7 +74,7 @@ class RequestsCallbackSender:
         `fault` is `timeout`, `dns`, `refused`, `tls`, `blocked_address`, `connection`, `protocol` (not HTTP),
         `invalid_url`, `busy` (too many earlier tries still hang) or `internal`. Never raises.
         """
-        attempt = _Attempt(time.monotonic() + timeout_s, self._allow_private)
+        attempt = Attempt(time.monotonic() + timeout_s)
         answers: queue.SimpleQueue[CallbackResponse] = queue.SimpleQueue()
 
         def work() -> None:
@@ -114,7 +109,7 @@ class RequestsCallbackSender:
     def _signers(self) -> tuple[Signer, ...]:
         return tuple(make_signer(key) for key in self._signing_keys)
 
-    def _send(self, request: CallbackRequest, now: datetime, attempt: _Attempt) -> CallbackResponse:
+    def _send(self, request: CallbackRequest, now: datetime, attempt: Attempt) -> CallbackResponse:
         try:
             message = self._message(request, now)
             if not self._allow_private:
@@ -122,7 +117,7 @@ class RequestsCallbackSender:
             status, retry_after = _load_transport()(message, attempt)
         except Exception as error:  # noqa: BLE001 - a failed callback is a value, whatever the receiver makes go wrong
             return CallbackResponse(fault=_fault(error))
-        return CallbackResponse(http_status=status, retry_after_s=_retry_after_s(retry_after, now))
+        return CallbackResponse(http_status=status, retry_after_s=parse_retry_after(retry_after, now))
 
     def _message(self, request: CallbackRequest, now: datetime) -> _Message:
         origin, host, path, query = _split(request.url)
@@ -142,7 +137,7 @@ class RequestsCallbackSender:
         if self._signers:
             headers["webhook-signature"] = " ".join(sign(request.webhook_id, now, signed) for sign in self._signers)
         target = path if query is None else f"{path}?{query}"
-        return _Message(request.method.value, origin, host, target, headers, body)
+        return _Message(request.method.value, origin, host, target, headers, body, self._allow_private)
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,54 +150,10 @@ class _Message:
     target: str
     headers: dict[str, str]
     body: bytes | None
-
-
-@dataclass(slots=True, eq=False)
-class _Attempt:
-    """One try: when it must be over (monotonic seconds), and the means to end it from another thread."""
-
-    deadline: float
     allow_private: bool
-    _handle: socket.socket | None = None
-    _over: threading.Event = field(default_factory=threading.Event)
-    _lock: threading.Lock = field(default_factory=threading.Lock)
-
-    def left_s(self) -> float:
-        """Return the seconds left."""
-        return self.deadline - time.monotonic()
-
-    def connect(self, connect: Callable[[], socket.socket]) -> socket.socket:
-        """Connect, unless it is too late; from then on `cut` ends the connection."""
-        if self._over.is_set():
-            raise _DeadlineError
-        connected = connect()
-        with self._lock:
-            if self._over.is_set():
-                connected.close()
-                raise _DeadlineError
-            # A second descriptor: TLS takes the first one away from its socket object, and a closed number may be
-            # somebody else's connection by the time of the cut.
-            self._handle = connected.dup()
-        return connected
-
-    def cut(self) -> None:
-        """End the connection, if there is one, so that the thread that reads from it wakes up."""
-        with self._lock:
-            self._over.set()
-            if self._handle is not None:
-                # It fails if the receiver was first.
-                with contextlib.suppress(OSError):
-                    self._handle.shutdown(socket.SHUT_RDWR)
-
-    def close(self) -> None:
-        """Free the descriptor."""
-        with self._lock:
-            if self._handle is not None:
-                self._handle.close()
-                self._handle = None
 
 
-Transport = Callable[[_Message, _Attempt], tuple[int, str | None]]
+Transport = Callable[[_Message, Attempt], tuple[int, str | None]]
 """Returns the status and `Retry-After`."""
 
 
@@ -216,33 +167,33 @@ def _load_transport() -> Transport:
     import requests  # noqa: PLC0415 - see above
     from requests.adapters import HTTPAdapter  # noqa: PLC0415 - see above
     from requests_hardened.ip_filter_adapter import IPFilterAdapter  # noqa: PLC0415 - see above
-    from urllib3.connection import HTTPConnection, HTTPSConnection  # noqa: PLC0415 - see above
+
+    from ttsprompt.adapters.attempt_connections import (  # noqa: PLC0415 - see above
+        AttemptConnection,
+        AttemptTlsConnection,
+    )
 
     # It warns with the name of the host it refused.
     logging.getLogger("requests_hardened").setLevel(logging.CRITICAL)
 
-    class Connection(HTTPConnection):
-        attempt: _Attempt
+    class Connection(AttemptConnection):
         target: str
-
-        def _new_conn(self) -> socket.socket:
-            return self.attempt.connect(super()._new_conn)
 
         def putrequest(self, method: str, url: str, *args: bool, **kwargs: bool) -> None:  # noqa: ARG002 - urllib3's own
             # urllib3 has rewritten the caller's path and query in `url` (dot segments, %2f to %2F); the signature
             # would then cover another text than the one sent.
             super().putrequest(method, self.target, *args, **kwargs)
 
-    class TlsConnection(Connection, HTTPSConnection):
+    class TlsConnection(Connection, AttemptTlsConnection):
         pass
 
     class Adapter(IPFilterAdapter):  # type: ignore[misc] # the library has no types
-        def __init__(self, message: _Message, attempt: _Attempt) -> None:
+        def __init__(self, message: _Message, attempt: Attempt) -> None:
             is_https = message.origin.startswith("https:")
             super().__init__(is_https_proto=is_https)
             base = TlsConnection if is_https else Connection
             self._connection = type("BoundConnection", (base,), {"attempt": attempt, "target": message.target})
-            self._allow_private = attempt.allow_private
+            self._allow_private = message.allow_private
 
         def build_connection_pool_key_attributes(
             self, request: PreparedRequest, verify: Any, cert: Any = None
@@ -260,7 +211,7 @@ def _load_transport() -> Transport:
             pool.ConnectionCls = self._connection
             return pool
 
-    def transport(message: _Message, attempt: _Attempt) -> tuple[int, str | None]:
+    def transport(message: _Message, attempt: Attempt) -> tuple[int, str | None]:
         prepared = requests.Request(
             message.method, message.origin, headers=message.headers, data=message.body
         ).prepare()
@@ -307,20 +258,6 @@ def _refuse_local(host: str) -> None:
         raise _BlockedAddressError
 
 
-def _retry_after_s(value: str | None, now: datetime) -> float | None:
-    """Read `Retry-After` (RFC 9110 §10.2.3): seconds, or a date later than `now`; anything else is None."""
-    if value is None:
-        return None
-    if _SECONDS.fullmatch(value.strip()):
-        return float(value)
-    try:
-        at = parsedate_to_datetime(value)
-    except (ValueError, OverflowError, IndexError, TypeError):
-        return None
-    seconds = ((at if at.tzinfo else at.replace(tzinfo=UTC)) - now).total_seconds()
-    return seconds if seconds > 0 else None
-
-
 @cache
 def _faults() -> tuple[tuple[type[BaseException] | tuple[type[BaseException], ...], str], ...]:
     """Return the word for each kind of error, the most telling first."""
@@ -333,7 +270,7 @@ def _faults() -> tuple[tuple[type[BaseException] | tuple[type[BaseException], ..
         ((_InvalidUrlError, exceptions.InvalidURL, LocationValueError), "invalid_url"),
         (socket.gaierror, "dns"),
         ((ssl.SSLError, exceptions.SSLError), "tls"),
-        ((_DeadlineError, TimeoutError, exceptions.Timeout), "timeout"),
+        ((AttemptOverError, TimeoutError, exceptions.Timeout), "timeout"),
         (ConnectionRefusedError, "refused"),
         (ConnectionError, "connection"),
         ((http.client.HTTPException, exceptions.InvalidHeader), "protocol"),

@@ -13,7 +13,9 @@ import secrets
 import threading
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
 from datetime import datetime
+from functools import cache
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from ttsprompt.adapters.call_document import Document, from_document, to_document
@@ -22,6 +24,7 @@ from ttsprompt.errors import CallExistsError, CallNotFoundError, CorruptRecordEr
 from ttsprompt.ports import STORE_PATIENCE_S, CallStore, DueCall, Stored, Update
 
 if TYPE_CHECKING:
+    from google.api_core.exceptions import GoogleAPICallError
     from google.cloud.firestore import Client, DocumentReference, DocumentSnapshot
 
 CALL_S: Final = 2.0
@@ -47,21 +50,18 @@ class FirestoreCallStore:
 
         deadline = _Deadline(STORE_PATIENCE_S)
         write_id = _new_write_id()
-        document = {**to_document(call), "write_id": write_id}
         reference = self._reference(call.tid)
         try:
-            return Stored(call, deadline.call(reference.create, document).update_time)
-        except exceptions.AlreadyExists:
-            # The client repeats a create whose reply was lost, so the document may be our own.
-            ours = self._read_back(reference, write_id, call, deadline)
-            if ours is None:
+            result = deadline.call(reference.create, {**to_document(call), "write_id": write_id})
+            return Stored(call, result.update_time)
+        except exceptions.GoogleAPICallError as error:
+            # Also when it exists: the create whose reply was lost, and was sent again, may be our own.
+            found = self._look(reference, deadline, error)
+            if found is not None and found.write_id == write_id:
+                return found.stored()
+            if isinstance(error, exceptions.AlreadyExists):
                 raise CallExistsError from None
-            return ours
-        except (exceptions.GoogleAPICallError, exceptions.RetryError) as error:
-            ours = self._read_back(reference, write_id, call, deadline)
-            if ours is None:
-                raise StoreUnavailableError from error
-            return ours
+            raise StoreUnavailableError from error
 
     def get(self, tid: str) -> Stored:
         """Return the call; see `CallStore`."""
@@ -76,16 +76,28 @@ class FirestoreCallStore:
         patience_s: float = STORE_PATIENCE_S,
     ) -> Update:
         """Replace the call by what `fn` makes of it; see `CallStore`."""
+        from google.api_core import exceptions  # noqa: PLC0415 - loaded with the client
+
         reference = self._reference(tid)
         deadline = _Deadline(patience_s)
-        for attempt in deadline.attempts():
-            current = seen if attempt == 0 and seen is not None else self._get(reference, deadline)
+        write_id = _new_write_id()
+        current = seen or self._get(reference, deadline)
+        for _ in deadline.attempts():
             transition = fn(current.call)
             if transition.call is current.call:
                 return Update(transition, current)
-            after = self._replace(reference, current, transition.call, deadline)
-            if after is not None:
-                return Update(transition, after)
+            changes = {**_changes(to_document(current.call), to_document(transition.call)), "write_id": write_id}
+            option = self._connected().write_option(last_update_time=current.version)
+            try:
+                result = deadline.call(reference.update, changes, option=option)
+                return Update(transition, Stored(transition.call, result.update_time))
+            except exceptions.GoogleAPICallError as error:
+                found = self._look(reference, deadline, error)
+            if found is None:
+                raise CallNotFoundError
+            current = found.stored()
+            if found.write_id == write_id:
+                return Update(replace(transition, call=current.call), current)
         raise StoreUnavailableError
 
     def delete(self, tid: str, condition: Callable[[Call], bool], *, seen: Stored | None = None) -> bool:
@@ -94,24 +106,23 @@ class FirestoreCallStore:
 
         reference = self._reference(tid)
         deadline = _Deadline(STORE_PATIENCE_S)
-        for attempt in deadline.attempts():
-            try:
-                current = seen if attempt == 0 and seen is not None else self._get(reference, deadline)
-            except CallNotFoundError:
-                # Perhaps by an earlier attempt of ours whose reply was lost; gone is what was wanted.
-                return True
+        try:
+            current = seen or self._get(reference, deadline)
+        except CallNotFoundError:
+            return True
+        for _ in deadline.attempts():
             if not condition(current.call):
                 return False
             option = self._connected().write_option(last_update_time=current.version)
             try:
                 deadline.call(reference.delete, option=option)
-            except exceptions.FailedPrecondition:
-                continue
-            except exceptions.NotFound:
+                found = None
+            except exceptions.GoogleAPICallError as error:
+                found = self._look(reference, deadline, error)
+            if found is None:
+                # Perhaps by an earlier attempt of ours whose reply was lost; gone is what was wanted.
                 return True
-            except (exceptions.GoogleAPICallError, exceptions.RetryError):
-                continue
-            return True
+            current = found.stored()
         raise StoreUnavailableError
 
     def due(self, now: datetime, limit: int, *, after: DueCall | None = None) -> list[DueCall]:
@@ -125,7 +136,7 @@ class FirestoreCallStore:
             query = query.start_after({"due_at": after.due_at, "__name__": calls.document(after.tid)})
         try:
             return [_due(snapshot) for snapshot in _Deadline(STORE_PATIENCE_S).call(query.limit(limit).get)]
-        except (exceptions.GoogleAPICallError, exceptions.RetryError) as error:
+        except exceptions.GoogleAPICallError as error:
             raise StoreUnavailableError from error
 
     def put_off(self, due: DueCall, until: datetime) -> None:
@@ -136,49 +147,36 @@ class FirestoreCallStore:
             _Deadline(STORE_PATIENCE_S).call(self._reference(due.tid).update, {"due_at": until})
         except exceptions.NotFound:
             return
-        except (exceptions.GoogleAPICallError, exceptions.RetryError) as error:
+        except exceptions.GoogleAPICallError as error:
             raise StoreUnavailableError from error
 
     def _get(self, reference: DocumentReference, deadline: _Deadline) -> Stored:
+        found = self._look(reference, deadline, None)
+        if found is None:
+            raise CallNotFoundError
+        return found.stored()
+
+    def _look(
+        self, reference: DocumentReference, deadline: _Deadline, after: GoogleAPICallError | None
+    ) -> _Found | None:
+        """Return the document as it is, None if there is none.
+
+        `after` is the error of a write. If it says nothing about whether the write was applied, or that another one
+        was, the document tells; any other error will not pass, and is passed on.
+
+        Raises:
+            StoreUnavailableError: it cannot be read, or the write cannot work.
+        """
         from google.api_core import exceptions  # noqa: PLC0415 - loaded with the client
 
+        if after is not None and isinstance(after, _hopeless()):
+            raise StoreUnavailableError from after
         try:
             snapshot = deadline.call(reference.get)
-        except (exceptions.GoogleAPICallError, exceptions.RetryError) as error:
+        except exceptions.GoogleAPICallError as error:
             raise StoreUnavailableError from error
         document = snapshot.to_dict()
-        if document is None:
-            raise CallNotFoundError
-        return Stored(from_document(reference.id, document), snapshot.update_time)
-
-    def _replace(self, reference: DocumentReference, before: Stored, call: Call, deadline: _Deadline) -> Stored | None:
-        """Write the fields that changed; return None when somebody else wrote in between."""
-        from google.api_core import exceptions  # noqa: PLC0415 - loaded with the client
-
-        write_id = _new_write_id()
-        option = self._connected().write_option(last_update_time=before.version)
-        changes = {**_changes(to_document(before.call), to_document(call)), "write_id": write_id}
-        try:
-            return Stored(call, deadline.call(reference.update, changes, option=option).update_time)
-        except (exceptions.FailedPrecondition, exceptions.NotFound, exceptions.Aborted):
-            # Another writer; or our own write, repeated by the client after its reply was lost.
-            return self._read_back(reference, write_id, call, deadline)
-        except (exceptions.GoogleAPICallError, exceptions.RetryError) as error:
-            ours = self._read_back(reference, write_id, call, deadline)
-            if ours is None:
-                raise StoreUnavailableError from error
-            return ours
-
-    def _read_back(self, reference: DocumentReference, write_id: str, call: Call, deadline: _Deadline) -> Stored | None:
-        """Return the call as stored if the last write was the one with `write_id`."""
-        from google.api_core import exceptions  # noqa: PLC0415 - loaded with the client
-
-        try:
-            snapshot = deadline.call(reference.get, field_paths=["write_id"])
-        except (exceptions.GoogleAPICallError, exceptions.RetryError) as error:
-            raise StoreUnavailableError from error
-        document = snapshot.to_dict() or {}
-        return Stored(call, snapshot.update_time) if document.get("write_id") == write_id else None
+        return None if document is None else _Found(reference.id, document, snapshot.update_time)
 
     def _reference(self, tid: str) -> DocumentReference:
         return self._connected().collection(self._collection).document(tid)
@@ -193,6 +191,32 @@ class FirestoreCallStore:
                     self._client = Client(project=self._project, database=self._database)
                     self._pid = os.getpid()
         return self._client
+
+
+@dataclass(frozen=True, slots=True)
+class _Found:
+    """A document as it is in the store."""
+
+    tid: str
+    document: Document
+    version: object
+
+    @property
+    def write_id(self) -> object:
+        """Who wrote it last."""
+        return self.document.get("write_id")
+
+    def stored(self) -> Stored:
+        """Return the call in it."""
+        return Stored(from_document(self.tid, self.document), self.version)
+
+
+@cache
+def _hopeless() -> tuple[type[GoogleAPICallError], ...]:
+    """Return the errors after which neither waiting nor looking helps."""
+    from google.api_core import exceptions  # noqa: PLC0415 - loaded with the client
+
+    return (exceptions.InvalidArgument, exceptions.PermissionDenied, exceptions.Unauthenticated)
 
 
 class _Deadline:

@@ -125,6 +125,11 @@ class SqliteCallStore:
         with self._connection() as connection:
             connection.execute("UPDATE calls SET due_at = ? WHERE tid = ?", (until.timestamp(), due.tid))
 
+    def make_schema(self) -> list[str]:
+        """Make the schema, as every connection does; nothing stays pending."""
+        with self._connection():
+            return []
+
     def _replace(self, before: Stored, after: Stored) -> bool:
         call = after.call
         with self._connection() as connection:

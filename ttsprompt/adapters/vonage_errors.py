@@ -6,9 +6,9 @@ import json
 import math
 from collections.abc import Mapping
 from datetime import datetime
-from email.utils import parsedate_to_datetime
 from typing import Any, Final
 
+from ttsprompt.adapters.retry_after import parse_retry_after
 from ttsprompt.errors import FieldFault, VendorError, VendorRateLimitedError, VendorRefusedError, VendorUnclearError
 
 _MAX_WORDS: Final = 300
@@ -20,31 +20,20 @@ _OUR_NAMES: Final = {"to": "to", "number": "to", "from": "from", "length_timer":
 def vendor_error(status: int, headers: Mapping[str, str], body: bytes, token: str, now: datetime) -> VendorError:
     """Return the error that an answer other than success means (design §3.1).
 
-    5xx and 408 leave open whether the call was placed; every other status is a definite refusal.
+    5xx and 408 leave open whether the call was placed, and so does 1xx, which announces an answer that never came;
+    every other status is a definite refusal.
     """
     fields = _json_object(body)
     words = _words(fields, token) or f"Vonage answered {status}."
-    trace_id = _text(headers.get("x-nexmo-trace-id") or fields.get("instance"), token) or None
-    if status >= 500 or status == 408:  # noqa: PLR2004 - the statuses are the clearest names
+    trace_id = _text(headers.get("x-nexmo-trace-id"), token) or _text(fields.get("instance"), token) or None
+    if status >= 500 or status == 408 or status < 200:  # noqa: PLR2004 - the statuses are the clearest names
         return VendorUnclearError(f"{words} The phone may be ringing.", trace_id=trace_id)
     if status == 429:  # noqa: PLR2004
-        retry_after_s = math.ceil(parse_retry_after(headers.get("retry-after"), now) or 1)
+        seconds = parse_retry_after(headers.get("retry-after"), now) or 1
         return VendorRateLimitedError(
-            words, retry_after_s=min(max(retry_after_s, 1), _MAX_RETRY_AFTER_S), trace_id=trace_id
+            words, retry_after_s=min(math.ceil(seconds), _MAX_RETRY_AFTER_S), trace_id=trace_id
         )
     return VendorRefusedError(words, vendor_status=status, faults=_faults(fields, token), trace_id=trace_id)
-
-
-def parse_retry_after(value: str | None, now: datetime) -> float | None:
-    """Return a Retry-After in seconds, given as such or as a date (RFC 9110 §10.2.3); None when it is neither."""
-    text = (value or "").strip()
-    if text.isascii() and text.isdigit():
-        return float(text[:9])
-    try:
-        seconds = (parsedate_to_datetime(text) - now).total_seconds()
-    except (ValueError, TypeError, OverflowError):
-        return None
-    return max(seconds, 0)
 
 
 def _json_object(body: bytes) -> dict[str, Any]:
@@ -56,9 +45,9 @@ def _json_object(body: bytes) -> dict[str, Any]:
 
 
 def _words(fields: Mapping[str, Any], token: str) -> str:
-    title = _text(fields.get("title") or fields.get("error_title"), token)
+    title = _text(fields.get("title"), token) or _text(fields.get("error_title"), token)
     detail = _text(fields.get("detail"), token)
-    return f"{title}: {detail}" if title and detail else title or detail
+    return (f"{title}: {detail}" if title and detail else title or detail)[:_MAX_WORDS]
 
 
 def _faults(fields: Mapping[str, Any], token: str) -> list[FieldFault]:
@@ -71,14 +60,18 @@ def _faults(fields: Mapping[str, Any], token: str) -> list[FieldFault]:
     else:
         pairs = []
     return [
-        FieldFault(_OUR_NAMES.get(str(name), _text(name, token) or "?"), "vendor", _text(reason, token) or "Refused.")
-        for name, reason in pairs[:20]
+        FieldFault(_field(name, token), "vendor", _text(reason, token) or "Refused.") for name, reason in pairs[:20]
     ]
+
+
+def _field(name: object, token: str) -> str:
+    theirs = _text(name, token) or "?"
+    return _OUR_NAMES.get(theirs, theirs)
 
 
 def _text(value: object, token: str) -> str:
     """Return Vonage's words fit to pass on: one short line, without the token should Vonage echo it."""
     if not isinstance(value, str):
         return ""
-    clean = "".join(c for c in value.replace(token, "[token]") if c.isprintable())
-    return clean[:_MAX_WORDS]
+    line = " ".join("".join(c if c.isprintable() else " " for c in value).split())
+    return line.replace(token, "[token]")[:_MAX_WORDS]

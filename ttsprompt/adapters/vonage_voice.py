@@ -7,60 +7,153 @@ default, and sends a dropped `POST /v1/calls` again (docs/decisions/0001-request
 from __future__ import annotations
 
 import json
+import logging
+import threading
 import time
-from contextlib import suppress
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
+from ttsprompt.adapters.attempt import Attempt
 from ttsprompt.adapters.vonage_errors import vendor_error
-from ttsprompt.errors import VendorError, VendorUnclearError, VendorUnreachableError
+from ttsprompt.errors import VendorUnclearError, VendorUnreachableError
 from ttsprompt.ports import CallOrder, VoiceApi
 
-if TYPE_CHECKING:
-    import requests
+log = logging.getLogger(__name__)
 
-CONNECT_TIMEOUT_S: Final = 3.0
-READ_TIMEOUT_S: Final = 10.0
 MAX_ANSWER_BYTES: Final = 64 * 1024
 
 
 class VonageVoiceApi:
-    """`VoiceApi` over HTTP."""
+    """`VoiceApi` over HTTP.
 
-    def __init__(self, base_url: str, user_agent: str) -> None:
-        self._base_url = base_url
+    Time-outs in seconds: `connect_timeout_s` for each address, `setup_timeout_s` by the wall clock until the request
+    leaves (name, addresses, TLS), `read_timeout_s` for each read. The whole is over within `setup_timeout_s` +
+    `read_timeout_s` by the wall clock.
+    """
+
+    def __init__(
+        self,
+        base_url: str,
+        user_agent: str,
+        *,
+        connect_timeout_s: float = 3.0,
+        setup_timeout_s: float = 4.0,
+        read_timeout_s: float = 10.0,
+    ) -> None:
+        self._url = f"{base_url}/v1/calls"
         self._user_agent = user_agent
+        self._connect_timeout_s = connect_timeout_s
+        self._setup_timeout_s = setup_timeout_s
+        self._read_timeout_s = read_timeout_s
 
     def place_call(self, order: CallOrder, token: str) -> str | None:
         """Ask for one phone call, once; see `VoiceApi`."""
-        import requests  # noqa: PLC0415 - slow to import, and no webhook needs it before its answer
+        request = _Request(
+            self._url,
+            {
+                "Authorization": f"Bearer {token}",
+                "Content-Type": "application/json",
+                "Accept": "application/json",
+                "User-Agent": self._user_agent,
+                "Connection": "close",
+            },
+            json.dumps(_order_body(order), ensure_ascii=False, separators=(",", ":")).encode(),
+            (self._connect_timeout_s, self._read_timeout_s),
+        )
+        answer = self._exchange(request)
+        if 200 <= answer.status <= 299:  # noqa: PLR2004 - any success means that the phone may ring
+            return _uuid(answer.body)
+        raise vendor_error(answer.status, answer.headers, answer.body, token, datetime.now(UTC))
 
-        headers = {
-            "Authorization": f"Bearer {token}",
-            "Content-Type": "application/json",
-            "User-Agent": self._user_agent,
-            "Connection": "close",
-        }
-        body = json.dumps(_order_body(order), ensure_ascii=False, separators=(",", ":")).encode()
-        with requests.Session() as session:
-            # No proxy and no .netrc: the latter would put its own credential in place of the caller's.
-            session.trust_env = False
+    def _exchange(self, request: _Request) -> _Answer:
+        """Send the request and return the answer, as far as it came in time once its status is known.
+
+        No error of the HTTP client passes through here: their texts hold the URL and may hold headers. What counts is
+        whether a byte of the request may have left: only if none did is it certain that no phone rings.
+        """
+        load_transport()
+        attempt = Attempt(time.monotonic() + self._setup_timeout_s + self._read_timeout_s)
+        outcome = _Outcome()
+        done = threading.Event()
+
+        def work() -> None:
             try:
-                response = session.post(
-                    f"{self._base_url}/v1/calls",
-                    data=body,
-                    headers=headers,
-                    timeout=(CONNECT_TIMEOUT_S, READ_TIMEOUT_S),
-                    allow_redirects=False,
-                    stream=True,
-                )
-            except requests.RequestException as error:
-                # The cause is dropped: its text holds the URL and may hold headers.
-                raise _connection_error(error) from None
-            answer = _read(response)
-        if 200 <= response.status_code <= 299:  # noqa: PLR2004 - any success means that the phone may ring
-            return _uuid(answer)
-        raise vendor_error(response.status_code, response.headers, answer, token, datetime.now(UTC))
+                _send(request, attempt, outcome)
+            except Exception as error:  # noqa: BLE001 - whatever goes wrong, what is known by then decides
+                outcome.failure = type(error).__name__
+            finally:
+                attempt.close()
+                done.set()
+
+        # A thread, as nothing can interrupt a look-up in DNS; a daemon, so that it cannot keep the process from ending.
+        try:
+            threading.Thread(target=work, name="place-call", daemon=True).start()
+        except RuntimeError:
+            raise VendorUnreachableError("There is no thread to reach Vonage with; nothing was dialled.") from None
+        if done.wait(self._setup_timeout_s) or not attempt.cut_unless_sending():
+            done.wait(max(attempt.left_s(), 0))
+        # Looked at before the cut, which may make headers that were still coming look complete.
+        answer, failure = outcome.answer, outcome.failure
+        attempt.cut()
+        if answer is not None:
+            return answer
+        log.warning("vonage_exchange_failed", extra={"fields": {"failure": failure or "deadline"}})
+        if attempt.may_have_sent:
+            raise VendorUnclearError("Vonage gave no clear answer; the phone may be ringing.")
+        raise VendorUnreachableError("Vonage cannot be reached; nothing was dialled.")
+
+
+@dataclass(frozen=True, slots=True)
+class _Request:
+    url: str
+    headers: dict[str, str] = field(repr=False)
+    body: bytes = field(repr=False)
+    timeouts_s: tuple[float, float]
+
+
+@dataclass(slots=True)
+class _Answer:
+    """Vonage's answer; its status has decided, and `body` is what has come of it."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes = b""
+
+
+@dataclass(slots=True)
+class _Outcome:
+    """What the sending thread has found out by now; `failure` is the name of an error's class."""
+
+    answer: _Answer | None = None
+    failure: str | None = None
+
+
+def load_transport() -> None:
+    """Import the HTTP client before the clock runs; late, since it is slow (about 60 ms) and no webhook needs it."""
+    import ttsprompt.adapters.attempt_connections  # noqa: F401, PLC0415 - see above
+
+
+def _send(request: _Request, attempt: Attempt, outcome: _Outcome) -> None:
+    """Send the request once; tell the answer when its headers are complete, then read its body."""
+    from requests import Request  # noqa: PLC0415 - see load_transport
+
+    from ttsprompt.adapters.attempt_connections import AttemptAdapter  # noqa: PLC0415 - see load_transport
+
+    # No session, so what could change the request does not exist: proxies, .netrc (its credential would replace the
+    # caller's), cookies, redirects.
+    prepared = Request("POST", request.url, headers=request.headers, data=request.body).prepare()
+    adapter = AttemptAdapter(attempt)
+    try:
+        with adapter.send(prepared, stream=True, timeout=request.timeouts_s, verify=True, proxies={}) as response:
+            answer = _Answer(response.status_code, response.headers)
+            outcome.answer = answer
+            # `read1`, so that the body is there as far as it came when the rest does not come.
+            while len(answer.body) < MAX_ANSWER_BYTES and (piece := response.raw.read1(4096, decode_content=False)):
+                answer.body += piece
+    finally:
+        adapter.close()
 
 
 def _order_body(order: CallOrder) -> dict[str, Any]:
@@ -79,49 +172,6 @@ def _order_body(order: CallOrder) -> dict[str, Any]:
         body |= {"answer_url": [order.answer_url], "answer_method": "POST"}
     if order.machine_detection is not None:
         body["machine_detection"] = order.machine_detection.value
-    return body
-
-
-def _connection_error(error: requests.RequestException) -> VendorError:
-    """Tell a request that was never sent from one that may have been.
-
-    Only what cannot happen after the first byte counts as never sent; everything else might be a ringing phone.
-    """
-    if _was_never_sent(error):
-        return VendorUnreachableError("Vonage cannot be reached; nothing was dialled.")
-    return VendorUnclearError("Vonage gave no clear answer; the phone may be ringing.")
-
-
-def _was_never_sent(error: requests.RequestException) -> bool:
-    import ssl  # noqa: PLC0415 - with the next ones, only after a failure
-
-    import requests  # noqa: PLC0415
-    from urllib3.exceptions import ConnectTimeoutError, NewConnectionError  # noqa: PLC0415
-
-    never = (ConnectTimeoutError, NewConnectionError, ssl.SSLCertVerificationError)
-    if isinstance(error, requests.ConnectTimeout | requests.exceptions.InvalidURL):
-        return True
-    pending: list[object] = [error]
-    while pending:
-        cause = pending.pop()
-        if isinstance(cause, never):
-            return True
-        if isinstance(cause, BaseException):
-            pending += [*cause.args, getattr(cause, "reason", None), cause.__cause__, cause.__context__]
-    return False
-
-
-def _read(response: requests.Response) -> bytes:
-    """Return the body, as much as came soon: the status has already decided."""
-    import requests  # noqa: PLC0415
-
-    deadline = time.monotonic() + READ_TIMEOUT_S / 2
-    body = b""
-    with suppress(requests.RequestException, OSError):
-        for chunk in response.iter_content(1024):
-            body += chunk
-            if len(body) > MAX_ANSWER_BYTES or time.monotonic() > deadline:
-                break
     return body
 
 

@@ -66,10 +66,12 @@ def note_placed(call: Call, event: events.Placed, now: datetime, policy: Policy)
 
 
 def keep_uuid(call: Call, event: events.Placed, now: datetime, _policy: Policy) -> Transition:
-    """Keep Vonage's uuid if it is new; webhooks were faster than Vonage's answer"""
-    if call.uuid is not None or event.uuid is None:
+    """Keep Vonage's uuid if it is new, and state placed if still placing; webhooks were faster than Vonage's answer"""
+    state = State.PLACED if call.state is State.PLACING else call.state
+    uuid = call.uuid or event.uuid
+    if (state, uuid) == (call.state, call.uuid):
         return Transition(call)
-    return Transition(replace(call, uuid=event.uuid).noted(now, "placed"))
+    return Transition(replace(call, state=state, uuid=uuid).noted(now, "placed"))
 
 
 def note_unclear(call: Call, _event: events.PlacementUnclear, now: datetime, _policy: Policy) -> Transition:
@@ -109,10 +111,11 @@ def judge(call: Call, event: events.KeysEntered, now: datetime, policy: Policy) 
     Right → ok/pin_matched; reject code → failed/callee_rejected; last try used → failed/no_input if every entry was
     silence, else failed/wrong_pin.
     """
+    secrets = call.secrets
+    if event.step != call.current_step or secrets is None or call.verdict is not None:
+        return answer(call, events.Answered(), now, policy) if call.answered_at is None else Transition(call)
     call = _answered(call, now)
-    if event.step != call.current_step or call.secrets is None or call.verdict is not None:
-        return _alive(call, policy) if call.state is not State.ENDED else Transition(call)
-    entry = judge_entry(event.keys, event.token, call.secrets, call.entries)
+    entry = judge_entry(event.keys, event.token, secrets, call.entries)
     call = replace(call, entries=(*call.entries, entry)).noted(now, "entry", step=event.step, judged=entry.value)
     reason = reason_of_entries(call.entries, call.tries_allowed)
     if reason is not None:

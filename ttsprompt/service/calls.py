@@ -87,8 +87,9 @@ class Calls:
             if idempotency_key is None:
                 raise
             return self._replay(request, credential, idempotency_key)
-        except StoreUnavailableError:
-            raise StoreUnavailableError("The call could not be recorded, so nothing was dialled. Try again.") from None
+        except StoreUnavailableError as error:
+            detail = "The call could not be recorded, so nothing was dialled. Try again."
+            raise StoreUnavailableError(detail) from error.__cause__
         tid = stored.call.tid
         urls = ncco.WebhookUrls(self.base_url, tid, token)
         try:

@@ -42,7 +42,7 @@ MAX_QUEUED: Final = 10_000
 TRIES_PER_HOST: Final = 2
 """So that one receiver that hangs cannot take all threads."""
 
-THREADS: Final = 16
+THREADS: Final = 32
 
 
 @dataclass(slots=True)

@@ -21,7 +21,6 @@ from ttsprompt.errors import (
     MalformedRequestError,
     MethodNotAllowedError,
     NotFoundError,
-    TtsPromptError,
     UnauthenticatedError,
     UnsupportedMediaTypeError,
 )
@@ -64,16 +63,7 @@ class App:
 
     def __call__(self, request: Request) -> Response:
         """Answer one request; never raises."""
-        try:
-            response = self._dispatch(request)
-        except TtsPromptError as error:
-            response = problems.problem(error)
-        except Exception:
-            log.exception("internal_error", extra={"fields": {"method": request.method, "route": _route(request)}})
-            response = problems.internal_problem()
-        response.headers["Cache-Control"] = "no-store"
-        response.headers["X-Content-Type-Options"] = "nosniff"
-        return response
+        return problems.answer(request, self._dispatch)
 
     def _dispatch(self, request: Request) -> Response:
         body = bodies.read_body(request)
@@ -180,11 +170,6 @@ def _step(request: Request) -> int:
     if not _STEP.fullmatch(step):
         raise CallNotFoundError
     return int(step)
-
-
-def _route(request: Request) -> str:
-    """Return the first part of the path: all of it that may be logged."""
-    return "/" + request.path.lstrip("/").partition("/")[0][:32]
 
 
 def _json(body: object) -> Response:

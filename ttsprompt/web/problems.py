@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 import logging
+from collections.abc import Callable
 from typing import Any, Final
 
-from flask import Response
+from flask import Request, Response
 from werkzeug.exceptions import HTTPException
 
 from ttsprompt import errors
@@ -35,6 +36,23 @@ _VENDOR_REFUSED_STATUS: Final = {400: 422, 401: 401, 402: 403, 403: 403}
 
 RETRY_AFTER_S: Final = 1
 """After what passes soon; Vonage asks again at once whatever we say (vonage-voice §3.4)."""
+
+
+def answer(request: Request, handle: Callable[[Request], Response]) -> Response:
+    """Return what `handle` makes of a request, or the problem that it raised; never raises."""
+    try:
+        response = handle(request)
+    except errors.TtsPromptError as error:
+        if isinstance(error, errors.StoreUnavailableError):
+            fields = {"route": _route(request), "cause": type(error.__cause__).__name__}
+            log.error("store_unavailable", extra={"fields": fields})
+        response = problem(error)
+    except Exception:
+        log.exception("internal_error", extra={"fields": {"method": request.method, "route": _route(request)}})
+        response = internal_problem()
+    response.headers["Cache-Control"] = "no-store"
+    response.headers["X-Content-Type-Options"] = "nosniff"
+    return response
 
 
 def problem(error: errors.TtsPromptError) -> Response:
@@ -73,6 +91,11 @@ def http_problem(error: HTTPException) -> Response:
 def internal_problem() -> Response:
     """Return the opaque answer for a bug; what happened is in the log."""
     return _response(500, "Internal error", "Something went wrong on our side.", "internal", {}, {})
+
+
+def _route(request: Request) -> str:
+    """Return the first part of the path: all of it that may be logged."""
+    return "/" + request.path.lstrip("/").partition("/")[0][:32]
 
 
 def _response(

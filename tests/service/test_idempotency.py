@@ -1,0 +1,183 @@
+"""One `Idempotency-Key`, one dial."""
+
+from __future__ import annotations
+
+import threading
+import uuid
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from werkzeug.test import TestResponse
+
+from tests.world import World, bearer
+from ttsprompt.domain.call import Transition
+from ttsprompt.domain.model import State
+from ttsprompt.errors import VendorRefusedError, VendorUnclearError
+from ttsprompt.ports import CallOrder
+
+KEY = "order-7-attempt-1"
+
+
+def post(world: World, key: str = KEY, headers: dict[str, str] | None = None, **fields: Any) -> TestResponse:
+    return world.post_call({**(headers or bearer(world.clock)), "Idempotency-Key": key}, **fields)
+
+
+def code(response: TestResponse) -> tuple[int, str]:
+    assert response.json is not None
+    return response.status_code, response.json["code"]
+
+
+def test_the_same_request_again_gets_the_first_tid_and_dials_nobody(world: World) -> None:
+    first, again = post(world), post(world)
+
+    assert first.json == again.json
+    assert "Idempotency-Replayed" not in first.headers
+    assert again.headers["Idempotency-Replayed"] == "true"
+    assert len(world.voice.orders) == 1
+
+
+def test_the_tid_is_a_uuid_and_does_not_show_the_key(world: World) -> None:
+    tid = (post(world).json or {})["tid"]
+
+    assert uuid.UUID(tid).version == 8
+    assert str(uuid.UUID(tid)) == tid
+
+
+@pytest.mark.parametrize(
+    "spelling",
+    [
+        {"to": "+44 7970 513607"},
+        {"callback_method": "POST"},
+        {"attempts": 3, "language": "en-US", "input_timeout": 10},
+        {"reference": ""},
+    ],
+)
+def test_a_request_that_means_the_same_is_the_same(world: World, spelling: dict[str, Any]) -> None:
+    post(world)
+
+    assert post(world, **spelling).headers["Idempotency-Replayed"] == "true"
+
+
+@pytest.mark.parametrize("change", [{"pin_code": "1235"}, {"to": "447970513608"}, {"reference": "x"}])
+def test_another_body_is_a_conflict(world: World, change: dict[str, Any]) -> None:
+    post(world)
+
+    assert code(post(world, **change)) == (409, "idempotency_conflict")
+    assert len(world.voice.orders) == 1
+
+
+def test_keys_of_different_applications_do_not_meet(world: World) -> None:
+    post(world)
+    other = post(world, headers=bearer(world.clock, application_id=str(uuid.uuid4())))
+
+    assert "Idempotency-Replayed" not in other.headers
+    assert len(world.voice.orders) == 2
+
+
+def test_while_the_first_request_waits_for_vonage_the_second_is_told_to_wait(world: World) -> None:
+    answers = []
+
+    def meanwhile(_order: CallOrder) -> None:
+        world.clock.advance(19)
+        answers.append(post(world))
+
+    world.voice.meanwhile = meanwhile
+    post(world)
+
+    assert [code(answer) for answer in answers] == [(409, "in_progress")]
+    assert answers[0].headers["Retry-After"]
+    assert len(world.voice.orders) == 1
+
+
+def test_a_request_that_died_while_it_waited_is_replayed_after_twenty_seconds(world: World) -> None:
+    """The process may have died before or after Vonage got the request; either way nobody is dialled again."""
+
+    class DiedError(BaseException):
+        pass
+
+    world.voice.error = DiedError()  # type: ignore[assignment]  # no Exception, so that nothing handles it
+    with pytest.raises(DiedError):
+        post(world)
+    assert code(post(world)) == (409, "in_progress")
+    world.clock.advance(20)
+
+    assert post(world).headers["Idempotency-Replayed"] == "true"
+    assert len(world.voice.orders) == 1
+
+
+def test_after_an_unclear_answer_the_tid_is_replayed_at_once(world: World) -> None:
+    world.voice.error = VendorUnclearError("silence")
+    first, again = post(world), post(world)
+
+    assert (first.json or {})["tid"] == (again.json or {})["tid"]
+    assert again.status_code == 200
+    assert again.headers["Idempotency-Replayed"] == "true"
+    assert len(world.voice.orders) == 1
+
+
+def test_after_a_definite_refusal_the_key_is_free_again(world: World) -> None:
+    world.voice.error = VendorRefusedError("no", vendor_status=400)
+    post(world)
+    world.voice.error = None
+    again = post(world)
+
+    assert again.status_code == 200
+    assert "Idempotency-Replayed" not in again.headers
+
+
+def test_fifty_identical_requests_at_once_dial_once(world: World) -> None:
+    answers: list[TestResponse] = []
+    barrier = threading.Barrier(50)
+
+    def request() -> None:
+        barrier.wait()
+        answers.append(post(world))
+
+    threads = [threading.Thread(target=request) for _ in range(50)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+    assert len(world.voice.orders) == 1
+    assert {answer.status_code for answer in answers} <= {200, 409}
+    assert len({(answer.json or {})["tid"] for answer in answers if answer.status_code == 200}) == 1
+
+
+def test_the_key_is_valid_as_long_as_the_record(world: World) -> None:
+    tid = (post(world).json or {})["tid"]
+    world.event("busy")
+    world.clock.advance(29 * 86400)
+    assert post(world).headers["Idempotency-Replayed"] == "true"
+    world.store.delete(tid, lambda _: True)
+
+    assert "Idempotency-Replayed" not in post(world).headers
+
+
+def test_the_key_is_stored_nowhere(world: World) -> None:
+    tid = (post(world).json or {})["tid"]
+
+    assert KEY not in repr(replace(world.call(tid), timeline=()))
+    assert world.call(tid).fingerprint is not None
+
+
+@pytest.mark.parametrize(("length", "status"), [(255, 200), (256, 400)])
+def test_a_key_has_at_most_255_characters(world: World, length: int, status: int) -> None:
+    assert post(world, key="k" * length).status_code == status
+
+
+def test_without_a_key_every_request_dials(world: World) -> None:
+    world.post_call()
+    world.post_call()
+
+    assert len(world.voice.orders) == 2
+
+
+def test_webhooks_alone_end_the_waiting(world: World) -> None:
+    """The answer of Vonage may be lost with the process while the phone rings and is answered."""
+    tid = (post(world).json or {})["tid"]
+    world.store.update(tid, lambda call: Transition(replace(call, state=State.PLACING)))
+    world.event("answered")
+
+    assert post(world).headers["Idempotency-Replayed"] == "true"

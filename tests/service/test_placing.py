@@ -1,0 +1,178 @@
+"""What Vonage says to `POST /v1/calls` decides what we say, and whether anything is kept."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.world import World, query_of
+from ttsprompt.errors import (
+    CallNotFoundError,
+    FieldFault,
+    StoreUnavailableError,
+    VendorError,
+    VendorRateLimitedError,
+    VendorRefusedError,
+    VendorUnclearError,
+    VendorUnreachableError,
+)
+from ttsprompt.ports import CallOrder
+
+
+def tid_of_last_order(world: World) -> str:
+    return world.voice.orders[-1].event_url.partition("/event/")[2].partition("?")[0]
+
+
+@pytest.mark.parametrize(
+    ("error", "status", "code"),
+    [
+        (VendorRefusedError("no", vendor_status=400), 422, "vendor_refused"),
+        (VendorRefusedError("no", vendor_status=401), 401, "vendor_refused"),
+        (VendorRefusedError("no", vendor_status=402), 403, "vendor_refused"),
+        (VendorRefusedError("no", vendor_status=403), 403, "vendor_refused"),
+        (VendorRefusedError("no", vendor_status=404), 502, "vendor_refused"),
+        (VendorRefusedError("no", vendor_status=302), 502, "vendor_refused"),
+        (VendorRateLimitedError("slow", retry_after_s=7), 429, "vendor_rate_limited"),
+        (VendorUnreachableError("gone"), 503, "vendor_unreachable"),
+    ],
+)
+def test_a_definite_refusal_is_passed_on_and_nothing_is_kept(
+    world: World, error: VendorError, status: int, code: str
+) -> None:
+    world.voice.error = error
+    response = world.post_call()
+
+    assert response.json is not None
+    assert (response.status_code, response.json["code"], response.json["detail"]) == (status, code, error.detail)
+    with pytest.raises(CallNotFoundError):
+        world.call(tid_of_last_order(world))
+    if status == 401:
+        assert response.headers["WWW-Authenticate"]
+    if status == 429:
+        assert response.headers["Retry-After"] == "7"
+
+
+def test_vonages_faults_are_passed_on_by_field(world: World) -> None:
+    world.voice.error = VendorRefusedError("no", vendor_status=400, faults=[FieldFault("to", "vendor", "too short")])
+    response = world.post_call()
+
+    assert response.json is not None
+    assert response.json["errors"] == [{"field": "to", "code": "vendor", "message": "too short"}]
+
+
+def test_an_unclear_answer_keeps_the_call_and_tells_its_tid(world: World) -> None:
+    world.voice.error = VendorUnclearError("silence")
+    response = world.post_call()
+
+    assert response.json is not None
+    assert (response.status_code, response.json["code"]) == (504, "vendor_unclear")
+    assert response.json["tid"] == tid_of_last_order(world)
+
+
+def test_after_an_unclear_answer_the_call_goes_on_and_is_reported(world: World) -> None:
+    world.voice.error = VendorUnclearError("silence")
+    world.post_call()
+    world.event("answered")
+    world.enter("1234")
+    world.event("completed", duration="5")
+
+    assert [outcome["status"] for outcome in world.outcomes] == ["ok"]
+
+
+def test_a_refusal_does_not_delete_a_call_that_webhooks_have_touched(world: World) -> None:
+    """Nobody knows how Vonage can refuse and ring; if it does, the outcome still counts."""
+
+    def rings_anyway(_order: CallOrder) -> None:
+        world.event("answered")
+
+    world.voice.meanwhile = rings_anyway
+    world.voice.error = VendorRefusedError("no", vendor_status=400)
+    world.post_call()
+
+    assert world.call(tid_of_last_order(world)).state == "answered"
+
+
+def test_webhooks_may_be_faster_than_vonages_answer(world: World) -> None:
+    def all_over(_order: CallOrder) -> None:
+        world.event("answered")
+        world.enter("1234")
+        world.event("completed", duration="5")
+
+    world.voice.meanwhile = all_over
+    tid = world.place()
+
+    assert [outcome["tid"] for outcome in world.outcomes] == [tid]
+    assert world.call(tid).uuid == world.voice.uuid
+
+
+def test_a_success_without_a_readable_uuid_is_a_success(world: World) -> None:
+    world.voice.uuid = None
+    tid = world.place()
+
+    assert (world.call(tid).state, world.call(tid).uuid) == ("placed", None)
+
+
+def test_the_record_is_made_before_anything_is_dialled(world: World) -> None:
+    seen = []
+
+    def look(order: CallOrder) -> None:
+        seen.append(world.call(tid_of_last_order(world)).state)
+
+    world.voice.meanwhile = look
+    world.place()
+
+    assert seen == ["placing"]
+
+
+def test_nothing_is_dialled_when_the_record_cannot_be_made(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    def down(*_: object) -> None:
+        raise StoreUnavailableError
+
+    monkeypatch.setattr(type(world.store), "create", down)
+    response = world.post_call()
+
+    assert response.json is not None
+    assert (response.status_code, response.json["code"]) == (503, "store_unavailable")
+    assert world.voice.orders == []
+
+
+@pytest.mark.parametrize("method", ["update", "delete"])
+def test_the_answer_is_the_same_when_a_later_write_fails(
+    world: World, monkeypatch: pytest.MonkeyPatch, method: str
+) -> None:
+    def down(*_: object, **__: object) -> None:
+        raise StoreUnavailableError
+
+    monkeypatch.setattr(type(world.store), method, down)
+    assert world.post_call().status_code == 200
+    world.voice.error = VendorRefusedError("no", vendor_status=400)
+    assert world.post_call().status_code == 422
+    world.voice.error = VendorUnclearError("silence")
+    assert world.post_call().status_code == 504
+
+
+def test_the_callers_token_goes_to_vonage_as_it_came(world: World) -> None:
+    from tests.world import bearer  # noqa: PLC0415 - one test needs it
+
+    headers = bearer(world.clock, marker="mine")
+    world.post_call(headers)
+
+    assert world.voice.tokens == [headers["Authorization"].removeprefix("Bearer ")]
+
+
+def test_each_call_has_a_token_and_a_tid_of_its_own(world: World) -> None:
+    world.place()
+    world.place()
+    first, second = (query_of(order.event_url)["token"] for order in world.voice.orders)
+
+    assert first != second
+    assert len(first) >= 43
+
+
+def test_a_bug_is_an_opaque_error_and_the_record_is_kept(world: World) -> None:
+    world.voice.error = ZeroDivisionError("447970513607")
+    response = world.post_call()
+
+    assert response.json is not None
+    assert (response.status_code, response.json["code"]) == (500, "internal")
+    assert "447970513607" not in response.text
+    assert world.call(tid_of_last_order(world)).state == "placing"

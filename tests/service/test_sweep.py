@@ -1,0 +1,419 @@
+"""The sweep: what Vonage never told is settled, what was not delivered is delivered, whatever else goes wrong."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from tests.fakes import FakeClock, FakeSender
+from tests.world import World, make_world, payload_of
+from ttsprompt.domain.call import Transition
+from ttsprompt.domain.model import Call
+from ttsprompt.errors import StoreUnavailableError
+from ttsprompt.ports import CallbackRequest, CallbackResponse, Clock
+from ttsprompt.service.delivery import Deliveries
+from ttsprompt.service.sweep import BUDGET_S, Sweep
+
+DAY = 86400
+
+
+def sweep_of(world: World, threads: int = 1) -> Sweep:
+    deliveries = world.app.webhooks.deliveries
+    return Sweep(store=world.store, deliveries=deliveries, clock=world.clock, policy=deliveries.policy, threads=threads)
+
+
+def swept(world: World) -> dict[str, int]:
+    return {name: count for name, count in sweep_of(world).run().as_dict().items() if count}
+
+
+def outcome(world: World) -> tuple[str, str, str]:
+    (only,) = world.outcomes
+    return only["status"], only["reason"], only["attempts"]
+
+
+def test_nothing_due_is_nothing_done(world: World) -> None:
+    world.place()
+
+    assert swept(world) == {}
+
+
+def test_a_call_that_nobody_heard_of_again_expires_as_an_error_once(world: World) -> None:
+    world.place()
+    # ringing_timeout 45 + "Enter the PIN" at 4 characters a second 3.25 + input_timeout 10 + 60
+    world.clock.advance(118.2)
+    assert swept(world) == {}
+    world.clock.advance(0.1)
+
+    assert swept(world) == {"expired": 1, "delivered": 1}
+    assert swept(world) == {}
+    assert outcome(world) == ("error", "expired", "0")
+
+
+def test_an_answered_call_expires_after_its_longest_length(world: World) -> None:
+    tid = world.place()
+    world.event("answered")
+    length = world.call(tid).length_timer_s
+    world.clock.advance(length + 59)
+    assert swept(world) == {}
+    world.clock.advance(1)
+
+    assert swept(world) == {"expired": 1, "delivered": 1}
+    assert outcome(world) == ("error", "expired", "0")
+
+
+def test_a_right_pin_without_completed_is_ok(world: World) -> None:
+    world.place()
+    world.enter("1234")
+    world.clock.advance(32.3)
+    assert swept(world) == {"expired": 1, "delivered": 1}
+
+    assert outcome(world) == ("ok", "pin_matched", "1")
+
+
+def test_a_call_whose_handler_died_in_the_grace_period_is_settled(world: World) -> None:
+    world.place()
+    world.event("answered")
+
+    class DiedError(BaseException):
+        pass
+
+    def die() -> None:
+        raise DiedError
+
+    world.clock.on_sleep = die
+    with pytest.raises(DiedError):
+        world.event("completed", duration="4", disconnected_by="user")
+    assert swept(world) == {}
+    world.clock.advance(3)
+
+    assert swept(world) == {"expired": 1, "delivered": 1}
+    assert outcome(world) == ("failed", "hung_up", "0")
+
+
+def test_stale_after_settles_a_live_call_early(tmp_path: Path) -> None:
+    world = make_world(tmp_path, STALE_AFTER="5")
+    world.place()
+    world.event("answered")
+    world.enter("1111")
+    world.clock.advance(5)
+
+    assert swept(world) == {"expired": 1, "delivered": 1}
+    assert outcome(world) == ("error", "expired", "1")
+
+
+def test_events_after_an_expiry_change_nothing(world: World) -> None:
+    world.place()
+    world.clock.advance(1000)
+    swept(world)
+    assert world.event("answered").status_code == 204
+    assert world.key("1234").json == []
+    assert world.event("completed", duration="5").status_code == 204
+
+    assert outcome(world) == ("error", "expired", "0")
+
+
+def test_the_schedule_is_eleven_tries_in_three_point_eight_days_then_undeliverable(
+    world: World, caplog: pytest.LogCaptureFixture
+) -> None:
+    world.sender.responses = [CallbackResponse(http_status=500)] * 99
+    tid = world.place()
+    world.event("busy")
+    began, gaps, last = world.clock.now(), [], world.clock.now()
+    while (due_at := world.call(tid).due_at) is not None:
+        world.clock.current = due_at - timedelta(microseconds=1)
+        assert swept(world) == {}
+        world.clock.current = due_at
+        gaps.append((due_at - last).total_seconds())
+        last = due_at
+        report = swept(world)
+
+    assert report == {"undeliverable": 1}
+    assert world.call(tid).delivery.state == "undeliverable"
+    assert len(world.sender.sent) == 11
+    steps = [60, 300, 1800, 7200, 14400, 28800, 43200, 57600, 86400, 86400]
+    assert all(0.8 * step <= gap <= 1.2 * step for step, gap in zip(steps, gaps, strict=True))
+    assert 0.8 * 3.775 * DAY <= (last - began).total_seconds() <= 1.2 * 3.775 * DAY
+    assert [r.levelname for r in caplog.records if r.msg == "callback_undeliverable"] == ["ERROR"]
+
+
+def test_every_try_sends_the_same_bytes_under_the_same_id(world: World) -> None:
+    world.sender.responses = [CallbackResponse(http_status=500), CallbackResponse(fault="timeout")]
+    tid = world.place()
+    world.event("busy")
+    world.event("completed", duration="3", price="0.5")
+    for _ in range(2):
+        world.clock.advance(400)
+        swept(world)
+
+    assert len(world.sender.sent) == 3
+    assert {(request.webhook_id, request.payload) for request in world.sender.sent} == {
+        (tid, world.sender.sent[0].payload)
+    }
+
+
+@pytest.mark.parametrize(
+    ("retry_after_s", "low", "high"), [(1, 60, 72), (90, 90, 90), (120, 120, 120), (9999, 120, 120), (0, 60, 72)]
+)
+def test_retry_after_is_honoured_within_one_to_two_steps(
+    world: World, retry_after_s: float, low: float, high: float
+) -> None:
+    world.sender.responses = [CallbackResponse(http_status=429, retry_after_s=retry_after_s)]
+    tid = world.place()
+    world.event("busy")
+    due_at = world.call(tid).due_at
+
+    assert due_at is not None
+    assert low <= (due_at - world.clock.now()).total_seconds() <= high
+
+
+def test_a_try_of_the_sweep_gets_fifteen_seconds(world: World) -> None:
+    world.place()
+    world.clock.advance(1000)
+    swept(world)
+
+    assert world.sender.timeouts == [15]
+
+
+def test_a_process_that_died_while_it_delivered_is_made_good(world: World) -> None:
+    world.place()
+
+    class DiedError(BaseException):
+        pass
+
+    send = world.sender.send
+
+    def die(*_: object, **__: object) -> CallbackResponse:
+        raise DiedError
+
+    world.sender.send = die  # type: ignore[method-assign]  # the process dies while it sends
+    with pytest.raises(DiedError):
+        world.event("busy")
+    world.sender.send = send  # type: ignore[method-assign]  # the next process
+    world.clock.advance(60)
+
+    assert swept(world) == {"delivered": 1}
+    assert outcome(world) == ("error", "busy", "0")
+
+
+def test_sweeps_at_once_deliver_each_call_once(tmp_path: Path) -> None:
+    world = make_world(tmp_path)
+    for _ in range(40):
+        world.place()
+    world.clock.advance(1000)
+    reports: list[dict[str, int]] = []
+
+    def run() -> None:
+        reports.append(sweep_of(world, threads=2).run().as_dict())
+
+    in_threads(run, 4)
+
+    # A call that one sweep settled while its host was busy is left for the next.
+    while sum(report["delivered"] for report in reports) < 40:
+        world.clock.advance(100)
+        reports.append(sweep_of(world).run().as_dict())
+    assert sum(report["expired"] for report in reports) == 40
+    assert sum(report["errors"] for report in reports) == 0
+    assert len({request.webhook_id for request in world.sender.sent}) == len(world.sender.sent) == 40
+
+
+def test_a_sweep_that_died_with_a_claim_is_made_good_after_thirty_seconds(world: World) -> None:
+    tid = world.place()
+    world.clock.advance(1000)
+
+    class DiedError(BaseException):
+        pass
+
+    def die(*_: object, **__: object) -> CallbackResponse:
+        raise DiedError
+
+    sweep = sweep_of(world)
+    (due,) = world.store.due(world.clock.now(), 10)
+    assert due.stored is not None
+    assert sweep._claim(due.stored) is not None
+    assert swept(world) == {}
+    world.clock.advance(29)
+    assert swept(world) == {}
+    world.clock.advance(2)
+
+    assert swept(world) == {"expired": 1, "delivered": 1}
+    assert world.call(tid).verdict is not None
+
+
+def test_something_that_happens_between_claim_and_settlement_wins(world: World) -> None:
+    tid = world.place()
+    world.clock.advance(1000)
+    (due,) = world.store.due(world.clock.now(), 10)
+    sweep = sweep_of(world)
+    assert due.stored is not None
+    claimed = sweep._claim(due.stored)
+    assert claimed is not None
+    world.event("answered")
+
+    assert sweep._settle(claimed) is None
+    assert world.call(tid).verdict is None
+
+
+def test_a_record_that_cannot_be_read_is_put_off_and_the_others_are_done(
+    world: World, caplog: pytest.LogCaptureFixture
+) -> None:
+    poison, good = world.place(), world.place()
+    corrupt(world, poison)
+    world.clock.advance(1000)
+
+    assert swept(world) == {"errors": 1, "expired": 1, "delivered": 1}
+    assert [payload_of(request)["tid"] for request in world.sender.sent] == [good]
+    assert swept(world) == {}
+    assert "record_unreadable" in [record.msg for record in caplog.records]
+    world.clock.advance(3600)
+    assert swept(world) == {"errors": 1}
+
+
+def corrupt(world: World, tid: str) -> None:
+    import sqlite3  # noqa: PLC0415 - one test needs it
+
+    path = world.store._path  # type: ignore[attr-defined]  # the embedded store's file
+    with sqlite3.connect(path) as connection:
+        connection.execute("UPDATE calls SET document = '{}' WHERE tid = ?", (tid,))
+
+
+def test_a_query_that_fails_is_an_error_of_the_sweep(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    def down(*_: object, **__: object) -> None:
+        raise StoreUnavailableError
+
+    monkeypatch.setattr(type(world.store), "due", down)
+
+    with pytest.raises(StoreUnavailableError):
+        sweep_of(world).run()
+
+
+def test_a_write_that_fails_is_counted_and_the_sweep_goes_on(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    bad, good = world.place(), world.place()
+    world.clock.advance(1000)
+    update = type(world.store).update
+
+    def down_for_one(self: object, tid: str, fn: Callable[[Call], Transition], **options: object) -> object:
+        if tid == bad:
+            raise StoreUnavailableError
+        return update(self, tid, fn, **options)  # type: ignore[arg-type]  # passed through as it came
+
+    monkeypatch.setattr(type(world.store), "update", down_for_one)
+
+    assert swept(world) == {"errors": 1, "expired": 1, "delivered": 1}
+    assert [payload_of(request)["tid"] for request in world.sender.sent] == [good]
+
+
+def test_one_dead_host_with_hundreds_due_does_not_starve_the_others(tmp_path: Path) -> None:
+    world = make_world(tmp_path)
+    for number in range(310):
+        host = "dead.example" if number < 300 else "good.example"
+        world.sender.responses = [CallbackResponse(http_status=500)]
+        world.place(callback=f"https://{host}/callback")
+        world.event("busy")
+    world.sender.sent.clear()
+    world.clock.advance(1000)
+    sender = HangingSender(world.clock, "dead.example", others=10)
+    deliveries = world.app.webhooks.deliveries
+    sweep = Sweep(
+        store=world.store,
+        deliveries=Deliveries(
+            store=world.store, sender=sender, clock=world.clock, policy=deliveries.policy, random=lambda: 0.5
+        ),
+        clock=world.clock,
+        policy=deliveries.policy,
+        threads=4,
+    )
+    report = sweep.run()
+
+    assert report.delivered == 10
+    assert sender.most_at_once <= 2
+    assert report.remaining + report.retrying == 300
+    assert report.retrying <= 2 * 4
+
+
+class HangingSender(FakeSender):
+    """One host hangs until all the others have been served, and then takes its 15 s for nothing."""
+
+    def __init__(self, clock: FakeClock, dead: str, others: int) -> None:
+        super().__init__(clock)
+        self._dead = dead
+        self._all_others_served = threading.Event()
+        self._others = others
+        self._lock = threading.Lock()
+        self._running = 0
+        self.most_at_once = 0
+
+    def send(self, request: CallbackRequest, *, now: datetime, timeout_s: float) -> CallbackResponse:
+        assert now == self.clock.now()
+        if self._dead not in request.url:
+            with self._lock:
+                self._others -= 1
+                if self._others == 0:
+                    self._all_others_served.set()
+            return CallbackResponse(http_status=200)
+        with self._lock:
+            self._running += 1
+            self.most_at_once = max(self.most_at_once, self._running)
+        assert self._all_others_served.wait(timeout=20)
+        with self._lock:
+            self._running -= 1
+            self.clock.advance(timeout_s)
+        return CallbackResponse(fault="timeout")
+
+
+def test_no_call_is_begun_after_the_budget(world: World) -> None:
+    for _ in range(5):
+        world.place()
+    world.clock.advance(1000)
+    world.sender.takes_s = BUDGET_S / 2
+
+    assert swept(world) == {"expired": 2, "delivered": 2, "remaining": 3}
+
+
+def test_more_than_a_page_is_worked_on(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("ttsprompt.service.sweep.PAGE_SIZE", 3)
+    for _ in range(10):
+        world.place()
+    world.clock.advance(1000)
+
+    assert swept(world) == {"expired": 10, "delivered": 10}
+
+
+def test_the_oldest_is_worked_on_first(world: World) -> None:
+    tids = []
+    for _ in range(5):
+        tids.append(world.place())
+        world.clock.advance(1)
+    world.clock.advance(1000)
+    swept(world)
+
+    assert [request.webhook_id for request in world.sender.sent] == tids
+
+
+def test_records_past_their_retention_are_gone(world: World) -> None:
+    tid = world.place()
+    world.event("busy")
+    world.clock.advance(30 * DAY - 1)
+    swept(world)
+    assert world.call(tid).delivery.state == "delivered"
+    world.clock.advance(2)
+    swept(world)
+
+    assert not [1 for due in world.store.due(world.clock.now(), 10) if due.tid == tid]
+    with pytest.raises(Exception, match="no such call"):
+        world.call(tid)
+
+
+def in_threads(work: Callable[[], None], count: int) -> None:
+    threads = [threading.Thread(target=work) for _ in range(count)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+
+def _fits(clock: FakeClock) -> Clock:
+    return clock

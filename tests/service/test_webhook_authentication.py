@@ -1,0 +1,184 @@
+"""Who may move a call: the token in the URL, the step that was asked, and Vonage's signature if there is a secret."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from pathlib import Path
+from typing import Any
+
+import jwt
+import pytest
+
+from tests.world import World, json_of, make_world, query_of
+
+SECRET = "signature-secret-of-the-account-" * 2
+
+
+@pytest.fixture
+def signed(tmp_path: Path) -> World:
+    return make_world(tmp_path, VONAGE_SIGNATURE_SECRET=SECRET)
+
+
+def paths(world: World) -> dict[str, str]:
+    order = world.voice.orders[-1]
+    token = query_of(order.event_url)["token"]
+    tid = order.event_url.partition("/event/")[2].partition("?")[0]
+    return {
+        "answer": f"/answer/{tid}?token={token}",
+        "input": f"/input/{tid}?token={token}&step=1",
+        "event": f"/event/{tid}?token={token}",
+    }
+
+
+@pytest.mark.parametrize("route", ["answer", "input", "event"])
+@pytest.mark.parametrize("token", ["", "x", "\ud800", "é" * 43, "A" * 43])
+def test_a_wrong_token_looks_like_an_unknown_call_and_writes_nothing(world: World, route: str, token: str) -> None:
+    tid = world.place()
+    before = world.store.get(tid).version
+    right = query_of(world.voice.orders[-1].event_url)["token"]
+    body = {"status": "completed", "duration": "9", "dtmf": {"digits": "1234"}}
+    quoted = token.encode("utf-8", "replace").decode()
+    wrong = world.client.post(paths(world)[route].replace(right, quoted), json=body)
+    unknown = world.client.post(paths(world)[route].replace(tid, "0" * 8 + tid[8:]), json=body)
+
+    assert wrong.status_code == unknown.status_code == 404
+    assert wrong.data == unknown.data
+    assert world.store.get(tid).version == before
+
+
+def test_the_token_of_another_call_is_a_wrong_token(world: World) -> None:
+    world.place()
+    other = query_of(world.voice.orders[-1].event_url)["token"]
+    tid = world.place()
+    response = world.client.post(f"/event/{tid}?token={other}", json={"status": "completed"})
+
+    assert response.status_code == 404
+    assert world.outcomes == []
+
+
+@pytest.mark.parametrize("uuid", ["x", None, 7, "ffffffff-ffff-ffff-ffff-ffffffffffff"])
+def test_the_uuid_in_a_body_neither_selects_nor_refuses(world: World, uuid: Any) -> None:
+    world.place()
+    body = {"status": "busy", "uuid": uuid, "call_uuid": uuid, "conversation_uuid": uuid}
+
+    assert world.webhook(world.voice.orders[-1].event_url, body).status_code == 204
+    assert [outcome["reason"] for outcome in world.outcomes] == ["busy"]
+
+
+@pytest.mark.parametrize("step", ["0", "2", "999", "-1", "1.0", "1e0", "x", "", "١", "1&step=2&x="])
+def test_a_step_that_was_not_asked_is_not_found(world: World, step: str) -> None:
+    tid = world.place()
+    before = world.store.get(tid).version
+    response = world.key("1234", world.input_url.replace("step=1", f"step={step}"))
+
+    if step.startswith("1&"):
+        assert response.status_code == 200  # the first of two counts
+    else:
+        assert response.status_code == 404
+        assert world.store.get(tid).version == before
+
+
+def test_parallel_guesses_never_get_more_than_the_tries_allowed(world: World) -> None:
+    import threading  # noqa: PLC0415 - one test needs it
+
+    tid = world.place(attempts=3)
+    url = world.input_url
+
+    def guess(number: int) -> None:
+        for step in (1, 2, 3, 4, 5):
+            world.key(f"{number:04d}", url.replace("step=1", f"step={step}"))
+
+    threads = [threading.Thread(target=guess, args=(2000 + number,)) for number in range(16)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+    assert world.call(tid).tries_used == 3
+    world.event("completed", duration="9")
+    assert [(x["status"], x["attempts"]) for x in world.outcomes] == [("failed", "3")]
+
+
+def signature(world: World, body: bytes | None, secret: str = SECRET, algorithm: str = "HS256", **claims: Any) -> str:
+    payload: dict[str, Any] = {"iat": int(world.clock.now().timestamp()), "jti": "1", "iss": "Vonage"}
+    if body is not None:
+        payload["payload_hash"] = hashlib.sha256(body).hexdigest()
+    return jwt.encode(payload | claims, secret if algorithm != "none" else "", algorithm=algorithm)
+
+
+def send(world: World, body: bytes, token: str | None, route: str = "event") -> int:
+    headers = {} if token is None else {"Authorization": f"Bearer {token}"}
+    path = paths(world)[route]
+    return world.client.post(path, data=body, content_type="application/json", headers=headers).status_code
+
+
+BUSY = b'{"status":"busy","uuid":"x"}'
+
+
+def test_a_signed_webhook_is_taken(signed: World) -> None:
+    signed.place()
+
+    assert send(signed, BUSY, signature(signed, BUSY)) == 204
+    assert [outcome["reason"] for outcome in signed.outcomes] == ["busy"]
+
+
+def test_the_hash_may_be_of_the_compact_form(signed: World) -> None:
+    signed.place()
+    body = '{ "status": "busy",\n "detail": "é" }'.encode()
+    compact = json.dumps(json.loads(body), separators=(",", ":"), ensure_ascii=False).encode()
+
+    assert send(signed, body, signature(signed, compact)) == 204
+
+
+def test_what_is_not_signed_as_it_should_be_is_refused(signed: World) -> None:
+    signed.place()
+    tokens = {
+        "missing": None,
+        "garbage": "a.b.c",
+        "another secret": signature(signed, BUSY, secret="another-secret-of-the-account-.." * 2 + ""),
+        "another body": signature(signed, BUSY + b" tampered"),
+        "no hash": signature(signed, None),
+        "hash of another type": signature(signed, None, payload_hash=7),
+        "too old": signature(signed, BUSY, iat=int(signed.clock.now().timestamp()) - 301),
+        "from the future": signature(signed, BUSY, iat=int(signed.clock.now().timestamp()) + 301),
+        "no time": signature(signed, BUSY, iat=None),
+        "a time that is none": signature(signed, BUSY, iat=True),
+        "unsigned": signature(signed, BUSY, algorithm="none"),
+        "another algorithm": signature(signed, BUSY, algorithm="HS384"),
+    }
+
+    assert {name: send(signed, BUSY, token) for name, token in tokens.items()} == dict.fromkeys(tokens, 401)
+    assert send(signed, b'{"dtmf":"1234"}', None, "input") == 401
+    assert send(signed, b"{}", None, "answer") == 401
+    assert signed.outcomes == []
+
+
+def test_on_get_only_signature_and_age_count(signed: World) -> None:
+    signed.place()
+    headers = {"Authorization": f"Bearer {signature(signed, None)}"}
+    response = signed.client.get(paths(signed)["answer"], headers=headers)
+
+    assert response.status_code == 200
+    assert [action["action"] for action in json_of(response)] == ["talk", "input"]
+    assert signed.client.get(paths(signed)["answer"]).status_code == 401
+
+
+def test_a_right_signature_does_not_replace_the_token(signed: World) -> None:
+    tid = signed.place()
+    headers = {"Authorization": f"Bearer {signature(signed, BUSY)}"}
+    response = signed.client.post(
+        f"/event/{tid}?token=wrong", data=BUSY, content_type="application/json", headers=headers
+    )
+
+    assert response.status_code == 404
+
+
+def test_an_error_event_is_logged_and_changes_nothing(world: World, caplog: pytest.LogCaptureFixture) -> None:
+    tid = world.place()
+    before = world.store.get(tid).version
+    body = {"reason": "Syntax error in NCCO for 447970513607", "conversation_uuid": "CON-x", "timestamp": "x"}
+
+    assert world.webhook(world.voice.orders[-1].event_url, body).status_code == 204
+    assert [record.levelname for record in caplog.records if record.msg == "vonage_error_event"] == ["ERROR"]
+    assert world.store.get(tid).version == before

@@ -1,0 +1,136 @@
+"""A call that is given up, and how its callback gets on: the sweep's events."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+
+from tests.builders import NOW, PIN, TOKEN
+from tests.histories import ANSWERED, DONE, HUNG_UP, Steps, ev, live, outcome, typed
+from ttsprompt.domain.call import apply
+from ttsprompt.domain.events import (
+    Answered,
+    Claimed,
+    DeliveryOutcome,
+    DeliveryTried,
+    Event,
+    KeysEntered,
+    Overdue,
+    Placed,
+    PlacementUnclear,
+    TerminalStatus,
+    Terminated,
+)
+from ttsprompt.domain.model import Call, DeliveryState, Policy
+
+
+def swept(call: Call, policy: Policy = Policy()) -> Call:
+    """The call after a sweep has claimed it when it was due, and worked on it."""
+    assert call.due_at is not None
+    until = call.due_at + timedelta(seconds=30)
+    claimed = apply(call, Claimed(until), call.due_at, policy).call
+    return apply(claimed, Overdue(until), call.due_at, policy).call
+
+
+@pytest.mark.parametrize(
+    ("steps", "status", "reason"),
+    [
+        ([], "error", "expired"),
+        ([PlacementUnclear()], "error", "expired"),
+        ([Placed("u-1")], "error", "expired"),
+        ([ANSWERED], "error", "expired"),
+        ([ANSWERED, typed(1, "1"), typed(2, "")], "error", "expired"),
+        ([ANSWERED, typed(1, PIN)], "ok", "pin_matched"),
+        ([ANSWERED, typed(1, "9")], "failed", "callee_rejected"),
+        ([ANSWERED, HUNG_UP], "failed", "hung_up"),
+        ([ANSWERED, DONE], "error", "vendor_error"),
+        ([ANSWERED, HUNG_UP, typed(1, PIN)], "ok", "pin_matched"),
+    ],
+)
+@pytest.mark.parametrize(
+    "policy", [Policy(), Policy(stale_after=timedelta(seconds=2))], ids=["computed", "stale_after"]
+)
+def test_a_call_that_is_heard_of_no_more_is_settled_by_the_sweep(
+    policy: Policy, steps: Steps, status: str, reason: str
+) -> None:
+    assert outcome(swept(live(steps, policy=policy), policy)) == (status, reason)
+
+
+def test_stale_after_meets_an_ended_call_only_after_its_grace_period() -> None:
+    policy = Policy(stale_after=timedelta(seconds=2))
+    call = live([ANSWERED, HUNG_UP], policy=policy)
+    claim = Claimed(NOW + timedelta(seconds=32))
+    assert apply(call, claim, NOW + timedelta(seconds=2), policy).call is call
+
+
+def test_a_call_that_is_not_due_cannot_be_claimed() -> None:
+    call = live([ANSWERED])
+    assert call.due_at is not None
+    early = call.due_at - timedelta(microseconds=1)
+    assert apply(call, Claimed(early + timedelta(seconds=30)), early).call is call
+
+
+def test_only_one_of_two_sweeps_claims_a_call() -> None:
+    call = live([ANSWERED])
+    assert call.due_at is not None
+    first = apply(call, Claimed(call.due_at + timedelta(seconds=30)), call.due_at).call
+    assert apply(first, Claimed(call.due_at + timedelta(seconds=31)), call.due_at).call is first
+
+
+@pytest.mark.parametrize("news", [KeysEntered(1, "1", TOKEN), Terminated(TerminalStatus.COMPLETED, duration=9)])
+def test_a_call_that_shows_life_after_the_claim_is_not_given_up(news: Event) -> None:
+    call = live([ANSWERED])
+    assert call.due_at is not None
+    until = call.due_at + timedelta(seconds=30)
+    claimed = apply(call, Claimed(until), call.due_at).call
+    alive = apply(claimed, news, call.due_at + timedelta(seconds=1)).call
+    assert apply(alive, Overdue(until), call.due_at + timedelta(seconds=2)).call is alive
+
+
+@pytest.mark.parametrize("repeated", [Answered(), KeysEntered(1, "1", TOKEN), KeysEntered(9, PIN, TOKEN)])
+def test_a_repeated_webhook_is_no_sign_of_life(repeated: Event) -> None:
+    call = live([ANSWERED, typed(1, "1")])
+    assert call.due_at is not None
+    claimed = apply(call, Claimed(call.due_at + timedelta(seconds=30)), call.due_at).call
+    assert apply(claimed, repeated, call.due_at + timedelta(seconds=1)).call is claimed
+
+
+# -- the callback's progress
+
+SETTLED = live([ev("busy")])
+LATER = NOW + timedelta(minutes=2)
+
+
+def tried(outcome: DeliveryOutcome, *, last: bool = False) -> DeliveryTried:
+    return DeliveryTried(outcome, None, "timed out", None if last else LATER)
+
+
+@pytest.mark.parametrize(
+    ("tries", "state", "is_due"),
+    [
+        ([tried(DeliveryOutcome.DELIVERED)], DeliveryState.DELIVERED, False),
+        ([tried(DeliveryOutcome.FAILED)], DeliveryState.PENDING, True),
+        ([tried(DeliveryOutcome.FAILED, last=True)], DeliveryState.UNDELIVERABLE, False),
+        ([tried(DeliveryOutcome.GONE)], DeliveryState.UNDELIVERABLE, False),
+        ([tried(DeliveryOutcome.FAILED), tried(DeliveryOutcome.DELIVERED)], DeliveryState.DELIVERED, False),
+        ([tried(DeliveryOutcome.DELIVERED), tried(DeliveryOutcome.FAILED)], DeliveryState.DELIVERED, False),
+        ([tried(DeliveryOutcome.GONE), tried(DeliveryOutcome.FAILED)], DeliveryState.UNDELIVERABLE, False),
+        ([tried(DeliveryOutcome.GONE), tried(DeliveryOutcome.DELIVERED)], DeliveryState.DELIVERED, False),
+    ],
+)
+def test_tries_to_deliver_lead_to(tries: list[DeliveryTried], state: DeliveryState, *, is_due: bool) -> None:
+    call = SETTLED
+    for one in tries:
+        call = apply(call, one, LATER).call
+    assert call.delivery.state is state
+    assert call.due_at == (LATER if is_due else None)
+    assert call.delivery.tries_made == len(tries)
+
+
+def test_every_try_is_counted_and_the_last_fifty_are_kept() -> None:
+    call = SETTLED
+    for number in range(60):
+        call = apply(call, DeliveryTried(DeliveryOutcome.FAILED, 500 + number, None, LATER), LATER).call
+    assert call.delivery.tries_made == 60
+    assert [one.http_status for one in call.delivery.tries] == list(range(510, 560))

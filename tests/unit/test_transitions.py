@@ -1,0 +1,266 @@
+"""Every event in every phase: what it changes, and that a repetition changes nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, fields
+from datetime import datetime, timedelta
+from typing import Any, get_args
+
+import pytest
+
+from tests.builders import NOW, PIN, TOKEN, a_call
+from ttsprompt.domain import events
+from ttsprompt.domain.call import TRANSITIONS, apply
+from ttsprompt.domain.events import (
+    Answered,
+    Claimed,
+    DeliveryOutcome,
+    DeliveryTried,
+    Event,
+    GraceElapsed,
+    KeysEntered,
+    MachineDetected,
+    Overdue,
+    Placed,
+    PlacementUnclear,
+    TerminalStatus,
+    Terminated,
+)
+from ttsprompt.domain.model import (
+    Call,
+    Delivery,
+    DeliveryState,
+    DeliveryTry,
+    MachineDetection,
+    Phase,
+    State,
+    Verdict,
+)
+from ttsprompt.domain.verdict import Entry, Reason
+
+AT = NOW + timedelta(seconds=2)
+"""When the event of each pair happens; all before it happened at NOW."""
+
+COMPLETED = Terminated(TerminalStatus.COMPLETED, disconnected_by="user", duration=17, price="0.02")
+BUSY = Terminated(TerminalStatus.BUSY)
+
+
+def history(*happened: Event, **overrides: Any) -> Call:
+    call = a_call(**overrides)
+    for event in happened:
+        call = apply(call, event, NOW).call
+    return call
+
+
+CALLS = {
+    Phase.PLACING: history(machine_detection=MachineDetection.HANGUP),
+    Phase.PLACED: history(Placed("u-1"), machine_detection=MachineDetection.HANGUP),
+    Phase.ANSWERED: history(Answered(), machine_detection=MachineDetection.HANGUP),
+    Phase.DECIDED: history(MachineDetected(), machine_detection=MachineDetection.HANGUP),
+    Phase.GRACE: history(Answered(), Terminated(TerminalStatus.COMPLETED), machine_detection=MachineDetection.HANGUP),
+    Phase.SETTLED: history(BUSY, machine_detection=MachineDetection.HANGUP),
+}
+"""One call in each phase. Those after PLACED got there by webhooks that were faster than Vonage's answer."""
+
+
+def due(call: Call) -> datetime:
+    assert call.due_at is not None
+    return call.due_at
+
+
+RETRY_AT = AT + timedelta(minutes=1)
+
+HAPPENINGS: Mapping[type[Event], Callable[[Call], tuple[Event, datetime]]] = {
+    Placed: lambda _: (Placed("u-1"), AT),
+    PlacementUnclear: lambda _: (PlacementUnclear(), AT),
+    Answered: lambda _: (Answered(), AT),
+    MachineDetected: lambda _: (MachineDetected(), AT),
+    KeysEntered: lambda _: (KeysEntered(1, PIN, TOKEN), AT),
+    Terminated: lambda _: (COMPLETED, AT),
+    GraceElapsed: lambda _: (GraceElapsed(), AT),
+    Claimed: lambda call: (Claimed(due(call) + timedelta(seconds=30)), due(call)),
+    Overdue: lambda call: (Overdue(due(call)), AT),
+    DeliveryTried: lambda _: (DeliveryTried(DeliveryOutcome.FAILED, 500, None, RETRY_AT), AT),
+}
+
+
+@dataclass(frozen=True)
+class Effect:
+    """The fields that an event changes, the timeline aside, and what it asks its committer to do."""
+
+    changes: Mapping[str, Any]
+    settled: bool = False
+    grace: bool = False
+
+
+def effect(**changes: Any) -> Effect:
+    return Effect(changes)
+
+
+def settles(reason: str, *, said: str = "", attempts: int = 0, **changes: Any) -> Effect:
+    """The call is settled: payload frozen, texts and MACs erased, first try due within a minute."""
+    status = {"pin_matched": "ok", "hung_up": "failed"}.get(reason, "error")
+    payload = (
+        "to=447970513607&tid=6a2827c9-4c68-46fc-b179-115f055dc0eb"
+        f"&status={status}&reason={reason}&attempts={attempts}{said}"
+    )
+    settling = {
+        "settled_at": AT,
+        "payload": payload,
+        "prompts": None,
+        "secrets": None,
+        "delivery": Delivery(DeliveryState.PENDING),
+        "due_at": AT + timedelta(seconds=60),
+        "expire_at": AT + timedelta(days=30),
+    }
+    return Effect(settling | changes, settled=True)
+
+
+NOTHING = Effect({})
+IS_TOLD = {"duration_s": 17, "price": "0.02"}
+SAYS_SO = "&duration=17&price=0.02"
+IS_PLACED = effect(state=State.PLACED, uuid="u-1")
+IS_UNCLEAR = effect(placement_unclear=True)
+# The length timer: text 4 x 3.25 s, failed_text 2 x 2.25 s, bye_text 2.25 s, 6 questions of 15 s, 60 s = 169.75 s.
+IS_ANSWERED = {"state": State.ANSWERED, "answered_at": AT}
+PICKS_UP = effect(**IS_ANSWERED, due_at=AT + timedelta(seconds=170 + 60))
+UNTIL_HANGUP = AT + timedelta(seconds=2.25 + 30)
+MACHINE = effect(verdict=Verdict(Reason.MACHINE, AT), due_at=UNTIL_HANGUP)
+RIGHT = {"entries": (Entry.RIGHT,), "verdict": Verdict(Reason.PIN_MATCHED, AT)}
+PUT_OFF = "put off"
+"""The date that a claim sets depends on the call."""
+IS_OVER: Mapping[str, Any] = {"state": State.ENDED, "ended_at": AT, "disconnected_by": "user", **IS_TOLD}
+BEGINS_GRACE = Effect({**IS_OVER, "due_at": AT + timedelta(seconds=3)}, grace=True)
+EXPIRES = settles("expired", verdict=Verdict(Reason.EXPIRED, AT), state=State.ENDED, ended_at=AT)
+
+EXPECTED: Mapping[Phase, Mapping[type[Event], Effect]] = {
+    Phase.PLACING: {
+        Placed: IS_PLACED,
+        PlacementUnclear: IS_UNCLEAR,
+        Answered: PICKS_UP,
+        MachineDetected: MACHINE,
+        KeysEntered: effect(**IS_ANSWERED, **RIGHT, due_at=UNTIL_HANGUP),
+        Terminated: Effect({**BEGINS_GRACE.changes, "answered_at": AT}, grace=True),
+        GraceElapsed: NOTHING,
+        Claimed: effect(due_at=PUT_OFF),
+        Overdue: EXPIRES,
+        DeliveryTried: NOTHING,
+    },
+    Phase.PLACED: {
+        Placed: NOTHING,
+        PlacementUnclear: NOTHING,
+        Answered: PICKS_UP,
+        MachineDetected: MACHINE,
+        KeysEntered: effect(**IS_ANSWERED, **RIGHT, due_at=UNTIL_HANGUP),
+        Terminated: Effect({**BEGINS_GRACE.changes, "answered_at": AT}, grace=True),
+        GraceElapsed: NOTHING,
+        Claimed: effect(due_at=PUT_OFF),
+        Overdue: EXPIRES,
+        DeliveryTried: NOTHING,
+    },
+    Phase.ANSWERED: {
+        Placed: effect(uuid="u-1"),
+        PlacementUnclear: IS_UNCLEAR,
+        Answered: NOTHING,
+        MachineDetected: MACHINE,
+        KeysEntered: effect(**RIGHT, due_at=UNTIL_HANGUP),
+        Terminated: BEGINS_GRACE,
+        GraceElapsed: NOTHING,
+        Claimed: effect(due_at=PUT_OFF),
+        Overdue: EXPIRES,
+        DeliveryTried: NOTHING,
+    },
+    Phase.DECIDED: {
+        Placed: IS_PLACED,
+        PlacementUnclear: IS_UNCLEAR,
+        Answered: effect(**IS_ANSWERED),
+        MachineDetected: NOTHING,
+        KeysEntered: NOTHING,
+        Terminated: settles("machine", said=SAYS_SO, **IS_OVER, answered_at=AT),
+        GraceElapsed: NOTHING,
+        Claimed: effect(due_at=PUT_OFF),
+        Overdue: settles("machine", state=State.ENDED, ended_at=AT),
+        DeliveryTried: NOTHING,
+    },
+    Phase.GRACE: {
+        Placed: effect(uuid="u-1"),
+        PlacementUnclear: IS_UNCLEAR,
+        Answered: NOTHING,
+        MachineDetected: effect(verdict=Verdict(Reason.MACHINE, AT)),
+        KeysEntered: effect(**RIGHT),
+        Terminated: effect(**IS_TOLD),
+        GraceElapsed: settles("hung_up", verdict=Verdict(Reason.HUNG_UP, AT)),
+        Claimed: effect(due_at=PUT_OFF),
+        Overdue: settles("hung_up", verdict=Verdict(Reason.HUNG_UP, AT)),
+        DeliveryTried: NOTHING,
+    },
+    Phase.SETTLED: {
+        Placed: effect(uuid="u-1"),
+        PlacementUnclear: IS_UNCLEAR,
+        Answered: NOTHING,
+        MachineDetected: NOTHING,
+        KeysEntered: NOTHING,
+        Terminated: effect(**IS_TOLD),
+        GraceElapsed: NOTHING,
+        Claimed: effect(due_at=PUT_OFF),
+        Overdue: NOTHING,
+        DeliveryTried: effect(
+            delivery=Delivery(DeliveryState.PENDING, 1, (DeliveryTry(AT, 500, None),)), due_at=RETRY_AT
+        ),
+    },
+}
+
+PAIRS = [(phase, kind) for phase in Phase for kind in get_args(Event)]
+"""All there are, whether or not this page or the code knows them."""
+
+
+def changes_between(before: Call, after: Call) -> dict[str, Any]:
+    names = [f.name for f in fields(Call) if f.name != "timeline"]
+    return {name: getattr(after, name) for name in names if getattr(after, name) != getattr(before, name)}
+
+
+def test_the_table_knows_every_event_in_every_phase_and_no_other() -> None:
+    assert set(TRANSITIONS) == set(PAIRS)
+
+
+def test_every_event_that_is_defined_belongs_to_the_union() -> None:
+    defined = {kind for kind in vars(events).values() if hasattr(kind, "__dataclass_fields__")}
+    assert set(get_args(Event)) == defined
+
+
+@pytest.mark.parametrize("phase", Phase)
+def test_there_is_a_call_in_each_phase(phase: Phase) -> None:
+    assert CALLS[phase].phase is phase
+
+
+@pytest.mark.parametrize(("phase", "kind"), PAIRS)
+def test_an_event_changes_exactly_what_is_declared_here(phase: Phase, kind: type[Event]) -> None:
+    call = CALLS[phase]
+    event, at = HAPPENINGS[kind](call)
+    transition = apply(call, event, at)
+    expected = EXPECTED[phase][kind]
+    changes = dict(expected.changes)
+    if changes.get("due_at") == PUT_OFF:
+        changes["due_at"] = due(call) + timedelta(seconds=30)
+    assert changes_between(call, transition.call) == changes
+    assert (transition.settled, transition.grace) == (expected.settled, expected.grace)
+
+
+@pytest.mark.parametrize(("phase", "kind"), PAIRS)
+def test_an_event_that_changes_nothing_returns_the_very_same_call(phase: Phase, kind: type[Event]) -> None:
+    call = CALLS[phase]
+    event, at = HAPPENINGS[kind](call)
+    changed = bool(EXPECTED[phase][kind].changes)
+    assert (apply(call, event, at).call is call) is not changed
+
+
+@pytest.mark.parametrize(("phase", "kind"), [pair for pair in PAIRS if pair[1] is not DeliveryTried])
+def test_an_event_that_is_repeated_changes_nothing_more(phase: Phase, kind: type[Event]) -> None:
+    """A try to deliver is left out: it is counted each time, since each time there was one."""
+    event, at = HAPPENINGS[kind](CALLS[phase])
+    once = apply(CALLS[phase], event, at).call
+    again = apply(once, event, at + timedelta(milliseconds=900))
+    assert again.call is once
+    assert not again.settled
+    assert not again.grace

@@ -1,0 +1,47 @@
+"""The connections of `requests`, bound to an `Attempt`. Slow to import, so imported late."""
+
+from __future__ import annotations
+
+import socket
+from typing import Any
+
+from requests.adapters import HTTPAdapter
+from urllib3.connection import HTTPConnection, HTTPSConnection
+
+from ttsprompt.adapters.attempt import Attempt
+
+
+class AttemptConnection(HTTPConnection):
+    """A connection that the attempt can cut, and that tells it before the first byte of a request leaves."""
+
+    attempt: Attempt
+
+    def _new_conn(self) -> socket.socket:
+        return self.attempt.connect(super()._new_conn)
+
+    def send(self, data: Any) -> None:
+        """Send a piece of the request."""
+        # Connected here and not, as a side effect, below: a failure to connect must not count as sending.
+        if self.sock is None:
+            self.connect()
+        self.attempt.begin_sending()
+        super().send(data)
+
+
+class AttemptTlsConnection(AttemptConnection, HTTPSConnection):
+    """The same over TLS; its handshake is part of connecting."""
+
+
+class AttemptAdapter(HTTPAdapter):
+    """Sends one request over one new connection of the attempt, and never again: `HTTPAdapter` has no retries."""
+
+    def __init__(self, attempt: Attempt) -> None:
+        super().__init__()
+        self._attempt = attempt
+
+    def get_connection_with_tls_context(self, *args: Any, **kwargs: Any) -> Any:
+        """Return the pool that makes the connection."""
+        pool: Any = super().get_connection_with_tls_context(*args, **kwargs)
+        base = AttemptTlsConnection if pool.scheme == "https" else AttemptConnection
+        pool.ConnectionCls = type("BoundConnection", (base,), {"attempt": self._attempt})
+        return pool
