@@ -29,6 +29,7 @@ from devphone.tokens import Application, make_application
 
 DEMO_SPEED: Final = 4
 DEMO_LIMIT_S: Final = 60
+SWEEP_EVERY_S: Final = 60
 PIN: Final = "1234"
 SCRIPT: Final = "1111,1234"
 CALLEE: Final = "447700900000"
@@ -80,10 +81,24 @@ def run(store: str, port: int, phone_port: int, callee: str, speed: float) -> in
                 f"  -H 'Authorization: Bearer {application.token()}' \\\n  -d '{request}'\n",
                 flush=True,
             )
-            stop.wait()
+            _sweep_each_minute(service, screen, stop)
     except (StartError, EmulatorError, RuntimeError) as error:
         return _failed(screen, str(error))
     return 0
+
+
+def _sweep_each_minute(service: Service, screen: Screen, stop: threading.Event) -> None:
+    """Do what Cloud Scheduler does, until `stop`."""
+    sweep = Service({**service.settings, "BASE_URL": service.url}, target="expire_stale_calls", log=None)
+    sweep.start()
+    try:
+        while not stop.wait(SWEEP_EVERY_S):
+            report = httpx.post(f"{sweep.url}/", timeout=120, trust_env=False).json()
+            worked = {name: count for name, count in report.items() if count}
+            if worked:
+                screen.title(f"Sweep: {worked}")
+    finally:
+        sweep.stop()
 
 
 def _phone(application: Application, callee: Callee, speed: float) -> Phone:

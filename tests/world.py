@@ -125,11 +125,11 @@ def query_of(url: str) -> dict[str, str]:
     return dict(parse_qsl(urlsplit(url).query))
 
 
-def make_world(folder: Path, **environment: str) -> World:
-    """Return a fresh service whose store is in `folder`."""
+def make_world(folder: Path, *, store: CallStore | None = None, **environment: str) -> World:
+    """Return a fresh service; its store is an embedded one in `folder` unless another is given."""
     clock, voice = FakeClock(), FakeVoice()
     sender = FakeSender(clock)
     settings = load_settings({**ENVIRONMENT, "CALL_STORE": f"sqlite:///{folder}/calls.db", **environment})
-    store = open_sqlite_store(settings.call_store)
+    store = store or open_sqlite_store(settings.call_store)
     app = build_app(settings, Parts(store=store, voice=voice, sender=sender, clock=clock))
     return World(app, store, clock, voice, sender)

@@ -78,6 +78,12 @@ def test_only_one_of_two_sweeps_claims_a_call() -> None:
     assert apply(first, Claimed(call.due_at + timedelta(seconds=31)), call.due_at).call is first
 
 
+def test_a_claim_that_puts_nothing_off_changes_nothing() -> None:
+    call = live([ANSWERED])
+    assert call.due_at is not None
+    assert apply(call, Claimed(call.due_at), call.due_at).call is call
+
+
 @pytest.mark.parametrize("news", [KeysEntered(1, "1", TOKEN), Terminated(TerminalStatus.COMPLETED, duration=9)])
 def test_a_call_that_shows_life_after_the_claim_is_not_given_up(news: Event) -> None:
     call = live([ANSWERED])
@@ -100,6 +106,15 @@ def test_a_repeated_webhook_is_no_sign_of_life(repeated: Event) -> None:
 
 SETTLED = live([ev("busy")])
 LATER = NOW + timedelta(minutes=2)
+
+
+@pytest.mark.parametrize(("first_step_s", "due_after_s"), [(2, 15), (15, 15), (40, 40)])
+def test_a_settled_call_is_due_at_its_first_retry_but_not_before_its_first_try_is_over(
+    first_step_s: int, due_after_s: int
+) -> None:
+    policy = Policy(retry_schedule=(timedelta(seconds=first_step_s),))
+    settled = apply(live([], policy=policy), Terminated(TerminalStatus.BUSY), NOW, policy).call
+    assert settled.due_at == NOW + timedelta(seconds=due_after_s)
 
 
 def tried(outcome: DeliveryOutcome, *, last: bool = False) -> DeliveryTried:

@@ -264,3 +264,7 @@ def test_an_event_that_is_repeated_changes_nothing_more(phase: Phase, kind: type
     assert again.call is once
     assert not again.settled
     assert not again.grace
+
+
+def test_the_first_uuid_stands() -> None:
+    assert apply(CALLS[Phase.PLACED], Placed("u-2"), AT).call.uuid == "u-1"

@@ -209,8 +209,7 @@ def _alive(call: Call, policy: Policy) -> Transition:
 def _answered(call: Call, now: datetime) -> Call:
     if call.answered_at is not None:
         return call
-    state = call.state if call.state is State.ENDED else State.ANSWERED
-    return replace(call, state=state, answered_at=now).noted(now, "answered")
+    return replace(call, state=State.ANSWERED, answered_at=now).noted(now, "answered")
 
 
 def _decided(call: Call, reason: Reason, now: datetime) -> Call:

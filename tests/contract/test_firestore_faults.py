@@ -1,0 +1,172 @@
+"""Firestore when the network is not well: replies lost after the write was applied, an emulator gone or silent."""
+
+from __future__ import annotations
+
+import time
+import uuid
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from datetime import timedelta
+
+import pytest
+
+from devphone.emulator import Emulator
+from tests.builders import NOW, PIN, TOKEN, a_call
+from tests.contract.conftest import firestore_store
+from tests.proxy import Mode, Proxy
+from ttsprompt.adapters.firestore_store import FirestoreCallStore
+from ttsprompt.domain.call import Transition, apply
+from ttsprompt.domain.events import KeysEntered
+from ttsprompt.domain.model import Call
+from ttsprompt.errors import CallExistsError, CallNotFoundError, StoreUnavailableError
+
+TID = a_call().tid
+GIVES_UP_WITHIN_S = 10
+"""The store's own bound is 4 s; the library's would be 60 to 300 s. The rest is for a busy machine."""
+
+
+@dataclass
+class Behind:
+    """A store behind a proxy, and one on the same data with a direct line."""
+
+    proxy: Proxy
+    store: FirestoreCallStore
+    direct: FirestoreCallStore
+
+
+@pytest.fixture
+def behind(emulator: Emulator, monkeypatch: pytest.MonkeyPatch) -> Iterator[Behind]:
+    collection = f"calls-{uuid.uuid4().hex}"
+    monkeypatch.setenv("FIRESTORE_EMULATOR_HOST", emulator.host)
+    direct = firestore_store(collection)
+    direct.due(NOW, 1)
+    proxy = Proxy(emulator.host)
+    monkeypatch.setenv("FIRESTORE_EMULATOR_HOST", proxy.address)
+    store = firestore_store(collection)
+    store.due(NOW, 1)
+    yield Behind(proxy, store, direct)
+    proxy.close()
+
+
+def noting(event: str) -> Callable[[Call], Transition]:
+    return lambda call: Transition(call.noted(NOW, event))
+
+
+def notes(store: FirestoreCallStore) -> list[str]:
+    return [line.event for line in store.get(TID).call.timeline]
+
+
+def test_a_create_whose_reply_was_lost_is_done(behind: Behind) -> None:
+    behind.proxy.lose_next_reply()
+    stored = behind.store.create(a_call())
+
+    assert behind.proxy.swallowed > 0
+    assert behind.direct.get(TID) == stored
+
+
+def test_a_create_whose_reply_was_lost_is_not_taken_for_a_rivals(behind: Behind) -> None:
+    behind.direct.create(a_call(reference="rival"))
+    behind.proxy.lose_next_reply()
+
+    with pytest.raises(CallExistsError):
+        behind.store.create(a_call(reference="mine"))
+    assert behind.direct.get(TID).call.reference == "rival"
+
+
+def test_an_update_whose_reply_was_lost_is_done_once(behind: Behind) -> None:
+    behind.direct.create(a_call())
+    seen = behind.store.get(TID)
+    behind.proxy.lose_next_reply()
+    update = behind.store.update(TID, noting("mine"), seen=seen)
+
+    assert behind.proxy.swallowed > 0
+    assert notes(behind.direct) == ["created", "mine"]
+    assert behind.direct.get(TID) == update.stored
+
+
+def test_a_try_whose_reply_was_lost_is_counted_once_and_says_what_it_settled(behind: Behind) -> None:
+    behind.direct.create(a_call(tries_allowed=2))
+    seen = behind.store.get(TID)
+    behind.proxy.lose_next_reply()
+    update = behind.store.update(TID, lambda call: apply(call, KeysEntered(1, "9999", TOKEN), NOW), seen=seen)
+    behind.store.update(TID, lambda call: apply(call, KeysEntered(2, PIN, TOKEN), NOW))
+
+    assert update.stored.call.tries_used == 1
+    assert [entry.value for entry in behind.direct.get(TID).call.entries] == ["wrong", "right"]
+
+
+def test_a_delete_whose_reply_was_lost_is_done(behind: Behind) -> None:
+    behind.direct.create(a_call())
+    seen = behind.store.get(TID)
+    behind.proxy.lose_next_reply()
+
+    assert behind.store.delete(TID, lambda _: True, seen=seen)
+    assert behind.proxy.swallowed > 0
+    with pytest.raises(CallNotFoundError):
+        behind.direct.get(TID)
+
+
+def test_a_read_whose_reply_was_lost_is_repeated(behind: Behind) -> None:
+    behind.direct.create(a_call())
+    behind.proxy.lose_next_reply()
+
+    assert behind.store.get(TID).call == a_call()
+
+
+@pytest.mark.parametrize("mode", [Mode.GONE, Mode.BLACK_HOLE])
+@pytest.mark.parametrize("method", ["create", "get", "update", "update seen", "delete", "due"])
+def test_a_store_that_cannot_be_reached_gives_up_soon(behind: Behind, mode: Mode, method: str) -> None:
+    seen = behind.direct.create(a_call())
+    work: dict[str, Callable[[], object]] = {
+        "create": lambda: behind.store.create(a_call(tid=str(uuid.uuid4()))),
+        "get": lambda: behind.store.get(TID),
+        "update": lambda: behind.store.update(TID, noting("mine")),
+        "update seen": lambda: behind.store.update(TID, noting("mine"), seen=seen),
+        "delete": lambda: behind.store.delete(TID, lambda _: True),
+        "due": lambda: behind.store.due(NOW, 1),
+    }
+    behind.proxy.be(mode)
+    began = time.monotonic()
+    with pytest.raises(StoreUnavailableError):
+        work[method]()
+
+    assert time.monotonic() - began < GIVES_UP_WITHIN_S
+
+
+def test_a_store_that_was_gone_works_again(behind: Behind) -> None:
+    behind.direct.create(a_call())
+    behind.proxy.be(Mode.GONE)
+    with pytest.raises(StoreUnavailableError):
+        behind.store.get(TID)
+    behind.proxy.be(Mode.PASS)
+
+    deadline = time.monotonic() + 30
+    while time.monotonic() < deadline:
+        try:
+            assert behind.store.get(TID).call == a_call()
+        except StoreUnavailableError:
+            continue
+        return
+    pytest.fail("the client does not come back")
+
+
+def test_what_a_later_version_added_survives_an_update(behind: Behind) -> None:
+    """A roll-back runs old code on documents that newer code has written."""
+    behind.direct.create(a_call())
+    reference = behind.direct._reference(TID)
+    reference.update({"a_later_field": {"x": 1}})
+    behind.direct.update(TID, noting("mine"))
+    document = reference.get().to_dict()
+
+    assert document is not None
+    assert document["a_later_field"] == {"x": 1}
+
+
+def test_an_unreadable_document_is_due_without_its_call_and_can_be_put_off(behind: Behind) -> None:
+    behind.direct.create(replace(a_call(), due_at=NOW))
+    behind.direct._reference(TID).update({"state": "from another world"})
+    (due,) = behind.direct.due(NOW, 10)
+
+    assert (due.tid, due.stored) == (TID, None)
+    behind.direct.put_off(due, NOW + timedelta(hours=1))
+    assert behind.direct.due(NOW, 10) == []

@@ -1,0 +1,143 @@
+"""What each request costs in Firestore RPCs, held against the budget of the design (§4)."""
+
+from __future__ import annotations
+
+import uuid
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import grpc
+import pytest
+
+from devphone.emulator import Emulator
+from tests.contract.conftest import firestore_store
+from tests.world import World, make_world, query_of
+from ttsprompt.service.sweep import Sweep
+
+READ, WRITE, QUERY = "BatchGetDocuments", "Commit", "RunQuery"
+
+
+class Counting(grpc.UnaryUnaryClientInterceptor, grpc.UnaryStreamClientInterceptor):  # type: ignore[misc]  # no types
+    """Counts RPCs by name."""
+
+    def __init__(self) -> None:
+        self.counts: Counter[str] = Counter()
+
+    def intercept_unary_unary(self, proceed: Any, details: Any, request: Any) -> Any:
+        self.counts[details.method.rpartition("/")[2]] += 1
+        return proceed(details, request)
+
+    intercept_unary_stream = intercept_unary_unary
+
+
+@pytest.fixture
+def counted(emulator: Emulator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[World, Counter[str]]:
+    """A service on Firestore, and the count of its RPCs."""
+    counting = Counting()
+    insecure_channel = grpc.insecure_channel
+    monkeypatch.setattr(
+        grpc, "insecure_channel", lambda *args, **kw: grpc.intercept_channel(insecure_channel(*args, **kw), counting)
+    )
+    monkeypatch.setenv("FIRESTORE_EMULATOR_HOST", emulator.host)
+    store = firestore_store(f"calls-{uuid.uuid4().hex}")
+    return make_world(tmp_path, store=store), counting.counts
+
+
+def cost(counts: Counter[str], work: Callable[[], object]) -> dict[str, int]:
+    counts.clear()
+    work()
+    return dict(counts)
+
+
+def test_a_call_from_request_to_delivery(counted: tuple[World, Counter[str]]) -> None:
+    world, counts = counted
+    answer_url = ""
+
+    def answer() -> None:
+        world.webhook(answer_url, {})
+
+    assert cost(counts, world.place) == {WRITE: 2}
+    answer_url = world.input_url.replace("/input/", "/answer/")
+    assert cost(counts, answer) == {READ: 1}
+    for status in ("started", "ringing", "human", "something new"):
+        assert cost(counts, lambda status=status: world.event(status)) == {}  # type: ignore[misc]  # a default
+    assert cost(counts, lambda: world.event("answered")) == {READ: 1, WRITE: 1}
+    assert cost(counts, lambda: world.event("answered")) == {READ: 1}
+    assert cost(counts, lambda: world.key("1111")) == {READ: 1, WRITE: 1}
+    assert cost(counts, lambda: world.key("1111")) == {READ: 1}
+    assert cost(counts, lambda: world.key("1234", world.input_url.replace("step=1", "step=2"))) == {READ: 1, WRITE: 1}
+    assert cost(counts, lambda: world.event("completed", duration="5", price="1")) == {READ: 1, WRITE: 2}
+    assert cost(counts, lambda: world.event("completed", duration="5", price="1")) == {READ: 1}
+    assert len(world.outcomes) == 1
+
+
+def test_a_wrong_token_costs_a_read(counted: tuple[World, Counter[str]]) -> None:
+    world, counts = counted
+    world.place()
+    url = world.input_url.replace(query_of(world.input_url)["token"], "wrong")
+
+    assert cost(counts, lambda: world.key("1234", url)) == {READ: 1}
+
+
+def test_a_malformed_or_unauthenticated_request_costs_nothing(counted: tuple[World, Counter[str]]) -> None:
+    world, counts = counted
+
+    assert cost(counts, lambda: world.post_call({})) == {}
+    assert cost(counts, lambda: world.post_call(to="x")) == {}
+    assert cost(counts, lambda: world.client.post("/event/x?token=y", json={"status": "busy"})) == {}
+
+
+def test_the_grace_rule_costs_one_write_more(counted: tuple[World, Counter[str]]) -> None:
+    world, counts = counted
+    world.place()
+    world.event("answered")
+
+    assert cost(counts, lambda: world.event("completed", duration="5")) == {READ: 1, WRITE: 3}
+
+
+def test_a_conflict_costs_one_read_and_one_write_more(counted: tuple[World, Counter[str]]) -> None:
+    world, counts = counted
+    tid = world.place()
+    update = world.store.update
+    rival: list[int] = []
+
+    def with_rival(tid: str, fn: Any, **options: Any) -> Any:
+        def once(call: Any) -> Any:
+            if not rival:
+                rival.append(1)
+                world.event("answered")
+                counts.clear()
+            return fn(call)
+
+        return update(tid, once, **options)
+
+    world.store.update = with_rival  # type: ignore[method-assign]  # a rival gets in between read and write
+    world.key("1111")
+
+    # The first read came before the rival; what is counted is the failed write, the look, and the write.
+    assert dict(counts) == {WRITE: 2, READ: 1}
+    assert world.call(tid).tries_used == 1
+
+
+def test_a_replay_costs_a_write_and_a_read(counted: tuple[World, Counter[str]]) -> None:
+    world, counts = counted
+    from tests.world import bearer  # noqa: PLC0415 - one test needs it
+
+    headers = {**bearer(world.clock), "Idempotency-Key": "k"}
+    assert cost(counts, lambda: world.post_call(headers)) == {WRITE: 2}
+    # The refused create, its look at who made the document, and the read of it.
+    assert cost(counts, lambda: world.post_call(headers)) == {WRITE: 1, READ: 2}
+
+
+def test_an_expiry_costs_three_writes(counted: tuple[World, Counter[str]]) -> None:
+    world, counts = counted
+    world.place()
+    world.place()
+    world.clock.advance(1000)
+    deliveries = world.app.webhooks.deliveries
+    sweep = Sweep(store=world.store, deliveries=deliveries, clock=world.clock, policy=deliveries.policy, threads=1)
+
+    assert cost(counts, sweep.run) == {QUERY: 1, WRITE: 6}
+    assert cost(counts, sweep.run) == {QUERY: 1}
