@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import math
 import signal
 import sys
 import threading
@@ -19,6 +20,8 @@ def main(arguments: list[str] | None = None) -> int:
     """Run a command; return the exit code."""
     options = _parser().parse_args(arguments)
     if options.command == "demo":
+        # Like Ctrl-C: the service is a process of its own and must not outlive the demo.
+        signal.signal(signal.SIGTERM, signal.default_int_handler)
         return demo(options.store, options.speed)
     if options.command == "run":
         return run(options.store, options.port, options.phone_port, options.callee, options.speed)
@@ -46,22 +49,40 @@ def _serve(options: argparse.Namespace) -> int:
     return 0
 
 
+def _speed(text: str) -> float:
+    speed = float(text)
+    if not (speed > 0 and math.isfinite(speed)):
+        msg = "must be above 0"
+        raise argparse.ArgumentTypeError(msg)
+    return speed
+
+
+def _script(text: str) -> str:
+    try:
+        parse_callee(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
+    return text
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m devphone", description="A local stand-in for Vonage's Voice API.")
     commands = parser.add_subparsers(dest="command", required=True)
     shown = commands.add_parser("demo", help="place one call to a scripted callee")
     shown.add_argument("--store", choices=["sqlite", "firestore"], default="sqlite")
-    shown.add_argument("--speed", type=float, default=DEMO_SPEED)
+    shown.add_argument("--speed", type=_speed, default=DEMO_SPEED)
     kept = commands.add_parser("run", help="keep the service and the phone running")
     kept.add_argument("--store", choices=["sqlite", "firestore"], default="sqlite")
     kept.add_argument("--port", type=int, default=8080)
     kept.add_argument("--phone-port", type=int, default=7000)
-    kept.add_argument("--callee", default=SCRIPT, help="what is keyed at each question, or busy, no-answer, …")
-    kept.add_argument("--speed", type=float, default=1)
+    kept.add_argument(
+        "--callee", type=_script, default=SCRIPT, help="what is keyed at each question, or busy, no-answer, …"
+    )
+    kept.add_argument("--speed", type=_speed, default=1)
     served = commands.add_parser("serve", help="the phone alone")
     served.add_argument("--port", type=int, default=7000)
-    served.add_argument("--callee", default=SCRIPT)
-    served.add_argument("--speed", type=float, default=1)
+    served.add_argument("--callee", type=_script, default=SCRIPT)
+    served.add_argument("--speed", type=_speed, default=1)
     served.add_argument("--rate", type=float, help="most new calls a second; above it 429")
     served.add_argument("--signature-secret", help="sign webhooks, as Vonage does with the account's secret")
     served.add_argument("--signing-secret", help="whsec_… to verify callbacks with")

@@ -79,7 +79,7 @@ class Phone:
         except TokenError as error:
             self._refused("without a valid token", str(error))
             return _problem(401, "unauthorized", "Unauthorized", str(error))
-        if not request.headers.get("content-type", "").startswith("application/json"):
+        if request.headers.get("content-type", "").partition(";")[0].strip().lower() != "application/json":
             return JSONResponse(
                 {"type": "UNSUPPORTED_MEDIA_TYPE", "error_title": "Unsupported Media Type"}, status_code=415
             )
@@ -87,7 +87,7 @@ class Phone:
             return _problem(429, "rate-limit", "Rate Limit Hit", "Please wait, then retry your request")
         try:
             order = json.loads(await request.body())
-        except ValueError:
+        except (ValueError, RecursionError):
             return _problem(400, "bad-request", "Bad Request", "The body is not JSON.")
         faults = check_call(order)
         if faults:

@@ -81,24 +81,32 @@ def run(store: str, port: int, phone_port: int, callee: str, speed: float) -> in
                 f"  -H 'Authorization: Bearer {application.token()}' \\\n  -d '{request}'\n",
                 flush=True,
             )
-            _sweep_each_minute(service, screen, stop)
-    except (StartError, EmulatorError, RuntimeError) as error:
+            return _keep_running(service, screen, stop)
+    except (StartError, EmulatorError, RuntimeError, httpx.HTTPError) as error:
         return _failed(screen, str(error))
-    return 0
 
 
-def _sweep_each_minute(service: Service, screen: Screen, stop: threading.Event) -> None:
-    """Do what Cloud Scheduler does, until `stop`."""
+def _keep_running(service: Service, screen: Screen, stop: threading.Event) -> int:
+    """Sweep each minute, as Cloud Scheduler would, until `stop` or until the service ends; return the exit code."""
     sweep = Service({**service.settings, "BASE_URL": service.url}, target="expire_stale_calls", log=None)
     sweep.start()
     try:
-        while not stop.wait(SWEEP_EVERY_S):
-            report = httpx.post(f"{sweep.url}/", timeout=120, trust_env=False).json()
-            worked = {name: count for name, count in report.items() if count}
-            if worked:
-                screen.title(f"Sweep: {worked}")
+        next_sweep = time.monotonic() + SWEEP_EVERY_S
+        while not stop.wait(timeout=0.5):
+            if not service.is_running() or not sweep.is_running():
+                return _failed(screen, "the service has ended")
+            if time.monotonic() >= next_sweep:
+                next_sweep += SWEEP_EVERY_S
+                _sweep(sweep, screen)
     finally:
         sweep.stop()
+    return 0
+
+
+def _sweep(sweep: Service, screen: Screen) -> None:
+    report = httpx.post(f"{sweep.url}/", timeout=120, trust_env=False).json()
+    if any(report.values()):
+        screen.pair("sweep", ", ".join(f"{count} {name}" for name, count in report.items() if count))
 
 
 def _phone(application: Application, callee: Callee, speed: float) -> Phone:
@@ -193,5 +201,5 @@ def _judge(tid: str, callback: dict[str, Any], screen: Screen) -> int:
 
 
 def _failed(screen: Screen, reason: str) -> int:
-    print(screen.colour(f"\nThe demo failed: {reason}", "31"), flush=True)
+    print(screen.colour(f"\nFailed: {reason}", "31"), flush=True)
     return 1

@@ -103,11 +103,12 @@ class Leg:
     async def _ring(self) -> str | None:
         """Return the status of a call that nobody answers, None for one that is answered."""
         patience = float(self.order.get("ringing_timer", 60))
-        rings = patience if self.callee.pick_up is PickUp.NO_ANSWER else min(self.callee.ring_s, patience)
+        in_time = self.callee.pick_up is not PickUp.NO_ANSWER and self.callee.ring_s < patience
+        rings = self.callee.ring_s if in_time else patience
         with suppress(TimeoutError):
             await asyncio.wait_for(self._hang_up.wait(), rings / self.pace.speed)
             return "cancelled"
-        return _UNANSWERED.get(self.callee.pick_up)
+        return _UNANSWERED.get(self.callee.pick_up) if in_time else "timeout"
 
     def _answer(self) -> None:
         self.answered_at = self.pace.now()
@@ -121,8 +122,7 @@ class Leg:
     async def _talk(self) -> str:
         """Play NCCOs until nothing is left; return who ended the call."""
         try:
-            if self.callee.pick_up is PickUp.MACHINE:
-                await self._detect_machine()
+            await self._tell_human_from_machine()
             ncco = await self._first_ncco()
             while ncco:
                 ncco = await self._play(ncco)
@@ -130,13 +130,14 @@ class Leg:
             return ended.by
         return "platform"
 
-    async def _detect_machine(self) -> None:
+    async def _tell_human_from_machine(self) -> None:
         detection = self.order.get("machine_detection")
         if detection is None:
             return
         await self.pace.sleep(MACHINE_VERDICT_S)
-        self._event("machine")
-        if detection == "hangup":
+        is_machine = self.callee.pick_up is PickUp.MACHINE
+        self._event("machine" if is_machine else "human")
+        if is_machine and detection == "hangup":
             raise HungUp("platform")
 
     async def _first_ncco(self) -> list[dict[str, Any]]:
@@ -185,10 +186,9 @@ class Leg:
         await self.pace.sleep(self.callee.think_s)
         for key in entry.keys:
             await self.pace.sleep(self.callee.key_s)
-            if key == "#" and dtmf.get("submitOnHash"):
-                return self._keyed(keys), False
-            keys += key
-            if len(keys) == most:
+            submitted = key == "#" and dtmf.get("submitOnHash") is True
+            keys += "" if submitted else key
+            if submitted or len(keys) == most:
                 if entry.hangs_up:
                     await self._report_then_hang_up(action, keys)
                 return self._keyed(keys), False
@@ -250,12 +250,12 @@ class Leg:
         ncco: Any = None
         if reply.status != 200:  # noqa: PLR2004 - the one status that brings an NCCO
             reason = f"NCCO download failed: {reply.fault or reply.status}."
-        elif not reply.content_type.startswith("application/json"):
+        elif reply.content_type.partition(";")[0].strip().lower() != "application/json":
             reason = f"NCCO download failed: content type {reply.content_type or 'missing'}."
         else:
             try:
                 ncco = json.loads(reply.body)
-            except ValueError:
+            except (ValueError, RecursionError):
                 reason = "Syntax error in NCCO. Not JSON."
             else:
                 faults = check_ncco(ncco)
@@ -307,12 +307,14 @@ class Leg:
         return details | (self._bill() if self.status == "completed" else {})
 
     def _event(self, status: str, **extra: Any) -> None:
-        self.status = status if status != "machine" else self.status
+        is_verdict = status in {"human", "machine"}
+        if not is_verdict and not self.is_over:
+            self.status = status
         body: dict[str, Any] = {
             "headers": {},
             "from": self.from_,
             "to": self.to,
-            "call_uuid" if status == "machine" else "uuid": self.uuid,
+            "call_uuid" if is_verdict else "uuid": self.uuid,
             "conversation_uuid": self.conversation_uuid,
             "status": status,
             "direction": "outbound",

@@ -56,7 +56,14 @@ def _one_of(*words: str) -> Callable[[Any], bool]:
 
 
 def _url(value: Any) -> bool:
-    return isinstance(value, str) and urlsplit(value).scheme in {"http", "https"} and bool(urlsplit(value).netloc)
+    if not isinstance(value, str) or re.search(r"\s", value):
+        return False
+    try:
+        url = urlsplit(value)
+        port_fits = url.port != 0
+    except ValueError:
+        return False
+    return port_fits and url.scheme in {"http", "https"} and bool(url.hostname)
 
 
 def _one_url(value: Any) -> bool:
@@ -67,12 +74,8 @@ def _number(value: Any) -> bool:
     return isinstance(value, str) and re.fullmatch(r"[0-9]{7,15}", value) is not None
 
 
-def _phone(value: Any) -> bool:
-    return isinstance(value, dict) and value.get("type") == "phone" and _number(value.get("number"))
-
-
-def _phones(value: Any) -> bool:
-    return isinstance(value, list) and len(value) == 1 and _phone(value[0])
+def _one_object(value: Any) -> bool:
+    return isinstance(value, list) and len(value) == 1 and isinstance(value[0], dict)
 
 
 def _spoken(value: Any) -> bool:
@@ -89,8 +92,8 @@ def _level(value: Any) -> bool:
 ONE_URL: Final = "must be an array with one URL string, not a bare string."
 
 _CALL: Final = {
-    "to": _Key('must be an array with one {"type": "phone", "number": 7 to 15 digits}.', _phones, required=True),
-    "from": _Key('must be {"type": "phone", "number": 7 to 15 digits}.', _phone),
+    "to": _Key('must be an array with one {"type": "phone", "number": …}.', _one_object, required=True),
+    "from": _Key('must be {"type": "phone", "number": …}.', lambda value: isinstance(value, dict)),
     "random_from_number": _Key("must be true or false.", _flag),
     "ncco": _Key("must be an array of actions.", lambda value: isinstance(value, list)),
     "answer_url": _Key(ONE_URL, _one_url),
@@ -100,6 +103,15 @@ _CALL: Final = {
     "machine_detection": _Key("must be continue or hangup.", _one_of("continue", "hangup")),
     "length_timer": _Key("must be an integer from 1 to 86400.", _whole(1, 86400)),
     "ringing_timer": _Key("must be an integer from 1 to 120.", _whole(1, 120)),
+}
+
+_CALLER: Final = {
+    "type": _Key("must be phone; this phone is one.", _one_of("phone"), required=True),
+    "number": _Key("must be a string of 7 to 15 digits, without + or spaces.", _number, required=True),
+}
+
+_CALLED: Final = _CALLER | {
+    "dtmfAnswer": _Key("must be of 0-9 * # p.", lambda v: _text(v) and re.fullmatch(r"[0-9*#p]+", v) is not None),
 }
 
 _TALK: Final = {
@@ -135,6 +147,10 @@ def check_call(body: Any) -> list[Fault]:
     if not isinstance(body, dict):
         return [Fault("", "must be a JSON object.", REFUSED)]
     faults = list(_check_object(body, _CALL, "", REFUSED))
+    if _one_object(body.get("to")):
+        faults += _check_object(body["to"][0], _CALLED, "/to/0", REFUSED)
+    if isinstance(body.get("from"), dict):
+        faults += _check_object(body["from"], _CALLER, "/from", REFUSED)
     if ("ncco" in body) == ("answer_url" in body):
         faults.append(Fault("/ncco", "exactly one of ncco and answer_url must be given.", REFUSED))
     if ("from" in body) == (body.get("random_from_number") is True):
@@ -162,7 +178,7 @@ def _check_action(action: Any, pointer: str, consequence: str) -> Iterator[Fault
         yield from _check_object(action, _INPUT, pointer, consequence)
         if isinstance(action.get("dtmf"), dict):
             yield from _check_object(action["dtmf"], _DTMF, f"{pointer}/dtmf", consequence)
-    elif kind in _NOT_PLAYED:
+    elif isinstance(kind, str) and kind in _NOT_PLAYED:
         yield Fault(
             f"{pointer}/action", f"{kind} is Vonage's, but this phone plays talk and input.", "Nothing is played."
         )

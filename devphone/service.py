@@ -40,6 +40,16 @@ def free_port() -> int:
         return port
 
 
+def _is_free(port: int) -> bool:
+    with socket.socket() as probe:
+        # As the server does: a port whose last connections are only fading out is free.
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        with suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return True
+    return False
+
+
 @dataclass(slots=True, eq=False)
 class Service:
     """One function of the service, listening on 127.0.0.1. `log` is the file it prints to, None for our own stdout."""
@@ -61,6 +71,9 @@ class Service:
         Raises:
             StartError: it ended, or never answered.
         """
+        # Otherwise whoever listens there would be taken for the service.
+        if not _is_free(self.port):
+            raise StartError(f"Something else listens on port {self.port} already.")
         environment = {name: value for name, value in os.environ.items() if name not in _SETTINGS.split()}
         environment |= {"BASE_URL": self.url, **self.settings}
         command = [sys.executable, "-m", "functions_framework", "--target", self.target]
@@ -74,13 +87,21 @@ class Service:
             if output is not None:
                 output.close()
         deadline = time.monotonic() + START_S
-        while time.monotonic() < deadline and self.process.poll() is None:
-            with suppress(httpx.HTTPError):
-                httpx.get(f"{self.url}/", timeout=1, trust_env=False)
-                return
-            time.sleep(0.05)
+        try:
+            while time.monotonic() < deadline and self.is_running():
+                with suppress(httpx.HTTPError):
+                    httpx.get(f"{self.url}/", timeout=1, trust_env=False)
+                    return
+                time.sleep(0.05)
+        except KeyboardInterrupt:
+            self.stop()
+            raise
         self.stop()
         raise StartError(f"The service ({self.target}) did not start.\n{self.printed()[-2000:]}")
+
+    def is_running(self) -> bool:
+        """Tell whether it has been started and has not ended."""
+        return self.process is not None and self.process.poll() is None
 
     def stop(self, how: signal.Signals = signal.SIGTERM) -> None:
         """End it with all its workers."""

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import json
+import ssl
 import time
 import uuid
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 import httpx
@@ -26,6 +28,7 @@ class Reply:
     body: bytes = b""
     content_type: str = ""
     fault: str | None = None
+    may_be_repeated: bool = False
     sends: int = 1
 
 
@@ -39,9 +42,8 @@ class WebhookSender:
     async def send(self, url: str, body: dict[str, Any], *, method: str = "POST", timeout_s: float = EVENT_S) -> Reply:
         """Send one webhook, and once more after a time-out, a broken connection, 429, 503 or 504."""
         reply = await self._send_once(url, body, method, timeout_s)
-        if reply.status is None or reply.status in RETRIED:
-            again = await self._send_once(url, body, method, timeout_s)
-            return Reply(again.status, again.body, again.content_type, again.fault, sends=2)
+        if reply.may_be_repeated:
+            return replace(await self._send_once(url, body, method, timeout_s), sends=2)
         return reply
 
     async def _send_once(self, url: str, body: dict[str, Any], method: str, timeout_s: float) -> Reply:
@@ -58,12 +60,16 @@ class WebhookSender:
         if self._secret is not None:
             headers["Authorization"] = f"Bearer {self._signature(content)}"
         try:
-            response = await self._client.request(
-                method, url, headers=headers, timeout=httpx.Timeout(timeout_s, connect=CONNECT_S), **request
-            )
-        except httpx.HTTPError as error:
-            return Reply(None, fault=type(error).__name__)
-        return Reply(response.status_code, response.content, response.headers.get("content-type", ""))
+            # The library's time-outs start anew with every byte; a reply that drips must end too.
+            async with asyncio.timeout(CONNECT_S + timeout_s):
+                response = await self._client.request(
+                    method, url, headers=headers, timeout=httpx.Timeout(timeout_s, connect=CONNECT_S), **request
+                )
+        except (httpx.HTTPError, httpx.InvalidURL, TimeoutError) as error:
+            return Reply(None, fault=type(error).__name__, may_be_repeated=_is_passing(error))
+        content_type = response.headers.get("content-type", "")
+        status = response.status_code
+        return Reply(status, response.content, content_type, may_be_repeated=status in RETRIED)
 
     def _signature(self, content: bytes) -> str:
         claims = {
@@ -74,3 +80,15 @@ class WebhookSender:
             "payload_hash": hashlib.sha256(content).hexdigest(),
         }
         return jwt.encode(claims, self._secret or "", algorithm="HS256")
+
+
+def _is_passing(error: Exception) -> bool:
+    """Tell a time-out or a broken connection from a bad URL or a TLS fault, after which Vonage does not ask again."""
+    if not isinstance(error, httpx.TimeoutException | httpx.NetworkError | httpx.RemoteProtocolError | TimeoutError):
+        return False
+    cause: BaseException | None = error
+    while cause is not None:
+        if isinstance(cause, ssl.SSLError):
+            return False
+        cause = cause.__cause__ or cause.__context__
+    return True
