@@ -1,15 +1,30 @@
 """The body of `POST /call`, validated. Every fault is reported at once, by field, and never quotes a value.
 
-Codes of the faults: `required`, `unknown_field`, `repeated`, `wrong_type`, `too_short`, `too_long`, `out_of_range`,
-`invalid_choice`, `invalid_text`, `invalid_number`, `same_number`, `invalid_pin`, `prefix_of_pin`, `invalid_language`,
-`invalid_application_id`, `invalid_url`, `reserved_query_name`, `private_address`.
+Codes of the faults:
+
+    required                absent or empty
+    unknown_field           no field of this name
+    repeated                given more than once (found by whoever reads the body)
+    wrong_type              a string, whole number or truth value was wanted
+    too_short, too_long     length in characters
+    out_of_range            a whole number outside its limits
+    invalid_choice          not one of the words allowed
+    invalid_text            control characters
+    invalid_number          not a possible E.164 number
+    same_number             `from` is `to`
+    invalid_pin             other than the digits 0 to 9
+    prefix_of_pin           `reject_code` begins like `pin_code`, or the reverse
+    invalid_language        not a BCP-47 tag
+    invalid_application_id  not a UUID
+    invalid_url             not an acceptable callback URL
+    reserved_query_name     the callback's own query uses a name of the payload
+    private_address         the callback is not public
 """
 
 from __future__ import annotations
 
 import difflib
 import re
-import uuid
 from collections.abc import Mapping, Sequence
 from enum import StrEnum
 from typing import Annotated, Any, Final
@@ -34,10 +49,15 @@ from ttsprompt.errors import FieldFault, InvalidFieldsError
 MAX_TEXT: Final = 1500
 """Vonage's limit for one `talk` (vonage-voice §2.1)."""
 
+MAX_LANGUAGE: Final = 35
+"""Enough for every tag in use (RFC 5646 §4.4.1)."""
+
 _CREDENTIAL_FIELDS: Final = ("private_key", "app_id")
 _CONTROL: Final = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff]")
 _LANGUAGE: Final = re.compile(r"[A-Za-z]{2,3}(-[A-Za-z]{3,4})?(-([A-Za-z]{2}|[0-9]{3}))?(-[A-Za-z0-9]{2,8})*", re.ASCII)
 _DIGITS: Final = re.compile(r"[0-9]*", re.ASCII)
+_WHOLE_NUMBER: Final = re.compile(r"[+-]?[0-9]+", re.ASCII)
+_UUID: Final = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.ASCII | re.IGNORECASE)
 
 
 def _fault(code: str, message: str) -> PydanticCustomError:
@@ -86,11 +106,17 @@ def _language(text: str) -> str:
 
 
 def _application_id(text: str) -> str:
-    try:
-        uuid.UUID(text)
-    except ValueError:
-        raise _fault("invalid_application_id", "This must be the UUID of a Vonage application.") from None
+    # Stricter than `uuid.UUID`, which also reads braces, URNs and digits of other alphabets: it is kept as given.
+    if not _UUID.fullmatch(text):
+        raise _fault("invalid_application_id", "This must be the UUID of a Vonage application.")
     return text
+
+
+def _whole_number(value: object) -> object:
+    """Refuse what the library would read in a form as a number: `1_0` is 10 to it."""
+    if isinstance(value, str) and not _WHOLE_NUMBER.fullmatch(value):
+        raise _fault("wrong_type", "This must be a whole number.")
+    return value
 
 
 def _callback(text: str, info: ValidationInfo) -> str:
@@ -114,6 +140,8 @@ Text = Annotated[str, StringConstraints(min_length=1, max_length=MAX_TEXT), Afte
 Number = Annotated[str, AfterValidator(_number)]
 Pin = Annotated[str, StringConstraints(min_length=1, max_length=20), AfterValidator(_pin)]
 RejectCode = Annotated[str, StringConstraints(min_length=1, max_length=4), AfterValidator(_pin)]
+Whole = Annotated[int, BeforeValidator(_whole_number)]
+Language = Annotated[str, StringConstraints(max_length=MAX_LANGUAGE), AfterValidator(_language)]
 Method = Annotated[CallbackMethod, _choice(CallbackMethod, any_case=True)]
 Format = Annotated[CallbackFormat, _choice(CallbackFormat)]
 Detection = Annotated[MachineDetection, _choice(MachineDetection)]
@@ -122,7 +150,7 @@ Detection = Annotated[MachineDetection, _choice(MachineDetection)]
 class CallRequest(BaseModel):
     """One request for a call (design §3.1). Times are in seconds, numbers are digits only."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=False, hide_input_in_errors=True)
+    model_config = ConfigDict(frozen=True, hide_input_in_errors=True)
 
     to: Number = Field(repr=False)
     from_: Number = Field(alias="from", repr=False)
@@ -132,13 +160,13 @@ class CallRequest(BaseModel):
     callback_method: Method = CallbackMethod.POST
     bye_text: Text | None = Field(default=None, repr=False)
     failed_text: Text | None = Field(default=None, repr=False)
-    attempts: int = Field(default=3, ge=1, le=10)
+    attempts: Whole = Field(default=3, ge=1, le=10)
     reject_code: RejectCode | None = Field(default=None, repr=False)
-    language: Annotated[str, AfterValidator(_language)] = "en-US"
-    style: int | None = Field(default=None, ge=0, le=999)
+    language: Language = "en-US"
+    style: Whole | None = Field(default=None, ge=0, le=999)
     premium: bool | None = None
-    input_timeout: int = Field(default=10, ge=1, le=10)
-    ringing_timeout: int = Field(default=45, ge=10, le=120)
+    input_timeout: Whole = Field(default=10, ge=1, le=10)
+    ringing_timeout: Whole = Field(default=45, ge=10, le=120)
     machine_detection: Detection | None = None
     callback_format: Format = CallbackFormat.FORM
     reference: Annotated[str, StringConstraints(max_length=255), AfterValidator(_clean)] | None = None
@@ -191,10 +219,14 @@ def parse_call_request(
         InvalidFieldsError: with every fault.
     """
     found = {fault.field: fault for fault in faults}
-    values = {name: value for name, value in fields.items() if not _is_empty(value)}
+    # Not left to the library: it stops at the first name that is not Unicode and would hide the other faults.
+    for fault in (_unknown_field(name) for name in fields if name not in _NAMES):
+        found.setdefault(fault.field, fault)
+    values = {name: value for name, value in fields.items() if name in _NAMES and not _is_empty(value)}
     if credentials_in_body:
-        missing = [name for name in _CREDENTIAL_FIELDS if name not in values]
-        found |= {name: FieldFault(name, "required", "This field is required.") for name in missing}
+        for name in _CREDENTIAL_FIELDS:
+            if name not in values:
+                found.setdefault(name, FieldFault(name, "required", "This field is required."))
     else:
         values = {name: value for name, value in values.items() if name not in _CREDENTIAL_FIELDS}
     context = {"allow_private_callbacks": allow_private_callbacks}
@@ -226,22 +258,18 @@ _WANTED: Final = {
     "int_from_float": "a whole number",
     "bool_type": "true or false",
     "bool_parsing": "true or false",
-    "string_type": "a string",
-    "string_unicode": "a string of Unicode characters",
+    "string_type": "text; send it as a string",
+    "string_unicode": "text of Unicode characters",
 }
 _NAMES: Final = tuple(field.alias or name for name, field in CallRequest.model_fields.items())
 
 
 def _field_faults(error: ValidationError) -> list[FieldFault]:
     details = error.errors(include_url=False, include_input=False)
-    return [
-        _field_fault(str(d["loc"][0]) if d["loc"] else "body", d["type"], d["msg"], d.get("ctx", {})) for d in details
-    ]
+    return [_field_fault(str(d["loc"][0]), d["type"], d["msg"], d.get("ctx", {})) for d in details]
 
 
 def _field_fault(field: str, kind: str, message: str, context: Mapping[str, Any]) -> FieldFault:
-    if kind == "extra_forbidden":
-        return _unknown_field(field)
     if kind in _WANTED:
         return FieldFault(field, "wrong_type", f"This must be {_WANTED[kind]}.")
     match kind:

@@ -176,7 +176,7 @@ EXPECTED: Mapping[Phase, Mapping[type[Event], Effect]] = {
         PlacementUnclear: IS_UNCLEAR,
         Answered: effect(**IS_ANSWERED),
         MachineDetected: NOTHING,
-        KeysEntered: NOTHING,
+        KeysEntered: effect(**IS_ANSWERED),
         Terminated: settles("machine", said=SAYS_SO, **IS_OVER, answered_at=AT),
         GraceElapsed: NOTHING,
         Claimed: effect(due_at=PUT_OFF),
@@ -268,3 +268,9 @@ def test_an_event_that_is_repeated_changes_nothing_more(phase: Phase, kind: type
 
 def test_the_first_uuid_stands() -> None:
     assert apply(CALLS[Phase.PLACED], Placed("u-2"), AT).call.uuid == "u-1"
+
+
+def test_only_a_completed_with_a_duration_shows_that_somebody_answered() -> None:
+    ended = apply(CALLS[Phase.PLACED], Terminated(TerminalStatus.FAILED, duration=3), AT).call
+    assert ended.answered_at is None
+    assert ended.verdict == Verdict(Reason.UNREACHABLE, AT)

@@ -86,7 +86,7 @@ def answer(call: Call, _event: events.Answered, now: datetime, policy: Policy) -
     return _alive(_answered(call, now), policy)
 
 
-def note_answered(call: Call, _event: events.Answered, now: datetime, _policy: Policy) -> Transition:
+def note_answered(call: Call, _event: events.Answered | events.KeysEntered, now: datetime, _policy: Policy) -> Transition:
     """State answered; the verdict stands"""
     return Transition(_answered(call, now))
 
@@ -285,7 +285,7 @@ TRANSITIONS: Final[dict[tuple[Phase, type[Event]], Handler]] = {
     (Phase.DECIDED, events.PlacementUnclear): note_unclear,
     (Phase.DECIDED, events.Answered): note_answered,
     (Phase.DECIDED, events.MachineDetected): note_machine,
-    (Phase.DECIDED, events.KeysEntered): ignore,
+    (Phase.DECIDED, events.KeysEntered): note_answered,
     (Phase.DECIDED, events.Terminated): end,
     (Phase.DECIDED, events.GraceElapsed): ignore,
     (Phase.DECIDED, events.Claimed): claim,

@@ -22,16 +22,19 @@ DECIDED_MARGIN: Final = timedelta(seconds=30)
 
 _TAG: Final = re.compile(r"<[^>]*>")
 _BREAK: Final = re.compile(
-    r"<break\b[^>]*\btime\s*=\s*[\"']\s*([0-9]{1,6}(?:\.[0-9]{1,6})?)\s*(ms|s)\s*[\"']", re.ASCII
+    r"<break\b[^>]*\btime\s*=\s*[\"']\s*([0-9]{0,9}\.?[0-9]{1,9})\s*(ms|s)\s*[\"']", re.ASCII | re.IGNORECASE
 )
 
 
 def speaking_time_s(text: str) -> float:
-    """Return how long `text` takes to speak at most, with the breaks that its SSML states."""
+    """Return how long `text` takes to speak at most, with the breaks that its SSML states.
+
+    Never more than a call may last: a break of months would put off the sweep beyond the record's own life.
+    """
     if not text.lstrip().startswith("<speak"):
         return len(text) / CHARACTERS_PER_SECOND
-    breaks = sum(float(n) / (1000 if unit == "ms" else 1) for n, unit in _BREAK.findall(text))
-    return len(_TAG.sub("", text)) / CHARACTERS_PER_SECOND + breaks
+    breaks = sum(float(n) / (1000 if unit.lower() == "ms" else 1) for n, unit in _BREAK.findall(text))
+    return min(len(_TAG.sub("", text)) / CHARACTERS_PER_SECOND + breaks, MAX_LENGTH_TIMER_S)
 
 
 def length_timer_s(

@@ -1,0 +1,550 @@
+"""The body of `POST /call`: what is accepted, and which faults the rest has."""
+
+from __future__ import annotations
+
+from typing import Any
+from urllib.parse import quote
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from pydantic import ValidationError
+
+from ttsprompt.call_request import CallRequest, parse_call_request
+from ttsprompt.domain.callback import PAYLOAD_FIELDS
+from ttsprompt.domain.model import CallbackFormat, CallbackMethod, MachineDetection
+from ttsprompt.errors import FieldFault, InvalidFieldsError
+
+APP_ID = "684027bc-a2e7-48b1-b4bd-adc02324e09c"
+BODY: dict[str, Any] = {
+    "to": "14155550100",
+    "from": "14155550101",
+    "text": "Enter your PIN",
+    "pin_code": "1234",
+    "callback": "https://example.com/callback?order=7",
+}
+TUTORIAL_FORM = {
+    "private_key": "-----BEGIN PRIVATE KEY-----\nMIIE\n-----END PRIVATE KEY-----",
+    "app_id": APP_ID,
+    "to": "447970513607",
+    "from": "447520616161",
+    "text": "'Enter the PIN'",
+    "pin_code": "1234",
+    "callback": "https://2bwz8nkbmfgc.runscope.net/callback",
+    "callback_method": "post",
+    "bye_text": "'Thank You'",
+    "failed_text": "'Try again'",
+}
+TUTORIAL_JSON = {
+    "to": "447970513607",
+    "from": "447520616161",
+    "text": "Enter the pin",
+    "pin_code": "1234",
+    "callback": "https://example.com/callback",
+    "callback_method": "post",
+    "bye_text": "thankyou",
+    "failed_text": "try again",
+}
+REQUIRED = ("to", "from", "text", "pin_code", "callback")
+
+
+def parse(fields: dict[str, Any], *, form: bool = False, header: bool = True, private: bool = False) -> CallRequest:
+    return parse_call_request(fields, form=form, credentials_in_body=not header, allow_private_callbacks=private)
+
+
+def faults_of(fields: dict[str, Any], *, form: bool = False, header: bool = True) -> list[FieldFault]:
+    with pytest.raises(InvalidFieldsError) as caught:
+        parse(fields, form=form, header=header)
+    return list(caught.value.faults)
+
+
+def codes_of(fields: dict[str, Any], *, form: bool = False, header: bool = True) -> list[tuple[str, str]]:
+    return sorted((fault.field, fault.code) for fault in faults_of(fields, form=form, header=header))
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "code"),
+    [
+        *[(name, value, "required") for name in REQUIRED for value in ("", None)],
+        *[(name, 14155550102, "wrong_type") for name in (*REQUIRED, "reject_code", "reference", "language")],
+        ("text", ["Hi"], "wrong_type"),
+        ("callback", {"url": "https://example.com"}, "wrong_type"),
+        ("pin_code", True, "wrong_type"),
+        ("to", "+1 (415) 555-0102", "invalid_number"),
+        ("to", "1415-555-0102", "invalid_number"),
+        ("to", "++14155550102", "invalid_number"),
+        ("to", "14155550102+", "invalid_number"),
+        ("to", "14155550102\n", "invalid_number"),
+        ("to", "١٤١٥٥٥٥٠١٠٢", "invalid_number"),
+        ("to", "１４１５５５５０１０２", "invalid_number"),
+        ("to", "0014155550102", "invalid_number"),
+        ("to", "123456", "invalid_number"),
+        ("to", "1234567890123456", "invalid_number"),
+        ("to", "4930123456789012", "invalid_number"),  # possible in Germany, too long for E.164
+        ("to", "442345", "invalid_number"),  # possible in Britain, too short for us
+        ("to", "1415555", "invalid_number"),
+        ("to", "9990000000", "invalid_number"),
+        ("from", "Example Ltd", "invalid_number"),
+        ("from", "14155550100", "same_number"),
+        ("from", "+1 415 555 0100", "same_number"),
+        ("text", " \n\t\u3000", "too_short"),
+        ("text", "x" * 1501, "too_long"),
+        ("text", "bell \x07", "invalid_text"),
+        ("text", "next line \x85", "invalid_text"),
+        ("text", "half a pair \ud83d", "wrong_type"),
+        ("bye_text", "x" * 1501, "too_long"),
+        ("bye_text", "\x00", "invalid_text"),
+        ("failed_text", "x" * 1501, "too_long"),
+        ("failed_text", "   ", "too_short"),
+        ("pin_code", "1" * 21, "too_long"),
+        ("pin_code", "12a4", "invalid_pin"),
+        ("pin_code", "12 4", "invalid_pin"),
+        ("pin_code", "1234#", "invalid_pin"),
+        ("pin_code", "1234\n", "invalid_pin"),
+        ("pin_code", "١٢٣٤", "invalid_pin"),
+        ("pin_code", "²", "invalid_pin"),
+        ("reject_code", "12345", "too_long"),
+        ("reject_code", "*", "invalid_pin"),
+        ("reject_code", "1", "prefix_of_pin"),
+        ("reject_code", "1234", "prefix_of_pin"),
+        ("callback_method", "PUT", "invalid_choice"),
+        ("callback_method", 1, "invalid_choice"),
+        ("callback_method", [], "invalid_choice"),
+        ("callback_format", "xml", "invalid_choice"),
+        ("callback_format", "JSON", "invalid_choice"),
+        ("machine_detection", "true", "invalid_choice"),
+        ("machine_detection", "HANGUP", "invalid_choice"),
+        ("attempts", 0, "out_of_range"),
+        ("attempts", 11, "out_of_range"),
+        ("attempts", 10**400, "out_of_range"),
+        ("attempts", "3", "wrong_type"),
+        ("attempts", True, "wrong_type"),
+        ("attempts", 3.0, "wrong_type"),
+        ("input_timeout", 0, "out_of_range"),
+        ("input_timeout", 11, "out_of_range"),
+        ("ringing_timeout", 9, "out_of_range"),
+        ("ringing_timeout", 121, "out_of_range"),
+        ("style", -1, "out_of_range"),
+        ("style", 1000, "out_of_range"),
+        ("style", False, "wrong_type"),
+        ("premium", 1, "wrong_type"),
+        ("premium", "true", "wrong_type"),
+        ("language", "en_US", "invalid_language"),
+        ("language", "e", "invalid_language"),
+        ("language", "en-", "invalid_language"),
+        ("language", "en-US\n", "invalid_language"),
+        ("language", "en-" + "-".join(["abcdefgh"] * 4), "too_long"),
+        ("reference", "x" * 256, "too_long"),
+        ("reference", "esc \x1b", "invalid_text"),
+        ("txet", "Hi", "unknown_field"),
+        ("from_", "14155550101", "unknown_field"),
+        ("", "nameless", "unknown_field"),
+    ],
+)
+def test_a_broken_rule_is_reported_under_its_code(field: str, value: object, code: str) -> None:
+    assert codes_of(BODY | {field: value}) == [(field, code)]
+
+
+@pytest.mark.parametrize(
+    ("url", "code"),
+    [
+        ("ftp://example.com/", "invalid_url"),
+        ("//example.com/", "invalid_url"),
+        ("example.com/callback", "invalid_url"),
+        ("javascript:alert(1)", "invalid_url"),
+        ("https://", "invalid_url"),
+        ("https:///path", "invalid_url"),
+        ("https://:443/", "invalid_url"),
+        ("https://user@example.com/", "invalid_url"),
+        ("https://user:pass@example.com/", "invalid_url"),
+        ("https://@example.com/", "invalid_url"),
+        ("https://example.com/#part", "invalid_url"),
+        ("https://example.com/#", "invalid_url"),
+        ("https://example.com:0/", "invalid_url"),
+        ("https://example.com:65536/", "invalid_url"),
+        ("https://example.com:x/", "invalid_url"),
+        ("https://example.com/a b", "invalid_url"),
+        ("https://example.com/\n", "invalid_url"),
+        (" https://example.com/", "invalid_url"),
+        ("https://example.com\\@10.0.0.1/", "invalid_url"),
+        ("https://exa%6dple.com/", "invalid_url"),
+        ("https://-example.com/", "invalid_url"),
+        ("https://example..com/", "invalid_url"),
+        ("https://straße.de/", "invalid_url"),
+        ("https://[::1/", "invalid_url"),
+        ("https://[v1.a:b]/", "invalid_url"),
+        ("https://example.com/" + "x" * 2029, "invalid_url"),
+        *[(f"https://example.com/?a=1&{name}=x", "reserved_query_name") for name in PAYLOAD_FIELDS],
+        ("https://example.com/?to", "reserved_query_name"),
+        ("https://example.com/?%74id=x", "reserved_query_name"),
+        ("https://example.com/?%73tatus", "reserved_query_name"),
+        ("http://localhost/", "private_address"),
+        ("http://LOCALHOST./", "private_address"),
+        ("http://a.localhost/", "private_address"),
+        ("http://metadata.google.internal/", "private_address"),
+        ("http://printer.local:8080/", "private_address"),
+        ("http://127.0.0.1/", "private_address"),
+        ("http://127.1/", "private_address"),
+        ("http://2130706433/", "private_address"),
+        ("http://0x7f000001/", "private_address"),
+        ("http://0177.0.0.1/", "private_address"),
+        ("http://10.0.0.1/", "private_address"),
+        ("http://169.254.169.254/", "private_address"),
+        ("http://0.0.0.0/", "private_address"),
+        ("http://224.0.0.1/", "private_address"),
+        ("http://[::1]/", "private_address"),
+        ("http://[fd00::1]/", "private_address"),
+        ("http://[::ffff:8.8.8.8]/", "private_address"),
+    ],
+)
+def test_a_callback_that_may_not_be_called_is_refused(url: str, code: str) -> None:
+    assert codes_of(BODY | {"callback": url}) == [("callback", code)]
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "http://example.com",
+        "HTTPS://EXAMPLE.COM/Path",
+        "https://example.com:8443/a?order=7&x=%2F&y",
+        "https://example.com/?To=x",
+        "https://bücher.example/",
+        "https://my_host.example.com/",
+        "https://8.8.8.8/",
+        "https://[2606:4700:4700::1111]:8443/",
+        "https://example.com/" + "x" * 2028,
+    ],
+)
+def test_a_public_callback_is_kept_to_the_letter(url: str) -> None:
+    assert parse(BODY | {"callback": url}).callback == url
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1:9000", "localhost", "[::1]", "10.0.0.1", "printer.local"])
+def test_private_callbacks_can_be_allowed(host: str) -> None:
+    assert parse(BODY | {"callback": f"http://{host}/"}, private=True).callback == f"http://{host}/"
+
+
+@pytest.mark.parametrize("url", ["http://user@127.0.0.1/", "http://127.0.0.1/#", "http://127.0.0.1/?tid=x"])
+def test_allowing_private_callbacks_lifts_no_other_rule(url: str) -> None:
+    with pytest.raises(InvalidFieldsError):
+        parse(BODY | {"callback": url}, private=True)
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("text", "x" * 1500),
+        ("text", "one\r\n\ttwo"),
+        ("text", "<speak>Hi <break time='1s'/></speak>"),
+        ("bye_text", "x" * 1500),
+        ("failed_text", "é"),
+        ("pin_code", "1"),
+        ("pin_code", "0" * 20),
+        ("reject_code", "9"),
+        ("reject_code", "1235"),
+        ("attempts", 1),
+        ("attempts", 10),
+        ("input_timeout", 1),
+        ("input_timeout", 10),
+        ("ringing_timeout", 10),
+        ("ringing_timeout", 120),
+        ("style", 0),
+        ("style", 999),
+        ("premium", False),
+        ("language", "cmn-CN"),
+        ("language", "en-GB-WLS"),
+        ("language", "es-419"),
+        ("language", "EN-us"),
+        ("reference", "x" * 255),
+    ],
+)
+def test_a_value_at_its_limit_is_kept_as_given(field: str, value: object) -> None:
+    assert getattr(parse(BODY | {field: value}), field) == value
+
+
+@pytest.mark.parametrize("number", ["+447970513607", "44 7970 513607", " + 44 7970 513607 "])
+def test_plus_and_spaces_in_a_number_are_dropped(number: str) -> None:
+    request = parse(BODY | {"to": number, "from": number.replace("7970", "7971")})
+
+    assert (request.to, request.from_) == ("447970513607", "447971513607")
+
+
+@pytest.mark.parametrize("value", ["GET", "get", "Get"])
+def test_the_callback_method_may_be_in_any_case(value: str) -> None:
+    assert parse(BODY | {"callback_method": value}).callback_method is CallbackMethod.GET
+
+
+def test_what_is_left_out_has_its_default() -> None:
+    request = parse(BODY)
+
+    assert request.model_dump(exclude=set(BODY) | {"from_"}) == {
+        "callback_method": CallbackMethod.POST,
+        "bye_text": None,
+        "failed_text": None,
+        "attempts": 3,
+        "reject_code": None,
+        "language": "en-US",
+        "style": None,
+        "premium": None,
+        "input_timeout": 10,
+        "ringing_timeout": 45,
+        "machine_detection": None,
+        "callback_format": CallbackFormat.FORM,
+        "reference": None,
+        "private_key": None,
+        "app_id": None,
+    }
+
+
+@pytest.mark.parametrize("empty", ["", None])
+def test_an_empty_optional_field_counts_as_absent(empty: str | None) -> None:
+    optional = [field.alias or name for name, field in CallRequest.model_fields.items() if not field.is_required()]
+
+    assert parse(BODY | dict.fromkeys(optional, empty)) == parse(BODY)
+
+
+def test_the_choices_are_read() -> None:
+    request = parse(BODY | {"machine_detection": "continue", "callback_format": "json"})
+
+    assert (request.machine_detection, request.callback_format) == (MachineDetection.CONTINUE, CallbackFormat.JSON)
+
+
+def test_form_values_are_read_as_what_the_field_wants() -> None:
+    request = parse(BODY | {"attempts": "5", "style": "2", "premium": "true", "ringing_timeout": "60"}, form=True)
+
+    assert (request.attempts, request.style, request.premium, request.ringing_timeout) == (5, 2, True, 60)
+
+
+@pytest.mark.parametrize(("text", "value"), [("1", True), ("0", False), ("false", False), ("True", True)])
+def test_a_form_spells_a_truth_value_in_words_or_bits(text: str, *, value: bool) -> None:
+    assert parse(BODY | {"premium": text}, form=True).premium is value
+
+
+@pytest.mark.parametrize("text", ["three", "1_0", "3.0", " 3", "0x3", "1e0", "٣", "+", "true"])
+def test_a_form_spells_a_whole_number_in_plain_digits(text: str) -> None:
+    assert codes_of(BODY | {"attempts": text}, form=True) == [("attempts", "wrong_type")]
+
+
+def test_a_form_number_of_thousands_of_digits_is_a_fault() -> None:
+    assert [field for field, _ in codes_of(BODY | {"attempts": "9" * 5000}, form=True)] == ["attempts"]
+
+
+def test_the_form_example_in_the_tutorial_is_accepted() -> None:
+    request = parse(TUTORIAL_FORM, form=True, header=False)
+
+    assert (request.text, request.callback_method) == ("'Enter the PIN'", CallbackMethod.POST)
+    assert (request.private_key, request.app_id) == (TUTORIAL_FORM["private_key"], APP_ID)
+
+
+def test_the_json_example_in_the_tutorial_is_accepted() -> None:
+    assert parse(TUTORIAL_JSON).failed_text == "try again"
+
+
+def test_every_fault_is_reported_at_once() -> None:
+    body = {
+        "to": 14155550100,
+        "from": "x",
+        "text": " ",
+        "pin_code": "12a4",
+        "callback": "http://10.0.0.1/",
+        "callback_method": "PUT",
+        "bye_text": "\x00",
+        "failed_text": 1,
+        "attempts": 11,
+        "reject_code": "12345",
+        "language": "?",
+        "style": -1,
+        "premium": "yes",
+        "input_timeout": 0,
+        "ringing_timeout": 9,
+        "machine_detection": "x",
+        "callback_format": "x",
+        "reference": "x" * 256,
+        "private_key": 1,
+        "app_id": "x",
+        "nonsense": "",
+        "\ud800": 1,
+    }
+
+    fields = [field for field, _ in codes_of(body, header=False)]
+
+    assert fields == sorted({*body} - {"\ud800"} | {""})
+
+
+def test_an_empty_body_lacks_all_that_is_required() -> None:
+    assert codes_of({}) == sorted((name, "required") for name in REQUIRED)
+
+
+def test_a_name_that_is_not_unicode_hides_no_other_fault() -> None:
+    assert codes_of(BODY | {"x\ud800": 1, "attempts": 11}) == [("attempts", "out_of_range"), ("x", "unknown_field")]
+
+
+def test_an_unknown_field_is_refused_even_when_empty() -> None:
+    assert codes_of(BODY | {"nonsense": ""}) == [("nonsense", "unknown_field")]
+
+
+@pytest.mark.parametrize(
+    ("name", "meant"), [("txet", "text"), ("pincode", "pin_code"), ("from_", "from"), ("callback_url", "callback")]
+)
+def test_the_name_that_was_probably_meant_is_suggested(name: str, meant: str) -> None:
+    (fault,) = faults_of(BODY | {name: "x"})
+
+    assert f"Did you mean {meant}?" in fault.message
+
+
+def test_an_unknown_name_is_shown_short_and_printable() -> None:
+    (fault,) = faults_of(BODY | {"\x1b\n" + "q" * 100: "x"})
+
+    assert fault.field == "q" * 64
+
+
+@pytest.mark.parametrize("name", ["to", "pin_code"])
+def test_a_number_where_text_is_wanted_is_answered_with_the_remedy(name: str) -> None:
+    (fault,) = faults_of(BODY | {name: 1234})
+
+    assert "send it as a string" in fault.message
+
+
+def test_faults_of_the_raw_body_are_reported_with_the_rest_and_once() -> None:
+    repeated = FieldFault("to", "repeated", "This field is given more than once.")
+    with pytest.raises(InvalidFieldsError) as caught:
+        parse_call_request(BODY | {"to": "x", "attempts": "0"}, form=True, faults=[repeated], credentials_in_body=False)
+
+    assert [(f.field, f.code) for f in caught.value.faults] == [("to", "repeated"), ("attempts", "out_of_range")]
+
+
+def test_a_fault_of_the_raw_body_alone_refuses_the_request() -> None:
+    repeated = FieldFault("text", "repeated", "This field is given more than once.")
+    with pytest.raises(InvalidFieldsError):
+        parse_call_request(BODY, form=True, faults=[repeated], credentials_in_body=False)
+
+
+@pytest.mark.parametrize(
+    ("given_fields", "missing"),
+    [
+        ({}, [("app_id", "required"), ("private_key", "required")]),
+        ({"private_key": "k"}, [("app_id", "required")]),
+        ({"app_id": APP_ID}, [("private_key", "required")]),
+    ],
+)
+def test_key_and_application_are_needed_together(given_fields: dict[str, str], missing: list[tuple[str, str]]) -> None:
+    assert codes_of(BODY | given_fields, header=False) == missing
+
+
+@pytest.mark.parametrize(
+    "app_id",
+    ["x", f"{{{APP_ID}}}", f"urn:uuid:{APP_ID}", APP_ID.replace("-", ""), "６" + APP_ID[1:], APP_ID + "\n"],
+)
+def test_an_application_id_is_a_plainly_written_uuid(app_id: str) -> None:
+    body = BODY | {"private_key": "k", "app_id": app_id}
+
+    assert codes_of(body, header=False) == [("app_id", "invalid_application_id")]
+
+
+def test_a_private_key_over_16_kib_is_refused() -> None:
+    body = BODY | {"private_key": "k" * 16385, "app_id": APP_ID}
+
+    assert codes_of(body, header=False) == [("private_key", "too_long")]
+
+
+@pytest.mark.parametrize("junk", [1, "x" * 20000, [], "\ud800"])
+def test_beside_a_header_the_bodys_credentials_are_not_even_looked_at(junk: object) -> None:
+    request = parse(BODY | {"private_key": junk, "app_id": junk})
+
+    assert (request.private_key, request.app_id) == (None, None)
+
+
+@pytest.mark.parametrize(("pin", "reject", "longest"), [("1", None, 1), ("12", "9", 2), ("1", "999", 3)])
+def test_a_question_takes_as_many_keys_as_the_longer_code(pin: str, reject: str | None, longest: int) -> None:
+    assert parse(BODY | {"pin_code": pin, "reject_code": reject}).max_digits == longest
+
+
+def test_requests_that_mean_the_same_normalise_to_the_same() -> None:
+    spelled_out = {
+        "reference": "",
+        "language": "en-US",
+        "attempts": "3",
+        "callback_method": "post",
+        "from": "+1 415 555 0101",
+        "private_key": "k",
+        "app_id": APP_ID,
+    }
+
+    told = parse(BODY | spelled_out, form=True, header=False).normalised()
+
+    assert list(told.items()) == list(parse(BODY).normalised().items())
+
+
+@pytest.mark.parametrize(
+    ("field", "value"), [("pin_code", "1235"), ("text", "Other"), ("attempts", 4), ("from", "14155550109")]
+)
+def test_requests_that_differ_normalise_differently(field: str, value: object) -> None:
+    assert parse(BODY | {field: value}).normalised() != parse(BODY).normalised()
+
+
+def test_the_normalised_fields_hold_the_pin_and_no_credential() -> None:
+    told = parse(TUTORIAL_FORM, form=True, header=False).normalised()
+
+    assert told["pin_code"] == "1234"
+    assert {"private_key", "app_id"}.isdisjoint(told)
+
+
+def test_a_request_shows_nothing_confidential_of_itself() -> None:
+    body = TUTORIAL_FORM | {"reject_code": "98"}
+    shown = repr(parse(body, form=True, header=False))
+
+    hidden = ("to", "from", "text", "callback", "private_key", "bye_text", "failed_text")
+    assert not [name for name in hidden if body[name] in shown]
+    assert not [name for name in ("pin_code", "reject_code") if f"'{body[name]}'" in shown]
+
+
+def test_a_request_cannot_be_changed() -> None:
+    request = parse(BODY)
+
+    with pytest.raises(ValidationError):
+        request.attempts = 4
+
+
+AWKWARD = [*"aT01+-./:@#%?&=[]\\ \n\x00\x85é٣😀\ud800", "http://", "1415555", "example.com", "x" * 300]
+TEXTS = st.lists(st.sampled_from(AWKWARD), max_size=8).map("".join)
+JSON_VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | TEXTS,
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(TEXTS, inner, max_size=3),
+    max_leaves=5,
+)
+NAMES = st.sampled_from([field.alias or name for name, field in CallRequest.model_fields.items()])
+
+
+@given(
+    fields=st.dictionaries(NAMES | TEXTS, JSON_VALUES, max_size=12),
+    on_top_of_a_good_body=st.booleans(),
+    form=st.booleans(),
+    header=st.booleans(),
+)
+def test_any_json_object_is_a_request_or_a_list_of_faults(
+    fields: dict[str, Any], *, on_top_of_a_good_body: bool, form: bool, header: bool
+) -> None:
+    try:
+        parse(BODY | fields if on_top_of_a_good_body else fields, form=form, header=header)
+    except InvalidFieldsError as error:
+        names = [fault.field for fault in error.faults]
+        assert names
+        assert len(names) == len(set(names))
+
+
+@given(secret=st.text("QZ@~^", min_size=6, max_size=12))
+def test_no_message_quotes_a_value(secret: str) -> None:
+    names = [field.alias or name for name, field in CallRequest.model_fields.items()]
+    with pytest.raises(InvalidFieldsError) as caught:
+        parse(dict.fromkeys(names, secret + "\x00"), header=False)
+
+    assert secret not in str(caught.value) + repr(caught.value.faults)
+    assert quote(secret) not in repr(caught.value.faults)
+
+
+@given(pin=st.from_regex(r"[0-9]{18,20}[a-z]", fullmatch=True), number=st.from_regex(r"[0-9]{17,30}", fullmatch=True))
+def test_no_message_quotes_a_pin_or_a_number(pin: str, number: str) -> None:
+    told = repr(faults_of(BODY | {"pin_code": pin, "to": number, "from": number}))
+
+    assert pin[:-1] not in told
+    assert number not in told
