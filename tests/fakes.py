@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
+from ttsprompt.domain.events import Terminated
 from ttsprompt.ports import CallbackRequest, CallbackResponse, CallOrder
 
 
@@ -43,6 +44,10 @@ class FakeVoice:
     meanwhile: Callable[[CallOrder], None] | None = None
     orders: list[CallOrder] = field(default_factory=list)
     tokens: list[str] = field(default_factory=list)
+    ending: Terminated | Exception | None = None
+    looked_up: list[str] = field(default_factory=list)
+    hung_up: list[str] = field(default_factory=list)
+    hang_up_statuses: list[int | Exception] = field(default_factory=list)
 
     def place_call(self, order: CallOrder, token: str) -> str | None:
         self.orders.append(order)
@@ -52,6 +57,21 @@ class FakeVoice:
         if self.error is not None:
             raise self.error
         return self.uuid
+
+    def look_up(self, uuid: str, token: str) -> Terminated | None:
+        self.looked_up.append(uuid)
+        self.tokens.append(token)
+        if isinstance(self.ending, Exception):
+            raise self.ending
+        return self.ending
+
+    def hang_up(self, uuid: str, token: str) -> int:
+        self.hung_up.append(uuid)
+        self.tokens.append(token)
+        status = self.hang_up_statuses.pop(0) if self.hang_up_statuses else 204
+        if isinstance(status, Exception):
+            raise status
+        return status
 
 
 @dataclass

@@ -20,8 +20,10 @@ from ttsprompt.adapters.vonage_voice import VonageVoiceApi
 from ttsprompt.config import Settings, load_settings
 from ttsprompt.logs import configure_logging
 from ttsprompt.ports import CallbackSender, CallStore, Clock, VoiceApi
+from ttsprompt.service.authority import Authority
 from ttsprompt.service.calls import Calls
 from ttsprompt.service.delivery import Deliveries
+from ttsprompt.service.placed_calls import PlacedCalls
 from ttsprompt.service.sweep import Sweep
 from ttsprompt.service.webhooks import Webhooks
 from ttsprompt.web.app import App
@@ -121,16 +123,25 @@ def build_app(settings: Settings, parts: Parts = Parts()) -> App:
     clock = parts.clock or SystemClock()
     store = parts.store or open_store(settings)
     deliveries = _deliveries(settings, parts, store, clock)
+    voice = parts.voice or VonageVoiceApi(settings.vonage_api_url, USER_AGENT)
     return App(
         calls=Calls(
             store=store,
-            voice=parts.voice or VonageVoiceApi(settings.vonage_api_url, USER_AGENT),
+            voice=voice,
             clock=clock,
             policy=settings.policy,
             base_url=settings.base_url,
             answer_mode=settings.answer_mode,
             new_tid=lambda: str(uuid.uuid4()),
             new_token=lambda: secrets.token_urlsafe(32),
+        ),
+        placed_calls=PlacedCalls(
+            store=store,
+            voice=voice,
+            authority=Authority(voice, clock),
+            deliveries=deliveries,
+            clock=clock,
+            policy=settings.policy,
         ),
         webhooks=Webhooks(
             store=store, deliveries=deliveries, clock=clock, policy=settings.policy, base_url=settings.base_url

@@ -54,7 +54,7 @@ MAX_LANGUAGE: Final = 35
 
 _CREDENTIAL_FIELDS: Final = ("private_key", "app_id")
 _CONTROL: Final = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff]")
-_LANGUAGE: Final = re.compile(r"[A-Za-z]{2,3}(-[A-Za-z]{3,4})?(-([A-Za-z]{2}|[0-9]{3}))?(-[A-Za-z0-9]{2,8})*", re.ASCII)
+_LANGUAGE: Final = re.compile(r"[A-Za-z]{2,3}(-([A-Za-z0-9]-)?[A-Za-z0-9]{2,8})*", re.ASCII)
 _DIGITS: Final = re.compile(r"[0-9]*", re.ASCII)
 _WHOLE_NUMBER: Final = re.compile(r"[+-]?[0-9]+", re.ASCII)
 _UUID: Final = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.ASCII | re.IGNORECASE)
@@ -119,6 +119,13 @@ def _whole_number(value: object) -> object:
     return value
 
 
+def _truth_value(value: object) -> object:
+    """Refuse what the library would read in a form as a truth value: `on`, `y`."""
+    if isinstance(value, str) and value.lower() not in {"true", "false", "1", "0"}:
+        raise _fault("wrong_type", "This must be true or false.")
+    return value
+
+
 def _callback(text: str, info: ValidationInfo) -> str:
     check_callback_url(text, allow_private=bool(info.context and info.context["allow_private_callbacks"]), fault=_fault)
     return text
@@ -128,7 +135,7 @@ def _choice(choices: type[StrEnum], *, any_case: bool = False) -> BeforeValidato
     """Read one of a few words; in strict mode the library itself would not take a string for it."""
 
     def read(value: object) -> StrEnum:
-        word = value.upper() if any_case and isinstance(value, str) else value
+        word = value.upper() if any_case and isinstance(value, str) and value.isascii() else value
         if not isinstance(word, str) or word not in list(choices):
             raise _fault("invalid_choice", f"This must be {' or '.join(choices)}.")
         return choices(word)
@@ -141,6 +148,7 @@ Number = Annotated[str, AfterValidator(_number)]
 Pin = Annotated[str, StringConstraints(min_length=1, max_length=20), AfterValidator(_pin)]
 RejectCode = Annotated[str, StringConstraints(min_length=1, max_length=4), AfterValidator(_pin)]
 Whole = Annotated[int, BeforeValidator(_whole_number)]
+Truth = Annotated[bool, BeforeValidator(_truth_value)]
 Language = Annotated[str, StringConstraints(max_length=MAX_LANGUAGE), AfterValidator(_language)]
 Method = Annotated[CallbackMethod, _choice(CallbackMethod, any_case=True)]
 Format = Annotated[CallbackFormat, _choice(CallbackFormat)]
@@ -164,12 +172,13 @@ class CallRequest(BaseModel):
     reject_code: RejectCode | None = Field(default=None, repr=False)
     language: Language = "en-US"
     style: Whole | None = Field(default=None, ge=0, le=999)
-    premium: bool | None = None
+    premium: Truth | None = None
     input_timeout: Whole = Field(default=10, ge=1, le=10)
     ringing_timeout: Whole = Field(default=45, ge=10, le=120)
     machine_detection: Detection | None = None
     callback_format: Format = CallbackFormat.FORM
     reference: Annotated[str, StringConstraints(max_length=255), AfterValidator(_clean)] | None = None
+    dry_run: bool = False
     private_key: Annotated[str, StringConstraints(max_length=16384)] | None = Field(default=None, repr=False)
     app_id: Annotated[str, AfterValidator(_application_id)] | None = None
 
@@ -195,7 +204,7 @@ class CallRequest(BaseModel):
 
     def normalised(self) -> dict[str, Any]:
         """Return the fields as they are understood, PIN included, credential not: equal for equal requests."""
-        return self.model_dump(mode="json", by_alias=True, exclude=set(_CREDENTIAL_FIELDS))
+        return self.model_dump(mode="json", by_alias=True, exclude={*_CREDENTIAL_FIELDS, "dry_run"})
 
 
 def parse_call_request(
@@ -287,6 +296,6 @@ def _field_fault(field: str, kind: str, message: str, context: Mapping[str, Any]
 
 def _unknown_field(name: str) -> FieldFault:
     shown = "".join(c for c in name if c.isprintable())[:64]
-    near = difflib.get_close_matches(name[:64], _NAMES, n=1)
+    near = difflib.get_close_matches(name[:64].lower(), _NAMES, n=1)
     hint = f" Did you mean {near[0]}?" if near else ""
     return FieldFault(shown, "unknown_field", f"There is no such field.{hint}")

@@ -14,6 +14,8 @@ MAX_URL: Final = 2048
 
 _FORBIDDEN: Final = re.compile(r"[\x00-\x20\x7f-\xa0\\\ud800-\udfff\u2028\u2029]")
 _HOST: Final = re.compile(r"(?!-)[a-z0-9_-]{1,63}(?<!-)(\.(?!-)[a-z0-9_-]{1,63}(?<!-))*\.?", re.ASCII | re.IGNORECASE)
+_MAX_HOST: Final = 253
+"""In characters, without a trailing dot: 255 octets on the wire (RFC 1035 §2.3.4)."""
 
 
 def check_callback_url(url: str, *, allow_private: bool, fault: Callable[[str, str], Exception]) -> None:
@@ -47,7 +49,11 @@ def _split(url: str) -> SplitResult | None:
     same = (sent.host or "").strip("[]").lower() == _ascii(host) and sent.port == port
     if parts.scheme not in {"http", "https"} or not same or port == 0 or "@" in parts.netloc:
         return None
-    return parts if _HOST.fullmatch(_ascii(host)) or ":" in host else None
+    return parts if ":" in host or _is_name(_ascii(host)) else None
+
+
+def _is_name(host: str) -> bool:
+    return len(host.removesuffix(".")) <= _MAX_HOST and _HOST.fullmatch(host) is not None
 
 
 def _ascii(host: str) -> str:

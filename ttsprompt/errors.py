@@ -11,6 +11,7 @@
     ├── MethodNotAllowedError      method_not_allowed
     ├── CallExistsError            (never leaves the service) the tid is taken
     ├── IdempotencyConflictError   idempotency_conflict the key was used with another body
+    ├── NotSettledError            not_settled          the call has no outcome yet
     ├── InProgressError            in_progress          the first request with this key still waits for Vonage
     ├── CorruptRecordError         internal             a stored record cannot be understood
     ├── StoreUnavailableError      store_unavailable    the record could not be read or written for sure
@@ -123,6 +124,15 @@ class IdempotencyConflictError(TtsPromptError):
 
     def __init__(self) -> None:
         super().__init__("This Idempotency-Key was used with another body. A new request needs a new key.")
+
+
+class NotSettledError(TtsPromptError):
+    """The call has no outcome to deliver yet."""
+
+    code = "not_settled"
+
+    def __init__(self) -> None:
+        super().__init__("The call is not settled yet: there is no outcome to deliver.")
 
 
 class InProgressError(TtsPromptError):

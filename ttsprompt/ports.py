@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Final, Protocol
 
 from ttsprompt.domain.call import Call, Transition
+from ttsprompt.domain.events import Terminated
 from ttsprompt.domain.model import CallbackFormat, CallbackMethod, MachineDetection
 from ttsprompt.domain.ncco import Ncco
 
@@ -108,6 +109,21 @@ class VoiceApi(Protocol):
         Raises:
             VendorRefusedError, VendorRateLimitedError, VendorUnreachableError: no call was placed.
             VendorUnclearError: the request was sent and no clear answer came; the phone may be ringing.
+        """
+
+    def look_up(self, uuid: str, token: str) -> Terminated | None:
+        """Return how the call ended, as far as Vonage says; None when it has not, or is not known there.
+
+        Raises:
+            UnauthenticatedError: Vonage does not accept the token.
+            VendorUnreachableError: Vonage gave no answer that tells.
+        """
+
+    def hang_up(self, uuid: str, token: str) -> int:
+        """Ask to end a call; return Vonage's HTTP status.
+
+        Raises:
+            VendorUnreachableError: Vonage gave no answer.
         """
 
 

@@ -14,6 +14,7 @@ from ttsprompt.domain import events
 from ttsprompt.domain.call import TRANSITIONS, apply
 from ttsprompt.domain.events import (
     Answered,
+    CancelRequested,
     Claimed,
     DeliveryOutcome,
     DeliveryTried,
@@ -24,6 +25,7 @@ from ttsprompt.domain.events import (
     Overdue,
     Placed,
     PlacementUnclear,
+    RedeliveryRequested,
     TerminalStatus,
     Terminated,
 )
@@ -82,6 +84,8 @@ HAPPENINGS: Mapping[type[Event], Callable[[Call], tuple[Event, datetime]]] = {
     Claimed: lambda call: (Claimed(due(call) + timedelta(seconds=30)), due(call)),
     Overdue: lambda call: (Overdue(due(call)), AT),
     DeliveryTried: lambda _: (DeliveryTried(DeliveryOutcome.FAILED, 500, None, RETRY_AT), AT),
+    CancelRequested: lambda _: (CancelRequested(), AT),
+    RedeliveryRequested: lambda _: (RedeliveryRequested(), AT),
 }
 
 
@@ -118,6 +122,8 @@ def settles(reason: str, *, said: str = "", attempts: int = 0, **changes: Any) -
 
 
 NOTHING = Effect({})
+# bye_text is spoken in 2.25 s.
+CANCELS = effect(verdict=Verdict(Reason.CANCELLED, AT), due_at=AT + timedelta(seconds=2.25 + 30))
 IS_TOLD = {"duration_s": 17, "price": "0.02"}
 SAYS_SO = "&duration=17&price=0.02"
 IS_PLACED = effect(state=State.PLACED, uuid="u-1")
@@ -146,6 +152,8 @@ EXPECTED: Mapping[Phase, Mapping[type[Event], Effect]] = {
         Claimed: effect(due_at=PUT_OFF),
         Overdue: EXPIRES,
         DeliveryTried: NOTHING,
+        CancelRequested: CANCELS,
+        RedeliveryRequested: NOTHING,
     },
     Phase.PLACED: {
         Placed: NOTHING,
@@ -158,6 +166,8 @@ EXPECTED: Mapping[Phase, Mapping[type[Event], Effect]] = {
         Claimed: effect(due_at=PUT_OFF),
         Overdue: EXPIRES,
         DeliveryTried: NOTHING,
+        CancelRequested: CANCELS,
+        RedeliveryRequested: NOTHING,
     },
     Phase.ANSWERED: {
         Placed: effect(uuid="u-1"),
@@ -170,6 +180,8 @@ EXPECTED: Mapping[Phase, Mapping[type[Event], Effect]] = {
         Claimed: effect(due_at=PUT_OFF),
         Overdue: EXPIRES,
         DeliveryTried: NOTHING,
+        CancelRequested: CANCELS,
+        RedeliveryRequested: NOTHING,
     },
     Phase.DECIDED: {
         Placed: IS_PLACED,
@@ -182,6 +194,8 @@ EXPECTED: Mapping[Phase, Mapping[type[Event], Effect]] = {
         Claimed: effect(due_at=PUT_OFF),
         Overdue: settles("machine", state=State.ENDED, ended_at=AT),
         DeliveryTried: NOTHING,
+        CancelRequested: NOTHING,
+        RedeliveryRequested: NOTHING,
     },
     Phase.GRACE: {
         Placed: effect(uuid="u-1"),
@@ -194,6 +208,8 @@ EXPECTED: Mapping[Phase, Mapping[type[Event], Effect]] = {
         Claimed: effect(due_at=PUT_OFF),
         Overdue: settles("hung_up", verdict=Verdict(Reason.HUNG_UP, AT)),
         DeliveryTried: NOTHING,
+        CancelRequested: effect(verdict=Verdict(Reason.CANCELLED, AT)),
+        RedeliveryRequested: NOTHING,
     },
     Phase.SETTLED: {
         Placed: effect(uuid="u-1"),
@@ -208,6 +224,8 @@ EXPECTED: Mapping[Phase, Mapping[type[Event], Effect]] = {
         DeliveryTried: effect(
             delivery=Delivery(DeliveryState.PENDING, 1, (DeliveryTry(AT, 500, None),)), due_at=RETRY_AT
         ),
+        CancelRequested: NOTHING,
+        RedeliveryRequested: effect(due_at=AT + timedelta(seconds=60), expire_at=AT + timedelta(days=30)),
     },
 }
 
@@ -255,9 +273,11 @@ def test_an_event_that_changes_nothing_returns_the_very_same_call(phase: Phase, 
     assert (apply(call, event, at).call is call) is not changed
 
 
-@pytest.mark.parametrize(("phase", "kind"), [pair for pair in PAIRS if pair[1] is not DeliveryTried])
+@pytest.mark.parametrize(
+    ("phase", "kind"), [pair for pair in PAIRS if pair[1] not in {DeliveryTried, RedeliveryRequested}]
+)
 def test_an_event_that_is_repeated_changes_nothing_more(phase: Phase, kind: type[Event]) -> None:
-    """A try to deliver is left out: it is counted each time, since each time there was one."""
+    """Tries and requests to deliver are left out: they count each time, since each time there was one."""
     event, at = HAPPENINGS[kind](CALLS[phase])
     once = apply(CALLS[phase], event, at).call
     again = apply(once, event, at + timedelta(milliseconds=900))

@@ -20,8 +20,8 @@ def make_application_jwt(application_id: str, private_key: str) -> str:
     The key is checked to be PEM before the library sees it: that one opens a text that ends in `.word` as a file.
 
     Raises:
-        InvalidFieldsError: `private_key` is not an unencrypted RSA key in PEM, PKCS#8 or PKCS#1, or too short
-            for RS256. The key is in neither the message nor the chain of the error.
+        InvalidFieldsError: `private_key` is not an unencrypted RSA key in PEM, PKCS#8 or PKCS#1. The key is in
+            neither the message nor the chain of the error.
     """
     # Both cost a cold start more than the rest of a webhook; only callers who send a key need them.
     from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey  # noqa: PLC0415
@@ -33,7 +33,7 @@ def make_application_jwt(application_id: str, private_key: str) -> str:
     )
     from vonage_jwt import JwtClient  # noqa: PLC0415
 
-    text = private_key.replace("\\r", "").replace("\\n", "\n").strip().strip("\"'").strip()
+    text = private_key.replace("\\r", "").replace("\\n", "\n")
     issued_at = int(time.time())
     claims = {"iat": issued_at, "exp": issued_at + LIFE_S}
     # The libraries raise many kinds, whose texts may quote the key.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+import ssl
 from typing import Any
 
 from requests.adapters import HTTPAdapter
@@ -30,6 +31,16 @@ class AttemptConnection(HTTPConnection):
 
 class AttemptTlsConnection(AttemptConnection, HTTPSConnection):
     """The same over TLS; its handshake is part of connecting."""
+
+    def connect(self) -> None:
+        """Connect, and make sure that there is TLS.
+
+        Python's ssl module takes a socket that the peer has reset already for one that will be connected later: it
+        reports no error, skips the handshake, and would send in the clear.
+        """
+        super().connect()
+        if not isinstance(self.sock, ssl.SSLSocket) or self.sock.version() is None:
+            raise ConnectionResetError
 
 
 class AttemptAdapter(HTTPAdapter):

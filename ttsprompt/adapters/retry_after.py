@@ -18,7 +18,7 @@ def parse_retry_after(value: str | None, now: datetime) -> float | None:
         return float(value)
     try:
         at = parsedate_to_datetime(value)
-    except (ValueError, OverflowError, IndexError, TypeError):
+    except (ValueError, OverflowError):
         return None
     seconds = ((at if at.tzinfo else at.replace(tzinfo=UTC)) - now).total_seconds()
     return seconds if seconds > 0 else None

@@ -23,7 +23,7 @@ def vendor_error(status: int, headers: Mapping[str, str], body: bytes, token: st
     5xx and 408 leave open whether the call was placed, and so does 1xx, which announces an answer that never came;
     every other status is a definite refusal.
     """
-    fields = _json_object(body)
+    fields = json_object(body)
     words = _words(fields, token) or f"Vonage answered {status}."
     trace_id = _text(headers.get("x-nexmo-trace-id"), token) or _text(fields.get("instance"), token) or None
     if status >= 500 or status == 408 or status < 200:  # noqa: PLR2004 - the statuses are the clearest names
@@ -36,7 +36,8 @@ def vendor_error(status: int, headers: Mapping[str, str], body: bytes, token: st
     return VendorRefusedError(words, vendor_status=status, faults=_faults(fields, token), trace_id=trace_id)
 
 
-def _json_object(body: bytes) -> dict[str, Any]:
+def json_object(body: bytes) -> dict[str, Any]:
+    """Return the JSON object in a body; empty when there is none."""
     try:
         value = json.loads(body)
     except (ValueError, RecursionError):

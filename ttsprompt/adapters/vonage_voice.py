@@ -14,10 +14,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, Final
+from urllib.parse import quote
 
 from ttsprompt.adapters.attempt import Attempt
-from ttsprompt.adapters.vonage_errors import vendor_error
-from ttsprompt.errors import VendorUnclearError, VendorUnreachableError
+from ttsprompt.adapters.vonage_errors import json_object, vendor_error
+from ttsprompt.domain.events import Terminated, parse_ending
+from ttsprompt.errors import UnauthenticatedError, VendorUnclearError, VendorUnreachableError
 from ttsprompt.ports import CallOrder, VoiceApi
 
 log = logging.getLogger(__name__)
@@ -50,22 +52,46 @@ class VonageVoiceApi:
 
     def place_call(self, order: CallOrder, token: str) -> str | None:
         """Ask for one phone call, once; see `VoiceApi`."""
-        request = _Request(
-            self._url,
-            {
-                "Authorization": f"Bearer {token}",
-                "Content-Type": "application/json",
-                "Accept": "application/json",
-                "User-Agent": self._user_agent,
-                "Connection": "close",
-            },
-            json.dumps(_order_body(order), ensure_ascii=False, separators=(",", ":")).encode(),
-            (self._connect_timeout_s, self._read_timeout_s),
-        )
+        request = self._request("POST", self._url, token, _order_body(order))
         answer = self._exchange(request)
         if 200 <= answer.status <= 299:  # noqa: PLR2004 - any success means that the phone may ring
             return _uuid(answer.body)
         raise vendor_error(answer.status, answer.headers, answer.body, token, datetime.now(UTC))
+
+    def look_up(self, uuid: str, token: str) -> Terminated | None:
+        """Ask how a call stands; see `VoiceApi`."""
+        answer = self._ask("GET", uuid, token, None)
+        if answer.status in {401, 403}:
+            raise UnauthenticatedError("Vonage does not accept the token.")
+        if answer.status == 404:  # noqa: PLR2004 - over for days, or of another application: the token is good
+            return None
+        if answer.status != 200:  # noqa: PLR2004 - anything else says nothing about the token
+            raise VendorUnreachableError(f"Vonage answered {answer.status}. Try again.")
+        return parse_ending(json_object(answer.body))
+
+    def hang_up(self, uuid: str, token: str) -> int:
+        """Ask to end a call; see `VoiceApi`."""
+        return self._ask("PUT", uuid, token, {"action": "hangup"}).status
+
+    def _ask(self, method: str, uuid: str, token: str, body: dict[str, Any] | None) -> _Answer:
+        """Send what may be sent again: no phone rings by it, so no answer is simply none."""
+        try:
+            return self._exchange(self._request(method, f"{self._url}/{quote(uuid, safe='')}", token, body))
+        except VendorUnclearError:
+            raise VendorUnreachableError("Vonage did not answer in time. Try again.") from None
+
+    def _request(self, method: str, url: str, token: str, body: dict[str, Any] | None) -> _Request:
+        headers = {
+            "Authorization": f"Bearer {token}",
+            "Accept": "application/json",
+            "User-Agent": self._user_agent,
+            "Connection": "close",
+        }
+        content = None
+        if body is not None:
+            headers["Content-Type"] = "application/json"
+            content = json.dumps(body, ensure_ascii=False, separators=(",", ":")).encode()
+        return _Request(method, url, headers, content, (self._connect_timeout_s, self._read_timeout_s))
 
     def _exchange(self, request: _Request) -> _Answer:
         """Send the request and return the answer, as far as it came in time once its status is known.
@@ -107,9 +133,10 @@ class VonageVoiceApi:
 
 @dataclass(frozen=True, slots=True)
 class _Request:
+    method: str
     url: str
     headers: dict[str, str] = field(repr=False)
-    body: bytes = field(repr=False)
+    body: bytes | None = field(repr=False)
     timeouts_s: tuple[float, float]
 
 
@@ -143,7 +170,7 @@ def _send(request: _Request, attempt: Attempt, outcome: _Outcome) -> None:
 
     # No session, so what could change the request does not exist: proxies, .netrc (its credential would replace the
     # caller's), cookies, redirects.
-    prepared = Request("POST", request.url, headers=request.headers, data=request.body).prepare()
+    prepared = Request(request.method, request.url, headers=request.headers, data=request.body).prepare()
     adapter = AttemptAdapter(attempt)
     try:
         with adapter.send(prepared, stream=True, timeout=request.timeouts_s, verify=True, proxies={}) as response:
@@ -176,11 +203,7 @@ def _order_body(order: CallOrder) -> dict[str, Any]:
 
 
 def _uuid(answer: bytes) -> str | None:
-    try:
-        fields = json.loads(answer)
-    except (ValueError, RecursionError):
-        return None
-    uuid = fields.get("uuid") if isinstance(fields, dict) else None
+    uuid = json_object(answer).get("uuid")
     return uuid if isinstance(uuid, str) and 0 < len(uuid) <= 64 and uuid.isascii() and uuid.isprintable() else None  # noqa: PLR2004
 
 

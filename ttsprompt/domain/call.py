@@ -52,6 +52,12 @@ def apply(call: Call, event: Event, now: datetime, policy: Policy = Policy()) ->
     return transition if transition.call != call else Transition(call)
 
 
+def found_ended(call: Call, ending: events.Terminated, now: datetime, policy: Policy) -> Transition:
+    """Return what a lookup's news make of `call`: as the webhook would, but the sweep is to deliver, and at once."""
+    transition = apply(call, ending, now, policy)
+    return Transition(replace(transition.call, due_at=now)) if transition.settled else Transition(transition.call)
+
+
 # --- what an event can do -------------------------------------------------------------------------------------------
 
 
@@ -86,7 +92,9 @@ def answer(call: Call, _event: events.Answered, now: datetime, policy: Policy) -
     return _alive(_answered(call, now), policy)
 
 
-def note_answered(call: Call, _event: events.Answered | events.KeysEntered, now: datetime, _policy: Policy) -> Transition:
+def note_answered(
+    call: Call, _event: events.Answered | events.KeysEntered, now: datetime, _policy: Policy
+) -> Transition:
     """State answered; the verdict stands"""
     return Transition(_answered(call, now))
 
@@ -184,6 +192,20 @@ def after_grace_by_sweep(call: Call, event: events.Overdue, now: datetime, polic
     return after_grace(call, event, now, policy) if call.due_at == event.claimed_until else Transition(call)
 
 
+def cancel(call: Call, _event: events.CancelRequested, now: datetime, policy: Policy) -> Transition:
+    """Error/cancelled, if there is no verdict yet"""
+    if call.verdict is not None:
+        return Transition(call)
+    return _alive(_decided(call, Reason.CANCELLED, now), policy)
+
+
+def restart_delivery(call: Call, _event: events.RedeliveryRequested, now: datetime, policy: Policy) -> Transition:
+    """Begin the schedule anew, with the same payload"""
+    delivery = Delivery(DeliveryState.PENDING, 0, call.delivery.tries)
+    due_at, expire_at = _crash_net(now, policy), now + policy.retention
+    return Transition(replace(call, delivery=delivery, due_at=due_at, expire_at=expire_at).noted(now, "redelivery"))
+
+
 def record_delivery(call: Call, event: events.DeliveryTried, now: datetime, _policy: Policy) -> Transition:
     """Record the try; delivered, or undeliverable after 410 or the last try, or due again"""
     delivery = call.delivery
@@ -244,10 +266,15 @@ def _settled(call: Call, now: datetime, policy: Policy) -> Transition:
         prompts=None,
         secrets=None,
         delivery=Delivery(DeliveryState.PENDING),
-        due_at=now + max(policy.retry_schedule[0], timing.CRASH_NET),
+        due_at=_crash_net(now, policy),
         expire_at=now + policy.retention,
     )
     return Transition(call, settled=True)
+
+
+def _crash_net(now: datetime, policy: Policy) -> datetime:
+    """Return when the sweep looks after a first try of which nothing was heard."""
+    return now + max(policy.retry_schedule[0], timing.CRASH_NET)
 
 
 TRANSITIONS: Final[dict[tuple[Phase, type[Event]], Handler]] = {
@@ -261,6 +288,8 @@ TRANSITIONS: Final[dict[tuple[Phase, type[Event]], Handler]] = {
     (Phase.PLACING, events.Claimed): claim,
     (Phase.PLACING, events.Overdue): expire,
     (Phase.PLACING, events.DeliveryTried): ignore,
+    (Phase.PLACING, events.CancelRequested): cancel,
+    (Phase.PLACING, events.RedeliveryRequested): ignore,
     (Phase.PLACED, events.Placed): keep_uuid,
     (Phase.PLACED, events.PlacementUnclear): ignore,
     (Phase.PLACED, events.Answered): answer,
@@ -271,6 +300,8 @@ TRANSITIONS: Final[dict[tuple[Phase, type[Event]], Handler]] = {
     (Phase.PLACED, events.Claimed): claim,
     (Phase.PLACED, events.Overdue): expire,
     (Phase.PLACED, events.DeliveryTried): ignore,
+    (Phase.PLACED, events.CancelRequested): cancel,
+    (Phase.PLACED, events.RedeliveryRequested): ignore,
     (Phase.ANSWERED, events.Placed): keep_uuid,
     (Phase.ANSWERED, events.PlacementUnclear): note_unclear,
     (Phase.ANSWERED, events.Answered): ignore,
@@ -281,6 +312,8 @@ TRANSITIONS: Final[dict[tuple[Phase, type[Event]], Handler]] = {
     (Phase.ANSWERED, events.Claimed): claim,
     (Phase.ANSWERED, events.Overdue): expire,
     (Phase.ANSWERED, events.DeliveryTried): ignore,
+    (Phase.ANSWERED, events.CancelRequested): cancel,
+    (Phase.ANSWERED, events.RedeliveryRequested): ignore,
     (Phase.DECIDED, events.Placed): keep_uuid,
     (Phase.DECIDED, events.PlacementUnclear): note_unclear,
     (Phase.DECIDED, events.Answered): note_answered,
@@ -291,6 +324,8 @@ TRANSITIONS: Final[dict[tuple[Phase, type[Event]], Handler]] = {
     (Phase.DECIDED, events.Claimed): claim,
     (Phase.DECIDED, events.Overdue): expire,
     (Phase.DECIDED, events.DeliveryTried): ignore,
+    (Phase.DECIDED, events.CancelRequested): ignore,
+    (Phase.DECIDED, events.RedeliveryRequested): ignore,
     (Phase.GRACE, events.Placed): keep_uuid,
     (Phase.GRACE, events.PlacementUnclear): note_unclear,
     (Phase.GRACE, events.Answered): ignore,
@@ -301,6 +336,8 @@ TRANSITIONS: Final[dict[tuple[Phase, type[Event]], Handler]] = {
     (Phase.GRACE, events.Claimed): claim,
     (Phase.GRACE, events.Overdue): after_grace_by_sweep,
     (Phase.GRACE, events.DeliveryTried): ignore,
+    (Phase.GRACE, events.CancelRequested): cancel,
+    (Phase.GRACE, events.RedeliveryRequested): ignore,
     (Phase.SETTLED, events.Placed): keep_uuid,
     (Phase.SETTLED, events.PlacementUnclear): note_unclear,
     (Phase.SETTLED, events.Answered): ignore,
@@ -311,5 +348,7 @@ TRANSITIONS: Final[dict[tuple[Phase, type[Event]], Handler]] = {
     (Phase.SETTLED, events.Claimed): claim,
     (Phase.SETTLED, events.Overdue): ignore,
     (Phase.SETTLED, events.DeliveryTried): record_delivery,
+    (Phase.SETTLED, events.CancelRequested): ignore,
+    (Phase.SETTLED, events.RedeliveryRequested): restart_delivery,
 }
 """What each event does in each phase. A test goes through all pairs; docs/architecture.md prints this table."""

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import StrEnum
 
 from ttsprompt.call_request import CallRequest
 from ttsprompt.domain import events, idempotency, ncco
 from ttsprompt.domain.call import apply
 from ttsprompt.domain.model import Call, CallbackTarget, Policy, Prompts, State, hash_token, new_call
-from ttsprompt.domain.verdict import Secrets, keyed_mac
+from ttsprompt.domain.verdict import Reason, Secrets, keyed_mac
 from ttsprompt.errors import (
     CallExistsError,
     CallNotFoundError,
+    FieldFault,
     IdempotencyConflictError,
     InProgressError,
     StoreUnavailableError,
@@ -25,6 +26,9 @@ from ttsprompt.errors import (
     VendorUnreachableError,
 )
 from ttsprompt.ports import CallOrder, CallStore, Clock, Stored, VoiceApi
+from ttsprompt.service.credential import Credential
+from ttsprompt.service.hanging_up import hang_up
+from ttsprompt.service.prompt_warnings import find_warnings
 
 log = logging.getLogger(__name__)
 
@@ -37,19 +41,21 @@ class AnswerMode(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Credential:
-    """The caller's Vonage application token: for this request only, never stored, never logged."""
-
-    application_id: str
-    token: str = field(repr=False)
-
-
-@dataclass(frozen=True, slots=True)
 class Placement:
     """The call that a request led to; `replayed` when an earlier request with the same key had placed it."""
 
     tid: str
     replayed: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Rehearsal:
+    """What a request would come to. `stale_after_s`: when an unanswered call would be given up, from its creation."""
+
+    ncco: ncco.Ncco
+    length_timer_s: int
+    stale_after_s: float
+    warnings: list[FieldFault]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -106,8 +112,19 @@ class Calls:
             error.tid = tid
             raise
         log.info("call_placed", extra={"fields": {"tid": tid, "uuid": uuid}})
-        self._note(stored, events.Placed(uuid))
+        noted = self._note(stored, events.Placed(uuid))
+        if noted is not None and noted.verdict is not None and noted.verdict.reason is Reason.CANCELLED:
+            # Cancelled while Vonage's uuid was not known yet: only this request knows it and has the token.
+            hang_up(self.voice, self.clock, noted, credential.token)
         return Placement(tid)
+
+    def rehearse(self, request: CallRequest) -> Rehearsal:
+        """Return what `place` would do with the request; nothing is stored or dialled."""
+        token = "dry-run"  # noqa: S105 - not a secret: no call has it
+        call = self._record(request, Credential("", ""), token, None)
+        urls = ncco.WebhookUrls(self.base_url, call.tid, token)
+        stale_after_s = 0.0 if call.due_at is None else (call.due_at - call.created_at).total_seconds()
+        return Rehearsal(ncco.opening(call, urls), call.length_timer_s, stale_after_s, find_warnings(request))
 
     def _replay(self, request: CallRequest, credential: Credential, key: str) -> Placement:
         """Return the placement that the key already led to."""
@@ -167,14 +184,18 @@ class Calls:
             machine_detection=call.machine_detection,
         )
 
-    def _note(self, stored: Stored, event: events.Placed | events.PlacementUnclear) -> None:
-        """Add what is known of the placement. A failure changes nothing for the caller: the call is under way."""
+    def _note(self, stored: Stored, event: events.Placed | events.PlacementUnclear) -> Call | None:
+        """Add what is known of the placement; return the call as it is stored then.
+
+        A failure changes nothing for the caller, as the call is under way; it is logged.
+        """
         try:
-            self.store.update(
+            return self.store.update(
                 stored.call.tid, lambda call: apply(call, event, self.clock.now(), self.policy), seen=stored
-            )
+            ).stored.call
         except TtsPromptError as error:
             log.error("placement_not_noted", extra={"fields": {"tid": stored.call.tid, "code": error.code}})
+            return None
 
     def _take_back(self, stored: Stored) -> None:
         """Delete the record of a call that was not placed, so that the same request may come again."""

@@ -7,7 +7,7 @@ import logging
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from flask import Request, Response
 from werkzeug.exceptions import HTTPException, MethodNotAllowed
@@ -25,9 +25,14 @@ from ttsprompt.errors import (
     UnsupportedMediaTypeError,
 )
 from ttsprompt.ports import Clock
-from ttsprompt.service.calls import Calls, Credential
+from ttsprompt.service.calls import Calls
+from ttsprompt.service.credential import Credential
+from ttsprompt.service.placed_calls import PlacedCalls
 from ttsprompt.service.webhooks import Webhooks
-from ttsprompt.web import bodies, callers, problems, vonage_signature, vonage_webhooks
+from ttsprompt.web import bodies, callers, problems, views, vonage_signature, vonage_webhooks
+
+if TYPE_CHECKING:
+    from ttsprompt.call_request import CallRequest
 
 log = logging.getLogger(__name__)
 
@@ -40,6 +45,9 @@ _ROUTES: Final = Map(
     [
         Rule("/", endpoint="about", methods=["GET"]),
         Rule("/call", endpoint="place", methods=["POST"]),
+        Rule("/call/<tid>", endpoint="status", methods=["GET"]),
+        Rule("/call/<tid>", endpoint="cancel", methods=["DELETE"]),
+        Rule("/call/<tid>/redeliver", endpoint="redeliver", methods=["POST"]),
         Rule("/answer/<tid>", endpoint="answer", methods=["GET", "POST"]),
         Rule("/input/<tid>", endpoint="input", methods=["POST"]),
         Rule("/event/<tid>", endpoint="event", methods=["POST"]),
@@ -54,6 +62,7 @@ class App:
     """The public HTTP interface; call it with a Flask request."""
 
     calls: Calls
+    placed_calls: PlacedCalls
     webhooks: Webhooks
     clock: Clock
     make_jwt: callers.MakeJwt
@@ -76,6 +85,9 @@ class App:
         handlers: dict[str, Callable[..., Response]] = {
             "about": self._about,
             "place": self._place,
+            "status": self._status,
+            "cancel": self._cancel,
+            "redeliver": self._redeliver,
             "answer": self._answer,
             "input": self._input,
             "event": self._event,
@@ -86,27 +98,50 @@ class App:
         return _json({"name": "ttsprompt", "version": __version__, "callback_public_keys": self.callback_public_keys()})
 
     def _place(self, request: Request, body: bytes) -> Response:
-        from ttsprompt.call_request import parse_call_request  # noqa: PLC0415 - pydantic: slow, and no webhook needs it
-
         fields = bodies.read_fields(body, request.mimetype)
+        if fields.values.get("dry_run"):
+            rehearsed = self._parse(fields, credentials_in_body=False)
+            if rehearsed.dry_run:
+                return _json(views.rehearsal_view(rehearsed, self.calls.rehearse(rehearsed)))
         credential = callers.header_credential(request, self.clock.now())
         if credential is None and not (fields.values.get("private_key") or fields.values.get("app_id")):
             raise UnauthenticatedError(
                 "Send a Vonage application JWT as Authorization: Bearer <JWT>, or private_key and app_id in the body."
             )
-        call_request = parse_call_request(
-            fields.values,
-            form=fields.is_form,
-            faults=fields.faults,
-            allow_private_callbacks=self.allow_private_callbacks,
-            credentials_in_body=credential is None,
-        )
+        call_request = self._parse(fields, credentials_in_body=credential is None)
         credential = credential or self._key_credential(call_request.app_id, call_request.private_key)
         placement = self.calls.place(call_request, credential, _idempotency_key(request))
         response = _json({"tid": placement.tid})
         if placement.replayed:
             response.headers["Idempotency-Replayed"] = "true"
         return response
+
+    def _parse(self, fields: bodies.Fields, *, credentials_in_body: bool) -> CallRequest:
+        from ttsprompt.call_request import parse_call_request  # noqa: PLC0415 - pydantic: slow, and no webhook needs it
+
+        return parse_call_request(
+            fields.values,
+            form=fields.is_form,
+            faults=fields.faults,
+            allow_private_callbacks=self.allow_private_callbacks,
+            credentials_in_body=credentials_in_body,
+        )
+
+    def _status(self, request: Request, _body: bytes, tid: str) -> Response:
+        return _json(views.call_view(self.placed_calls.status(_tid(tid), self._credential(request))))
+
+    def _cancel(self, request: Request, _body: bytes, tid: str) -> Response:
+        return _json(views.call_view(self.placed_calls.cancel(_tid(tid), self._credential(request))))
+
+    def _redeliver(self, request: Request, _body: bytes, tid: str) -> Response:
+        return _json(views.call_view(self.placed_calls.redeliver(_tid(tid), self._credential(request))))
+
+    def _credential(self, request: Request) -> Credential:
+        """Return the credential of the headers: a GET has no body to carry one."""
+        credential = callers.header_credential(request, self.clock.now())
+        if credential is None:
+            raise UnauthenticatedError("Send a Vonage application JWT as Authorization: Bearer <JWT>.")
+        return credential
 
     def _key_credential(self, app_id: str | None, private_key: str | None) -> Credential:
         if app_id is None or private_key is None:

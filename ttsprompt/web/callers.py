@@ -10,7 +10,7 @@ from typing import Any, Final
 from flask import Request
 
 from ttsprompt.errors import UnauthenticatedError
-from ttsprompt.service.calls import Credential
+from ttsprompt.service.credential import Credential
 
 LEEWAY_S: Final = 60
 DEFAULT_LIFE_S: Final = 15 * 60

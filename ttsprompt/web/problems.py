@@ -21,6 +21,7 @@ _STATUS: Final[dict[type[errors.TtsPromptError], tuple[int, str]]] = {
     errors.NotFoundError: (404, "Not found"),
     errors.MethodNotAllowedError: (405, "Method not allowed"),
     errors.IdempotencyConflictError: (409, "The idempotency key was used for something else"),
+    errors.NotSettledError: (409, "There is no outcome yet"),
     errors.InProgressError: (409, "The same request is still under way"),
     errors.TooLargeError: (413, "The body is too large"),
     errors.UnsupportedMediaTypeError: (415, "The body is of a type that is not read here"),

@@ -2,18 +2,11 @@
 
 from __future__ import annotations
 
-import math
-import re
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import Any
 
-from ttsprompt.domain.events import Answered, MachineDetected, TerminalStatus, Terminated
+from ttsprompt.domain.events import Answered, MachineDetected, Terminated, parse_ending
 from ttsprompt.errors import MalformedRequestError
-
-_WORD: Final = re.compile(r"[a-z0-9_]{1,64}", re.ASCII)
-_DECIMAL: Final = re.compile(r"[0-9]{1,9}(\.[0-9]{1,12})?", re.ASCII)
-_TERMINAL: Final = frozenset(TerminalStatus)
-_DISCONNECTED_BY: Final = frozenset({"platform", "user"})
 
 
 def parse_event(body: Mapping[str, Any]) -> Answered | MachineDetected | Terminated | None:
@@ -23,16 +16,7 @@ def parse_event(body: Mapping[str, Any]) -> Answered | MachineDetected | Termina
         return Answered()
     if status == "machine":
         return MachineDetected()
-    if not isinstance(status, str) or status not in _TERMINAL:
-        return None
-    disconnected_by = body.get("disconnected_by")
-    return Terminated(
-        status=TerminalStatus(status),
-        detail=_word(body.get("detail")),
-        disconnected_by=disconnected_by if disconnected_by in _DISCONNECTED_BY else None,
-        duration=_whole_seconds(body.get("duration")),
-        price=_decimal(body.get("price")),
-    )
+    return parse_ending(body)
 
 
 def error_reason(body: Mapping[str, Any]) -> str | None:
@@ -54,18 +38,3 @@ def parse_keys(body: Mapping[str, Any]) -> str:
     if not isinstance(keys, str):
         raise MalformedRequestError("dtmf.digits must be a string.")
     return keys
-
-
-def _word(value: object) -> str | None:
-    return value if isinstance(value, str) and _WORD.fullmatch(value) else None
-
-
-def _decimal(value: object) -> str | None:
-    text = str(value) if isinstance(value, str | int | float) and not isinstance(value, bool) else ""
-    return text if _DECIMAL.fullmatch(text) else None
-
-
-def _whole_seconds(value: object) -> int | None:
-    """Return a duration; Vonage sends it as a string of seconds."""
-    text = _decimal(value)
-    return None if text is None else math.ceil(float(text))

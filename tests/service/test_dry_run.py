@@ -1,0 +1,80 @@
+"""`dry_run`: what a request would come to, without dialling anybody."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from tests.world import World
+
+
+def rehearse(world: World, **fields: Any) -> dict[str, Any]:
+    response = world.post_call({}, dry_run=True, **fields)
+    assert response.status_code == 200, response.text
+    assert response.json is not None
+    return dict(response.json)
+
+
+def test_nothing_is_dialled_or_stored_and_no_credential_is_needed(world: World) -> None:
+    answer = rehearse(world)
+
+    assert answer.keys() == {"request", "ncco", "length_timer", "stale_after", "warnings"}
+    assert world.voice.orders == []
+    assert world.store.due(world.clock.now().replace(year=2030), 10) == []
+
+
+def test_the_request_is_said_back_as_it_is_understood_but_for_the_secrets(world: World) -> None:
+    request = rehearse(world, to="+44 7970 513607", reject_code="9")["request"]
+
+    assert (request["to"], request["attempts"], request["language"]) == ("447970513607", 3, "en-US")
+    assert (request["pin_code"], request["reject_code"]) == ("hidden", "hidden")
+    assert "dry_run" not in request
+
+
+def test_the_ncco_is_the_one_that_would_be_played(world: World) -> None:
+    answer = rehearse(world)
+    world.place()
+
+    assert [a["action"] for a in answer["ncco"]] == ["talk", "input"]
+    real = world.voice.orders[-1]
+    assert real.ncco is not None
+    assert answer["ncco"][0] == real.ncco[0]
+    assert answer["ncco"][1]["dtmf"] == real.ncco[1]["dtmf"]
+    assert answer["length_timer"] == real.length_timer_s
+    assert answer["stale_after"] == 118.25
+
+
+@pytest.mark.parametrize(
+    ("fields", "code"),
+    [
+        ({"text": "Your PIN is 1234."}, "contains_pin"),
+        ({"text": "Key 1, 2, 3, 4 now"}, "contains_pin"),
+        ({"language": "tlh"}, "unknown_language"),
+        ({"pin_code": "12345678", "input_timeout": 3}, "short"),
+    ],
+)
+def test_what_is_likely_not_meant_is_a_warning(world: World, fields: dict[str, Any], code: str) -> None:
+    assert [warning["code"] for warning in rehearse(world, **fields)["warnings"]] == [code]
+
+
+def test_telling_a_one_digit_pin_is_meant(world: World) -> None:
+    assert rehearse(world, text="Press 1 to acknowledge.", pin_code="1")["warnings"] == []
+
+
+def test_the_rules_are_the_same(world: World) -> None:
+    response = world.post_call({}, dry_run=True, to="x")
+
+    assert response.status_code == 422
+
+
+def test_an_idempotency_key_is_ignored(world: World) -> None:
+    for _ in range(2):
+        response = world.post_call({"Idempotency-Key": "k" * 300}, dry_run=True)
+        assert (response.status_code, "Idempotency-Replayed" in response.headers) == (200, False)
+
+
+@pytest.mark.parametrize("value", [False, None, ""])
+def test_without_dry_run_a_credential_is_needed(world: World, value: Any) -> None:
+    assert world.post_call({}, dry_run=value).status_code in {401, 422}
+    assert world.voice.orders == []

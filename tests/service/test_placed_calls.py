@@ -1,0 +1,329 @@
+"""What a caller may ask of a call: its status, its end, its callback once more; and who may ask."""
+
+from __future__ import annotations
+
+import uuid
+from typing import Any
+
+import pytest
+from werkzeug.test import TestResponse
+
+from tests.world import World, bearer
+from ttsprompt.domain.events import TerminalStatus, Terminated
+from ttsprompt.errors import UnauthenticatedError, VendorUnreachableError
+from ttsprompt.ports import CallbackResponse, CallOrder
+from ttsprompt.service.authority import MOST_REMEMBERED, NO_UUID, Authority
+from ttsprompt.service.credential import Credential
+
+COMPLETED = Terminated(TerminalStatus.COMPLETED, duration=9, price="0.01")
+ROUTES = [("GET", ""), ("DELETE", ""), ("POST", "/redeliver")]
+
+
+def ask(
+    world: World, tid: str, method: str = "GET", path: str = "", headers: dict[str, str] | None = None
+) -> TestResponse:
+    return world.client.open(
+        f"/call/{tid}{path}", method=method, headers=bearer(world.clock) if headers is None else headers
+    )
+
+
+def view(response: TestResponse) -> dict[str, Any]:
+    assert response.status_code == 200, response.text
+    assert response.json is not None
+    return dict(response.json)
+
+
+def code(response: TestResponse) -> tuple[int, str]:
+    assert response.json is not None
+    return response.status_code, response.json["code"]
+
+
+def test_a_call_under_way_shows_all_fields(world: World) -> None:
+    tid = world.place(reference="order 7")
+    world.event("answered")
+    world.enter("1111")
+    body = view(ask(world, tid))
+    timeline = body.pop("timeline")
+
+    assert body == {
+        "tid": tid,
+        "to": "447970513607",
+        "state": "answered",
+        "status": None,
+        "reason": None,
+        "attempts": 1,
+        "duration": None,
+        "price": None,
+        "reference": "order 7",
+        "delivery": {"state": "none", "next_at": None, "tries": []},
+    }
+    assert [line["event"] for line in timeline] == ["created", "placed", "answered", "entry"]
+    assert timeline[0]["at"] == "2026-01-01T12:00:00.000Z"
+    assert timeline[3] == {"at": "2026-01-01T12:00:00.000Z", "event": "entry", "step": 1, "judged": "wrong"}
+
+
+def test_a_settled_call_shows_outcome_and_delivery(world: World) -> None:
+    world.sender.responses = [CallbackResponse(http_status=500)]
+    tid = world.place()
+    world.event("busy")
+    body = view(ask(world, tid))
+
+    assert (body["state"], body["status"], body["reason"]) == ("ended", "error", "busy")
+    assert body["delivery"]["state"] == "pending"
+    assert body["delivery"]["next_at"].startswith("2026-01-01T12:0")
+    assert body["delivery"]["tries"] == [{"at": "2026-01-01T12:00:00.000Z", "http_status": 500, "fault": None}]
+
+
+@pytest.mark.parametrize(("method", "path"), ROUTES)
+class TestWhoMayAsk:
+    def test_without_a_credential_nobody(self, world: World, method: str, path: str) -> None:
+        tid = world.place()
+        response = ask(world, tid, method, path, {})
+
+        assert code(response) == (401, "unauthenticated")
+        assert response.headers["WWW-Authenticate"]
+        assert world.voice.looked_up == []
+
+    def test_an_unknown_call_is_not_found_and_vonage_is_not_asked(self, world: World, method: str, path: str) -> None:
+        assert code(ask(world, str(uuid.uuid4()), method, path)) == (404, "not_found")
+        assert code(ask(world, "no-uuid", method, path)) == (404, "not_found")
+        assert world.voice.looked_up == []
+
+    def test_a_call_of_another_application_is_not_found(self, world: World, method: str, path: str) -> None:
+        tid = world.place()
+        headers = bearer(world.clock, application_id=str(uuid.uuid4()))
+
+        assert code(ask(world, tid, method, path, headers)) == (404, "not_found")
+        assert world.voice.looked_up == []
+
+    def test_a_token_that_vonage_refuses_is_401(self, world: World, method: str, path: str) -> None:
+        tid = world.place()
+        world.voice.ending = UnauthenticatedError("no")
+
+        assert code(ask(world, tid, method, path)) == (401, "unauthenticated")
+        assert world.call(tid).verdict is None
+
+    def test_a_vonage_that_does_not_tell_is_503(self, world: World, method: str, path: str) -> None:
+        tid = world.place()
+        world.voice.ending = VendorUnreachableError("gone")
+        response = ask(world, tid, method, path)
+
+        assert code(response) == (503, "vendor_unreachable")
+        assert response.headers["Retry-After"]
+        assert world.call(tid).verdict is None
+
+
+def test_vonage_is_asked_about_this_call_with_this_token(world: World) -> None:
+    tid = world.place()
+    headers = bearer(world.clock, marker="mine")
+    ask(world, tid, headers=headers)
+
+    assert world.voice.looked_up == [world.voice.uuid]
+    assert world.voice.tokens[-1] == headers["Authorization"].removeprefix("Bearer ")
+
+
+def test_without_a_uuid_vonage_is_asked_about_none(world: World) -> None:
+    world.voice.uuid = None
+    tid = world.place()
+    ask(world, tid)
+
+    assert world.voice.looked_up == [NO_UUID]
+
+
+def test_acceptance_is_remembered_for_a_minute(world: World) -> None:
+    tid, headers = world.place(), bearer(world.clock)
+    ask(world, tid, headers=headers)
+    world.clock.advance(59)
+    ask(world, tid, headers=headers)
+    assert len(world.voice.looked_up) == 1
+    world.clock.advance(1)
+    ask(world, tid, headers=headers)
+    assert len(world.voice.looked_up) == 2
+
+
+def test_acceptance_of_one_token_is_not_another_tokens(world: World) -> None:
+    tid = world.place()
+    ask(world, tid)
+    world.voice.ending = UnauthenticatedError("no")
+
+    assert ask(world, tid, headers=bearer(world.clock, marker="forged")).status_code == 401
+    assert ask(world, tid).status_code == 200
+
+
+def test_refusal_is_not_remembered(world: World) -> None:
+    tid = world.place()
+    world.voice.ending = UnauthenticatedError("no")
+    ask(world, tid)
+    world.voice.ending = None
+
+    assert ask(world, tid).status_code == 200
+
+
+def test_the_memory_of_tokens_is_bounded(world: World) -> None:
+    authority = Authority(world.voice, world.clock)
+    for number in range(MOST_REMEMBERED + 10):
+        authority.check(Credential("a", str(number)), None)
+
+    assert len(authority._accepted) == MOST_REMEMBERED
+
+
+def test_an_ending_that_vonage_tells_is_taken_in_and_delivered_by_the_sweep(world: World) -> None:
+    tid = world.place()
+    world.voice.ending = Terminated(TerminalStatus.BUSY)
+    body = view(ask(world, tid))
+
+    assert (body["state"], body["status"], body["reason"]) == ("ended", "error", "busy")
+    assert world.outcomes == []
+    assert world.call(tid).due_at == world.clock.now()
+
+
+def test_a_right_pin_whose_ending_was_lost_is_settled_by_a_lookup(world: World) -> None:
+    tid = world.place()
+    world.enter("1234")
+    world.voice.ending = COMPLETED
+
+    assert view(ask(world, tid))["status"] == "ok"
+    assert world.call(tid).due_at == world.clock.now()
+
+
+def test_a_lookup_grants_the_grace_period_too(world: World) -> None:
+    tid = world.place()
+    world.event("answered")
+    world.voice.ending = COMPLETED
+    body = view(ask(world, tid))
+
+    assert (body["state"], body["status"]) == ("ended", None)
+    assert world.key("1234").json == []
+    assert view(ask(world, tid))["status"] == "ok"
+
+
+def test_cancelling_a_ringing_call_decides_and_hangs_up(world: World) -> None:
+    tid = world.place()
+    body = view(ask(world, tid, "DELETE"))
+    assert (body["state"], body["status"], body["reason"]) == ("placed", "error", "cancelled")
+    assert world.voice.hung_up == [world.voice.uuid]
+    world.event("cancelled")
+    world.event("completed", duration="0")
+
+    assert [(x["status"], x["reason"]) for x in world.outcomes] == [("error", "cancelled")]
+
+
+def test_cancelling_an_answered_call_ends_its_questions(world: World) -> None:
+    tid = world.place()
+    world.event("answered")
+    ask(world, tid, "DELETE")
+
+    assert world.key("1234").json == []
+    world.event("completed", duration="4", disconnected_by="platform")
+    assert [(x["status"], x["reason"]) for x in world.outcomes] == [("error", "cancelled")]
+    assert world.clock.slept == []
+
+
+def test_a_verdict_there_is_stays(world: World) -> None:
+    tid = world.place()
+    world.enter("1234")
+    body = view(ask(world, tid, "DELETE"))
+
+    assert (body["status"], body["reason"]) == ("ok", "pin_matched")
+    assert world.voice.hung_up == [world.voice.uuid]
+
+
+def test_cancelling_twice_or_after_the_end_changes_nothing(world: World) -> None:
+    world.voice.hang_up_statuses = [204, 404, 404]
+    tid = world.place()
+    ask(world, tid, "DELETE")
+    ask(world, tid, "DELETE")
+    world.event("cancelled")
+    outcome = world.call(tid).payload
+    ask(world, tid, "DELETE")
+
+    assert world.call(tid).payload == outcome
+    assert len(world.outcomes) == 1
+
+
+def test_too_early_a_hang_up_is_repeated_after_two_seconds(world: World) -> None:
+    world.voice.hang_up_statuses = [400, 204]
+    ask(world, world.place(), "DELETE")
+
+    assert len(world.voice.hung_up) == 2
+    assert world.clock.slept == [2]
+
+
+@pytest.mark.parametrize("failure", [[400, 400], [500], [VendorUnreachableError("gone")]])
+def test_a_hang_up_that_fails_is_logged_and_the_verdict_stands(
+    world: World, failure: list[int | Exception], caplog: pytest.LogCaptureFixture
+) -> None:
+    world.voice.hang_up_statuses = failure
+    body = view(ask(world, world.place(), "DELETE"))
+
+    assert body["reason"] == "cancelled"
+    assert "hang_up_failed" in [record.msg for record in caplog.records]
+
+
+def test_a_call_cancelled_while_it_is_placed_is_hung_up_by_the_request_that_places_it(world: World) -> None:
+    def cancel(order: CallOrder) -> None:
+        tid = order.event_url.partition("/event/")[2].partition("?")[0]
+        assert view(ask(world, tid, "DELETE"))["reason"] == "cancelled"
+        assert world.voice.hung_up == []
+
+    world.voice.meanwhile = cancel
+    tid = world.place()
+
+    assert world.voice.hung_up == [world.voice.uuid]
+    assert world.call(tid).state == "placed"
+
+
+def test_a_cancelled_call_that_never_ends_is_settled_by_its_due_date(world: World) -> None:
+    tid = world.place()
+    ask(world, tid, "DELETE")
+    due_at = world.call(tid).due_at
+
+    assert due_at is not None
+    assert (due_at - world.clock.now()).total_seconds() == pytest.approx(30 + 9 / 4)
+
+
+def test_redelivery_restarts_the_schedule_with_the_same_payload(world: World) -> None:
+    world.sender.responses = [CallbackResponse(http_status=410)]
+    tid = world.place()
+    world.event("busy")
+    world.clock.advance(86400)
+    body = view(ask(world, tid, "POST", "/redeliver"))
+
+    assert body["delivery"]["state"] == "delivered"
+    assert [t["http_status"] for t in body["delivery"]["tries"]] == [410, 200]
+    assert len({(request.webhook_id, request.payload) for request in world.sender.sent}) == 1
+
+
+def test_a_redelivery_that_fails_is_due_again(world: World) -> None:
+    world.sender.responses = [CallbackResponse(http_status=200), CallbackResponse(http_status=500)]
+    tid = world.place()
+    world.event("busy")
+    body = view(ask(world, tid, "POST", "/redeliver"))
+
+    assert body["delivery"]["state"] == "pending"
+    assert body["delivery"]["next_at"] is not None
+    assert world.call(tid).delivery.tries_made == 1
+
+
+def test_what_is_not_settled_cannot_be_redelivered(world: World) -> None:
+    tid = world.place()
+    assert code(ask(world, tid, "POST", "/redeliver")) == (409, "not_settled")
+    world.enter("1234")
+    assert code(ask(world, tid, "POST", "/redeliver")) == (409, "not_settled")
+
+    assert world.outcomes == []
+
+
+def test_no_view_shows_pin_text_or_callback(world: World) -> None:
+    tid = world.place()
+    world.enter("7777")
+
+    for secret in ("7777", "1234", "Enter the PIN", "example.com", "token"):
+        assert secret not in ask(world, tid).text
+
+
+def test_the_paths_take_no_other_methods(world: World) -> None:
+    tid = str(uuid.uuid4())
+
+    assert ask(world, tid, "PUT").headers["Allow"] == "DELETE, GET, HEAD"
+    assert ask(world, tid, "GET", "/redeliver").headers["Allow"] == "POST"

@@ -1,0 +1,31 @@
+"""Ending a call at Vonage."""
+
+from __future__ import annotations
+
+import logging
+from typing import Final
+
+from ttsprompt.domain.model import Call
+from ttsprompt.errors import VendorError
+from ttsprompt.ports import Clock, VoiceApi
+
+log = logging.getLogger(__name__)
+
+HANG_UP_AGAIN_S: Final = 2.0
+"""In the first seconds of a call Vonage may answer 400 to a hang-up (vonage-voice §1.5)."""
+
+
+def hang_up(voice: VoiceApi, clock: Clock, call: Call, token: str) -> None:
+    """Ask Vonage to end a call, and once more if it is too early. A call that is gone is done; a failure is logged."""
+    if call.uuid is None:
+        return
+    try:
+        status = voice.hang_up(call.uuid, token)
+        if status == 400:  # noqa: PLR2004 - the clearest name
+            clock.sleep(HANG_UP_AGAIN_S)
+            status = voice.hang_up(call.uuid, token)
+    except VendorError as error:
+        log.error("hang_up_failed", extra={"fields": {"tid": call.tid, "code": error.code}})
+        return
+    if status != 404 and not 200 <= status <= 299:  # noqa: PLR2004 - success, or nothing left to end
+        log.error("hang_up_failed", extra={"fields": {"tid": call.tid, "http_status": status}})

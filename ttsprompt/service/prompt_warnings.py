@@ -1,0 +1,34 @@
+"""What is allowed in a request, but likely not meant."""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+from ttsprompt.call_request import CallRequest
+from ttsprompt.errors import FieldFault
+
+LANGUAGES: Final = frozenset(
+    "ar bn-IN ca-ES cmn-CN cmn-TW cs-CZ cy-GB da-DK de-DE el-GR en-AU en-GB en-GB-WLS en-IN en-US en-ZA es-ES es-MX "
+    "es-US eu-ES fi-FI fil-PH fr-CA fr-FR he-IL hi-IN hu-HU id-ID is-IS it-IT ja-JP ko-KR ml-IN nb-NO nl-NL no-NO "
+    "pl-PL pt-BR pt-PT ro-RO ru-RU sk-SK sv-SE ta-IN te-IN th-TH tr-TR uk-UA vi-VN yue-CN".lower().split()
+)
+"""Vonage's languages as far as we know them (vonage-voice §2.1); it may have more, so an unknown one is no fault."""
+
+SECONDS_TO_BEGIN: Final = 2
+SECONDS_A_DIGIT: Final = 0.5
+
+
+def find_warnings(request: CallRequest) -> list[FieldFault]:
+    """Return what the caller should look at again."""
+    warnings = []
+    spoken = re.sub(r"(?<=[0-9])[\s,.-]+(?=[0-9])", "", request.text)
+    # A PIN of one digit is meant to be told: "press 1 to acknowledge".
+    if len(request.pin_code) > 1 and request.pin_code in spoken:
+        warnings.append(FieldFault("text", "contains_pin", "The text says the PIN to whoever picks up."))
+    if request.language.lower() not in LANGUAGES:
+        warnings.append(FieldFault("language", "unknown_language", "Vonage may not know this language."))
+    if request.input_timeout < SECONDS_TO_BEGIN + SECONDS_A_DIGIT * len(request.pin_code):
+        message = "This is short for a PIN of this length: digits that come later count as another try."
+        warnings.append(FieldFault("input_timeout", "short", message))
+    return warnings
