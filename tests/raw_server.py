@@ -114,10 +114,13 @@ def silent(start: bytes) -> Script:
 
 
 def resetting(start: bytes) -> Script:
-    """End with RST instead of FIN."""
+    """End with RST instead of FIN; unasked, once something has come."""
 
     def script(connection: socket.socket) -> None:
         connection.sendall(start)
+        connection.settimeout(0.05)
+        with contextlib.suppress(TimeoutError):
+            connection.recv(1)
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         connection.close()
 

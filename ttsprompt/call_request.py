@@ -10,6 +10,7 @@ Codes of the faults:
     out_of_range            a whole number outside its limits
     invalid_choice          not one of the words allowed
     invalid_text            control characters
+    invalid_ssml            begins with `<speak` but is not well formed; the message says where
     invalid_number          not a possible E.164 number
     same_number             `from` is `to`
     invalid_pin             other than the digits 0 to 9
@@ -44,6 +45,7 @@ from pydantic_core import PydanticCustomError
 
 from ttsprompt.callback_url import check_callback_url
 from ttsprompt.domain.model import CallbackFormat, CallbackMethod, MachineDetection
+from ttsprompt.domain.ssml import is_ssml, ssml_fault
 from ttsprompt.errors import FieldFault, InvalidFieldsError
 
 MAX_TEXT: Final = 1500
@@ -67,7 +69,10 @@ def _fault(code: str, message: str) -> PydanticCustomError:
 def _spoken(text: str) -> str:
     if not text.strip():
         raise _fault("too_short", "This must say something.")
-    return _clean(text)
+    fault = ssml_fault(_clean(text)) if is_ssml(text) else None
+    if fault is not None:
+        raise _fault("invalid_ssml", f"This begins as SSML but is not well formed: {fault}")
+    return text
 
 
 def _clean(text: str) -> str:
@@ -178,7 +183,7 @@ class CallRequest(BaseModel):
     machine_detection: Detection | None = None
     callback_format: Format = CallbackFormat.FORM
     reference: Annotated[str, StringConstraints(max_length=255), AfterValidator(_clean)] | None = None
-    dry_run: bool = False
+    dry_run: Truth = False
     private_key: Annotated[str, StringConstraints(max_length=16384)] | None = Field(default=None, repr=False)
     app_id: Annotated[str, AfterValidator(_application_id)] | None = None
 

@@ -11,7 +11,6 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from ttsprompt.call_request import CallRequest, parse_call_request
-from ttsprompt.domain.callback import PAYLOAD_FIELDS
 from ttsprompt.domain.model import CallbackFormat, CallbackMethod, MachineDetection
 from ttsprompt.errors import FieldFault, InvalidFieldsError
 
@@ -108,6 +107,7 @@ def codes_of(fields: dict[str, Any], *, form: bool = False, header: bool = True)
         ("reject_code", "1", "prefix_of_pin"),
         ("reject_code", "1234", "prefix_of_pin"),
         ("callback_method", "PUT", "invalid_choice"),
+        ("callback_method", "poſt", "invalid_choice"),  # upper() makes POST of it
         ("callback_method", 1, "invalid_choice"),
         ("callback_method", [], "invalid_choice"),
         ("callback_format", "xml", "invalid_choice"),
@@ -133,6 +133,9 @@ def codes_of(fields: dict[str, Any], *, form: bool = False, header: bool = True)
         ("language", "e", "invalid_language"),
         ("language", "en-", "invalid_language"),
         ("language", "en-US\n", "invalid_language"),
+        ("language", "en--US", "invalid_language"),
+        ("language", "en-u", "invalid_language"),
+        ("language", "english", "invalid_language"),
         ("language", "en-" + "-".join(["abcdefgh"] * 4), "too_long"),
         ("reference", "x" * 256, "too_long"),
         ("reference", "esc \x1b", "invalid_text"),
@@ -148,86 +151,17 @@ def test_a_broken_rule_is_reported_under_its_code(field: str, value: object, cod
 @pytest.mark.parametrize(
     ("url", "code"),
     [
-        ("ftp://example.com/", "invalid_url"),
-        ("//example.com/", "invalid_url"),
-        ("example.com/callback", "invalid_url"),
-        ("javascript:alert(1)", "invalid_url"),
-        ("https://", "invalid_url"),
-        ("https:///path", "invalid_url"),
-        ("https://:443/", "invalid_url"),
         ("https://user@example.com/", "invalid_url"),
-        ("https://user:pass@example.com/", "invalid_url"),
-        ("https://@example.com/", "invalid_url"),
-        ("https://example.com/#part", "invalid_url"),
-        ("https://example.com/#", "invalid_url"),
-        ("https://example.com:0/", "invalid_url"),
-        ("https://example.com:65536/", "invalid_url"),
-        ("https://example.com:x/", "invalid_url"),
-        ("https://example.com/a b", "invalid_url"),
-        ("https://example.com/\n", "invalid_url"),
-        (" https://example.com/", "invalid_url"),
-        ("https://example.com\\@10.0.0.1/", "invalid_url"),
-        ("https://exa%6dple.com/", "invalid_url"),
-        ("https://-example.com/", "invalid_url"),
-        ("https://example..com/", "invalid_url"),
-        ("https://straße.de/", "invalid_url"),
-        ("https://[::1/", "invalid_url"),
-        ("https://[v1.a:b]/", "invalid_url"),
-        ("https://example.com/" + "x" * 2029, "invalid_url"),
-        *[(f"https://example.com/?a=1&{name}=x", "reserved_query_name") for name in PAYLOAD_FIELDS],
-        ("https://example.com/?to", "reserved_query_name"),
-        ("https://example.com/?%74id=x", "reserved_query_name"),
-        ("https://example.com/?%73tatus", "reserved_query_name"),
-        ("http://localhost/", "private_address"),
-        ("http://LOCALHOST./", "private_address"),
-        ("http://a.localhost/", "private_address"),
-        ("http://metadata.google.internal/", "private_address"),
-        ("http://printer.local:8080/", "private_address"),
+        ("https://example.com/?tid=x", "reserved_query_name"),
         ("http://127.0.0.1/", "private_address"),
-        ("http://127.1/", "private_address"),
-        ("http://2130706433/", "private_address"),
-        ("http://0x7f000001/", "private_address"),
-        ("http://0177.0.0.1/", "private_address"),
-        ("http://10.0.0.1/", "private_address"),
-        ("http://169.254.169.254/", "private_address"),
-        ("http://0.0.0.0/", "private_address"),
-        ("http://224.0.0.1/", "private_address"),
-        ("http://[::1]/", "private_address"),
-        ("http://[fd00::1]/", "private_address"),
-        ("http://[::ffff:8.8.8.8]/", "private_address"),
     ],
 )
-def test_a_callback_that_may_not_be_called_is_refused(url: str, code: str) -> None:
+def test_a_callback_that_may_not_be_called_is_a_fault_like_the_others(url: str, code: str) -> None:
     assert codes_of(BODY | {"callback": url}) == [("callback", code)]
 
 
-@pytest.mark.parametrize(
-    "url",
-    [
-        "http://example.com",
-        "HTTPS://EXAMPLE.COM/Path",
-        "https://example.com:8443/a?order=7&x=%2F&y",
-        "https://example.com/?To=x",
-        "https://bücher.example/",
-        "https://my_host.example.com/",
-        "https://8.8.8.8/",
-        "https://[2606:4700:4700::1111]:8443/",
-        "https://example.com/" + "x" * 2028,
-    ],
-)
-def test_a_public_callback_is_kept_to_the_letter(url: str) -> None:
-    assert parse(BODY | {"callback": url}).callback == url
-
-
-@pytest.mark.parametrize("host", ["127.0.0.1:9000", "localhost", "[::1]", "10.0.0.1", "printer.local"])
-def test_private_callbacks_can_be_allowed(host: str) -> None:
-    assert parse(BODY | {"callback": f"http://{host}/"}, private=True).callback == f"http://{host}/"
-
-
-@pytest.mark.parametrize("url", ["http://user@127.0.0.1/", "http://127.0.0.1/#", "http://127.0.0.1/?tid=x"])
-def test_allowing_private_callbacks_lifts_no_other_rule(url: str) -> None:
-    with pytest.raises(InvalidFieldsError):
-        parse(BODY | {"callback": url}, private=True)
+def test_private_callbacks_can_be_allowed() -> None:
+    assert parse(BODY | {"callback": "http://127.0.0.1:9000/"}, private=True).callback == "http://127.0.0.1:9000/"
 
 
 @pytest.mark.parametrize(
@@ -238,6 +172,7 @@ def test_allowing_private_callbacks_lifts_no_other_rule(url: str) -> None:
         ("text", "<speak>Hi <break time='1s'/></speak>"),
         ("bye_text", "x" * 1500),
         ("failed_text", "é"),
+        ("callback", "HTTPS://EXAMPLE.COM/Path?order=7&x=%2f&y"),
         ("pin_code", "1"),
         ("pin_code", "0" * 20),
         ("reject_code", "9"),
@@ -254,12 +189,20 @@ def test_allowing_private_callbacks_lifts_no_other_rule(url: str) -> None:
         ("language", "cmn-CN"),
         ("language", "en-GB-WLS"),
         ("language", "es-419"),
+        ("language", "zh-Hans-CN"),
+        ("language", "de-DE-1996"),
+        ("language", "de-DE-u-co-phonebk"),
         ("language", "EN-us"),
         ("reference", "x" * 255),
     ],
 )
 def test_a_value_at_its_limit_is_kept_as_given(field: str, value: object) -> None:
     assert getattr(parse(BODY | {field: value}), field) == value
+
+
+@pytest.mark.parametrize(("pin", "reject"), [("1234", "12"), ("9", "98"), ("98", "98")])
+def test_neither_code_may_begin_the_other(pin: str, reject: str) -> None:
+    assert codes_of(BODY | {"pin_code": pin, "reject_code": reject}) == [("reject_code", "prefix_of_pin")]
 
 
 @pytest.mark.parametrize("number", ["+447970513607", "44 7970 513607", " + 44 7970 513607 "])
@@ -291,6 +234,7 @@ def test_what_is_left_out_has_its_default() -> None:
         "machine_detection": None,
         "callback_format": CallbackFormat.FORM,
         "reference": None,
+        "dry_run": False,
         "private_key": None,
         "app_id": None,
     }
@@ -320,9 +264,19 @@ def test_a_form_spells_a_truth_value_in_words_or_bits(text: str, *, value: bool)
     assert parse(BODY | {"premium": text}, form=True).premium is value
 
 
+@pytest.mark.parametrize("text", ["yes", "on", "t", "2", " true", "off", "01"])
+def test_a_form_spells_a_truth_value_in_no_other_way(text: str) -> None:
+    assert codes_of(BODY | {"premium": text}, form=True) == [("premium", "wrong_type")]
+
+
 @pytest.mark.parametrize("text", ["three", "1_0", "3.0", " 3", "0x3", "1e0", "٣", "+", "true"])
 def test_a_form_spells_a_whole_number_in_plain_digits(text: str) -> None:
     assert codes_of(BODY | {"attempts": text}, form=True) == [("attempts", "wrong_type")]
+
+
+@pytest.mark.parametrize("field", ["attempts", "style", "input_timeout", "ringing_timeout"])
+def test_every_whole_number_in_a_form_is_read_so(field: str) -> None:
+    assert codes_of(BODY | {field: "1_0"}, form=True) == [(field, "wrong_type")]
 
 
 def test_a_form_number_of_thousands_of_digits_is_a_fault() -> None:
@@ -384,7 +338,8 @@ def test_an_unknown_field_is_refused_even_when_empty() -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "meant"), [("txet", "text"), ("pincode", "pin_code"), ("from_", "from"), ("callback_url", "callback")]
+    ("name", "meant"),
+    [("txet", "text"), ("pincode", "pin_code"), ("from_", "from"), ("callback_url", "callback"), ("To", "to")],
 )
 def test_the_name_that_was_probably_meant_is_suggested(name: str, meant: str) -> None:
     (fault,) = faults_of(BODY | {name: "x"})

@@ -115,9 +115,9 @@ class VonageVoiceApi:
 
         # A thread, as nothing can interrupt a look-up in DNS; a daemon, so that it cannot keep the process from ending.
         try:
-            threading.Thread(target=work, name="place-call", daemon=True).start()
+            threading.Thread(target=work, name="vonage", daemon=True).start()
         except RuntimeError:
-            raise VendorUnreachableError("There is no thread to reach Vonage with; nothing was dialled.") from None
+            raise VendorUnreachableError("There is no thread to reach Vonage with. Try again.") from None
         if done.wait(self._setup_timeout_s) or not attempt.cut_unless_sending():
             done.wait(max(attempt.left_s(), 0))
         # Looked at before the cut, which may make headers that were still coming look complete.
@@ -128,7 +128,7 @@ class VonageVoiceApi:
         log.warning("vonage_exchange_failed", extra={"fields": {"failure": failure or "deadline"}})
         if attempt.may_have_sent:
             raise VendorUnclearError("Vonage gave no clear answer; the phone may be ringing.")
-        raise VendorUnreachableError("Vonage cannot be reached; nothing was dialled.")
+        raise VendorUnreachableError("Vonage cannot be reached. Try again.")
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,195 @@
+"""Every snippet of docs/api.md and every example runs, against a real service."""
+
+from __future__ import annotations
+
+import base64
+import json
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+from devphone.service import Service, free_port
+from tests.e2e.conftest import SIGNING_SECRET, Stack, wait_for
+
+ROOT = Path(__file__).parents[2]
+EXAMPLES = ROOT / "examples"
+API = (ROOT / "docs" / "api.md").read_text(encoding="utf-8")
+
+
+def snippets(language: str) -> list[str]:
+    return re.findall(rf"```{language}\n(.*?)```", API, re.DOTALL)
+
+
+def section(title: str) -> str:
+    return API.partition(f"## {title}")[2].partition("\n## ")[0]
+
+
+def shell(script: str, **environment: str) -> dict[str, Any]:
+    done = subprocess.run(
+        ["bash", "-c", script], env=os.environ | environment, capture_output=True, text=True, timeout=60, check=False
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    answer: dict[str, Any] = json.loads(done.stdout)
+    return answer
+
+
+def test_the_curl_snippets_do_what_the_page_says(stack: Stack) -> None:
+    place, status, cancel, redeliver = snippets("sh")
+    environment = {"BASE_URL": stack.service.url, "VONAGE_JWT": stack.application.token()}
+    request = stack.request()
+    stack.script(request, "1111,1234")
+    place = place.replace("447970513607", request["to"]).replace("https://example.com/callback", request["callback"])
+    place = place.replace("5f0c1c9e", f"{int(request['to']) % 16**8:08x}")
+
+    tid = shell(place, **environment)["tid"]
+    assert shell(place, **environment)["tid"] == tid
+    assert stack.outcome(tid)["status"] == "ok"
+    shown = wait_for(lambda: (c := shell(status, TID=tid, **environment))["delivery"]["tries"] and c)
+    documented = json.loads(snippets("json")[1])
+    assert shown.keys() == documented.keys()
+    assert [line["event"] for line in documented["timeline"]][:3] == [line["event"] for line in shown["timeline"]][:3]
+    assert shell(redeliver, TID=tid, **environment)["delivery"]["state"] == "delivered"
+    assert shell(cancel, TID=tid, **environment)["status"] == "ok"
+
+
+def test_the_documented_problem_is_the_one_that_comes(stack: Stack) -> None:
+    (documented,) = [json.loads(text) for text in snippets("json") if "urn:ttsprompt" in text]
+
+    assert stack.post(stack.request(pin_code="12a4")).json() == documented
+
+
+def test_the_python_snippets_verify_what_we_sign(stack: Stack) -> None:
+    shared, public = snippets("python")
+    names: dict[str, Any] = {}
+    exec(public, names)  # the page's own code
+    key = Ed25519PrivateKey.generate()
+    whpk = "whpk_" + base64.b64encode(key.public_key().public_bytes_raw()).decode()
+    now = str(int(time.time()))
+    headers = {
+        "webhook-id": "x",
+        "webhook-timestamp": now,
+        "webhook-signature": "v1a," + base64.b64encode(key.sign(f"x.{now}.body".encode())).decode(),
+    }
+    names["verify"]("body", headers, whpk)
+    with pytest.raises(InvalidSignature):
+        names["verify"]("Body", headers, whpk)
+    with pytest.raises(ValueError, match="too old"):
+        names["verify"]("body", headers | {"webhook-timestamp": "1"}, whpk)
+
+    tid = stack.play("1234")["tid"]
+    (callback,) = [x for x in httpx.get(f"{stack.board.url}/devphone/callbacks").json() if tid in x["body"]]
+    exec(shared, {"secret": SIGNING_SECRET, "body": callback["body"], "headers": callback["headers"]})
+
+
+def test_the_page_names_every_reason_and_field() -> None:
+    from ttsprompt.call_request import CallRequest  # noqa: PLC0415 - one test needs it
+    from ttsprompt.domain.verdict import Reason  # noqa: PLC0415
+
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    for name in [*Reason, *(field.alias or name for name, field in CallRequest.model_fields.items())]:
+        assert f"`{name}`" in API + readme, name
+
+
+def environment_of(stack: Stack, request: dict[str, Any]) -> dict[str, str]:
+    return {
+        "BASE_URL": stack.service.url,
+        "APP_ID": stack.application.id,
+        "VONAGE_JWT": stack.application.token(),
+        "SIGNING_SECRET": SIGNING_SECRET,
+        "CALLBACK": request["callback"],
+        "TO": request["to"],
+        "FROM": request["from"],
+    }
+
+
+def command(name: str) -> list[str]:
+    if name.endswith(".mjs"):
+        if shutil.which("node") is None:
+            pytest.skip("the Node examples need node")  # a user's machine may lack it; CI fails then
+        return ["node", str(EXAMPLES / name)]
+    return ["bash" if name.endswith(".sh") else sys.executable, str(EXAMPLES / name)]
+
+
+@pytest.mark.parametrize("example", sorted(path.name for path in EXAMPLES.glob("place_call.*")))
+def test_each_example_places_a_call(stack: Stack, tmp_path: Path, example: str) -> None:
+    request = stack.request()
+    stack.script(request, "1234")
+    (tmp_path / "private.key").write_text(stack.application.private_key)
+    done = subprocess.run(
+        command(example),
+        cwd=tmp_path,
+        env=os.environ | environment_of(stack, request),
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+    assert done.returncode == 0, done.stdout + done.stderr
+    tid = json.loads(done.stdout.replace("'", '"'))["tid"]
+    assert stack.outcome(tid)["status"] == "ok"
+
+
+@contextmanager
+def receiver(example: str, port: int) -> Iterator[subprocess.Popen[str]]:
+    run = command(example)
+    if example.endswith(".py"):
+        run = [sys.executable, "-m", "flask", "--app", str(EXAMPLES / example), "run", "--port", str(port)]
+    process = subprocess.Popen(
+        run,
+        env=os.environ | {"SIGNING_SECRET": SIGNING_SECRET, "PORT": str(port)},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+    )
+    wait_for(lambda: answers(port))
+    yield process
+    process.send_signal(signal.SIGTERM)
+    process.communicate(timeout=20)
+
+
+def answers(port: int) -> bool:
+    try:
+        return httpx.post(f"http://127.0.0.1:{port}/callback", trust_env=False).status_code == 401
+    except httpx.HTTPError:
+        return False
+
+
+@pytest.mark.parametrize("example", sorted(path.name for path in EXAMPLES.glob("receive_callback.*")))
+@pytest.mark.parametrize("callback_format", ["form", "json"])
+def test_each_example_receives_a_verified_callback(stack: Stack, example: str, callback_format: str) -> None:
+    port = free_port()
+    with receiver(example, port) as process:
+        callback = f"http://127.0.0.1:{port}/callback"
+        request = stack.request(callback=callback, callback_format=callback_format)
+        stack.script(request, "1234")
+        tid = stack.post(request).json()["tid"]
+        assert process.stdout is not None
+        line = process.stdout.readline()
+        while "confirmed" not in line:
+            line = process.stdout.readline()
+
+    assert line.split() == ["confirmed", tid, "pin_matched"]
+
+
+def test_the_examples_are_short() -> None:
+    assert all(len(path.read_text().splitlines()) < 40 for path in EXAMPLES.iterdir() if path.is_file())
+
+
+def test_a_service_is_of_no_use_without_its_function() -> None:
+    """The examples' service is the real one: a wrong target does not start."""
+    with pytest.raises(Exception, match="did not start"):
+        Service({}, target="nothing").start()

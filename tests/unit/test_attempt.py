@@ -1,0 +1,106 @@
+"""Who wins when one thread ends a try that another one is about to carry on."""
+
+from __future__ import annotations
+
+import socket
+import time
+
+import pytest
+
+from ttsprompt.adapters.attempt import Attempt, AttemptOverError
+
+
+def an_attempt() -> Attempt:
+    return Attempt(time.monotonic() + 60)
+
+
+def a_pair() -> tuple[socket.socket, socket.socket]:
+    ours, theirs = socket.socketpair()
+    theirs.settimeout(5)
+    return ours, theirs
+
+
+def test_nothing_is_sent_after_the_try_was_given_up() -> None:
+    attempt = an_attempt()
+
+    assert attempt.cut_unless_sending()
+    with pytest.raises(AttemptOverError):
+        attempt.begin_sending()
+    assert not attempt.may_have_sent
+
+
+def test_a_try_that_sends_is_not_given_up_by_half() -> None:
+    attempt = an_attempt()
+    attempt.begin_sending()
+
+    assert not attempt.cut_unless_sending()
+    attempt.begin_sending()
+    assert attempt.may_have_sent
+
+
+def test_a_cut_stops_what_is_being_sent_and_does_not_forget_it() -> None:
+    attempt = an_attempt()
+    attempt.begin_sending()
+
+    attempt.cut()
+
+    with pytest.raises(AttemptOverError):
+        attempt.begin_sending()
+    assert attempt.may_have_sent
+
+
+def test_no_connection_is_begun_after_the_end() -> None:
+    attempt = an_attempt()
+    attempt.cut()
+
+    with pytest.raises(AttemptOverError):
+        attempt.connect(pytest.fail)
+
+
+def test_a_connection_made_too_late_is_closed() -> None:
+    attempt = an_attempt()
+    ours, theirs = a_pair()
+
+    def connect() -> socket.socket:
+        attempt.cut()
+        return ours
+
+    with theirs, pytest.raises(AttemptOverError):
+        attempt.connect(connect)
+    assert ours.fileno() == -1
+
+
+def test_a_cut_ends_the_connection_for_both_sides() -> None:
+    attempt = an_attempt()
+    ours, theirs = a_pair()
+    with ours, theirs:
+        attempt.connect(lambda: ours)
+
+        attempt.cut()
+
+        assert (theirs.recv(1), ours.recv(1)) == (b"", b"")
+        attempt.close()
+
+
+def test_a_cut_reaches_a_socket_that_tls_has_taken_over() -> None:
+    """TLS detaches the socket object: its descriptor lives on in another one."""
+    attempt = an_attempt()
+    ours, theirs = a_pair()
+    attempt.connect(lambda: ours)
+    with socket.socket(fileno=ours.detach()), theirs:
+        attempt.cut()
+
+        assert theirs.recv(1) == b""
+        attempt.close()
+
+
+def test_after_it_was_closed_a_cut_touches_no_connection() -> None:
+    attempt = an_attempt()
+    ours, theirs = a_pair()
+    with ours, theirs:
+        attempt.connect(lambda: ours)
+        attempt.close()
+        attempt.cut()
+
+        theirs.sendall(b"x")
+        assert ours.recv(1) == b"x"
