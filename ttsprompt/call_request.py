@@ -69,7 +69,7 @@ def _fault(code: str, message: str) -> PydanticCustomError:
 def _spoken(text: str) -> str:
     if not text.strip():
         raise _fault("too_short", "This must say something.")
-    fault = ssml_fault(_clean(text)) if is_ssml(text) else None
+    fault = ssml_fault(_clean(text)) if is_ssml(_clean(text)) else None
     if fault is not None:
         raise _fault("invalid_ssml", f"This begins as SSML but is not well formed: {fault}")
     return text
