@@ -26,19 +26,28 @@ class Screen:
 
     def say(self, at_s: float, who: str, text: str) -> None:
         """Print what somebody did at a moment."""
-        print(f"{at_s:7.1f} s  {self.colour(f'{who:8}', _COLOURS.get(who, '0'))}  {text}", file=self._out, flush=True)
+        self._print(f"{at_s:7.1f} s  {self.colour(f'{who:8}', _COLOURS.get(who, '0'))}  {_plain(text)}")
 
     def title(self, text: str) -> None:
         """Print a heading."""
-        print(f"\n{self.colour(text, '1')}", file=self._out, flush=True)
+        self._print(f"\n{self.colour(text, '1')}")
 
     def pair(self, name: str, value: object) -> None:
         """Print a name and its value."""
-        print(f"  {name:18}{value}", file=self._out, flush=True)
+        self._print(f"  {name:18}{_plain(str(value))}")
+
+    def _print(self, text: str) -> None:
+        encoding = self._out.encoding or "utf-8"
+        print(text.encode(encoding, "replace").decode(encoding), file=self._out, flush=True)
 
     def colour(self, text: str, code: str) -> str:
         """Return `text` in a colour, if this terminal shows any."""
         return f"\033[{code}m{text}\033[0m" if self._colours else text
+
+
+def _plain(text: str) -> str:
+    """Return text without control characters: what others send must not steer the terminal."""
+    return "".join(letter if letter.isprintable() or letter == "\n" else "?" for letter in text)
 
 
 def masked(keys: str) -> str:

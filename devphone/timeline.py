@@ -6,6 +6,7 @@ import threading
 from collections import deque
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
+from itertools import islice
 from typing import Any, Final
 
 KEPT: Final = 10_000
@@ -25,12 +26,18 @@ class Line:
         """Return the line as JSON."""
         return asdict(self)
 
+    @classmethod
+    def of(cls, value: dict[str, Any]) -> Line:
+        """Return the line of its JSON, which may tell more."""
+        return cls(value["at_s"], value["who"], value["what"], value["call"], value["data"])
+
 
 class Timeline:
     """The last lines, and whoever wants to hear of new ones."""
 
     def __init__(self) -> None:
         self._lines: deque[Line] = deque(maxlen=KEPT)
+        self._count = 0
         self._listeners: list[Callable[[Line], None]] = []
         self._lock = threading.Lock()
 
@@ -38,6 +45,7 @@ class Timeline:
         """Record a line and tell the listeners."""
         with self._lock:
             self._lines.append(line)
+            self._count += 1
             listeners = list(self._listeners)
         for listener in listeners:
             listener(line)
@@ -51,3 +59,10 @@ class Timeline:
         """Return what is kept."""
         with self._lock:
             return list(self._lines)
+
+    def numbered(self, after: int = 0) -> list[tuple[int, Line]]:
+        """Return the lines after line number `after` with their numbers, from 1; the oldest may be gone."""
+        with self._lock:
+            first = self._count - len(self._lines) + 1
+            skipped = max(after - first + 1, 0)
+            return list(enumerate(islice(self._lines, skipped, None), first + skipped))

@@ -18,6 +18,12 @@ CONNECT_S: Final = 1.0
 ANSWER_S: Final = 5.0
 EVENT_S: Final = 10.0
 RETRIED: Final = frozenset({429, 503, 504})
+MAX_REPLY: Final = 1024 * 1024
+"""Bytes; no NCCO is so long, and a service that answers nonsense may never stop."""
+
+
+class TooLongError(Exception):
+    """A reply is longer than any NCCO."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,14 +68,14 @@ class WebhookSender:
         try:
             # The library's time-outs start anew with every byte; a reply that drips must end too.
             async with asyncio.timeout(CONNECT_S + timeout_s):
-                response = await self._client.request(
-                    method, url, headers=headers, timeout=httpx.Timeout(timeout_s, connect=CONNECT_S), **request
-                )
-        except (httpx.HTTPError, httpx.InvalidURL, TimeoutError) as error:
+                timeout = httpx.Timeout(timeout_s, connect=CONNECT_S)
+                async with self._client.stream(method, url, headers=headers, timeout=timeout, **request) as response:
+                    reply = await _read(response)
+        except (httpx.HTTPError, httpx.InvalidURL, TimeoutError, TooLongError) as error:
             return Reply(None, fault=type(error).__name__, may_be_repeated=_is_passing(error))
         content_type = response.headers.get("content-type", "")
         status = response.status_code
-        return Reply(status, response.content, content_type, may_be_repeated=status in RETRIED)
+        return Reply(status, reply, content_type, may_be_repeated=status in RETRIED)
 
     def _signature(self, content: bytes) -> str:
         claims = {
@@ -80,6 +86,15 @@ class WebhookSender:
             "payload_hash": hashlib.sha256(content).hexdigest(),
         }
         return jwt.encode(claims, self._secret or "", algorithm="HS256")
+
+
+async def _read(response: httpx.Response) -> bytes:
+    content = b""
+    async for part in response.aiter_bytes():
+        content += part
+        if len(content) > MAX_REPLY:
+            raise TooLongError
+    return content
 
 
 def _is_passing(error: Exception) -> bool:

@@ -127,6 +127,7 @@ def query_of(url: str) -> dict[str, str]:
 
 def make_world(folder: Path, *, store: CallStore | None = None, **environment: str) -> World:
     """Return a fresh service; its store is an embedded one in `folder` unless another is given."""
+    folder.mkdir(exist_ok=True)
     clock, voice = FakeClock(), FakeVoice()
     sender = FakeSender(clock)
     settings = load_settings({**ENVIRONMENT, "CALL_STORE": f"sqlite:///{folder}/calls.db", **environment})

@@ -130,6 +130,7 @@ def build_app(settings: Settings, parts: Parts = Parts()) -> App:
             voice=voice,
             clock=clock,
             policy=settings.policy,
+            admission=settings.admission,
             base_url=settings.base_url,
             answer_mode=settings.answer_mode,
             new_tid=lambda: str(uuid.uuid4()),

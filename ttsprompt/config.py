@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 from ttsprompt.domain.addresses import is_local_name, literal_address
 from ttsprompt.domain.model import Policy
 from ttsprompt.domain.signing import SigningKey, parse_signing_key
+from ttsprompt.service.admission import Admission
 from ttsprompt.service.calls import AnswerMode
 
 T = TypeVar("T")
@@ -44,6 +45,7 @@ class Settings:
     callback_signing_keys: tuple[SigningKey, ...] = field(repr=False)
     policy: Policy
     allow_private_callbacks: bool
+    admission: Admission
     google_cloud_project: str | None
     log_level: str
 
@@ -89,6 +91,10 @@ class _Reader:
                 stale_after=self._read("STALE_AFTER", _stale_after, None),
             ),
             allow_private_callbacks=self._read("ALLOW_PRIVATE_CALLBACKS", _boolean, False),
+            admission=Admission(
+                applications=self._read("ALLOWED_APPLICATIONS", _applications, None),
+                countries=self._read("ALLOWED_COUNTRIES", _countries, None),
+            ),
             google_cloud_project=self._environ.get("GOOGLE_CLOUD_PROJECT") or None,
             log_level=self._read("LOG_LEVEL", _log_level, "INFO"),
         )
@@ -197,6 +203,26 @@ def _stale_after(text: str) -> timedelta | None:
         msg = "must be a number of seconds"
         raise ValueError(msg)
     return timedelta(seconds=float(text))
+
+
+def _applications(text: str) -> frozenset[str] | None:
+    ids = _words(text.lower())
+    if not all(re.fullmatch(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", word, re.ASCII) for word in ids):
+        msg = "must be UUIDs of Vonage applications, comma-separated"
+        raise ValueError(msg)
+    return ids
+
+
+def _countries(text: str) -> frozenset[str] | None:
+    codes = _words(text.upper())
+    if not all(re.fullmatch(r"[A-Z]{2}", code, re.ASCII) for code in codes):
+        msg = "must be ISO 3166 codes of two letters, comma-separated"
+        raise ValueError(msg)
+    return codes
+
+
+def _words(text: str) -> frozenset[str]:
+    return frozenset(word.strip() for word in text.split(",") if word.strip())
 
 
 def _boolean(text: str) -> bool:

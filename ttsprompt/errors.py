@@ -6,6 +6,9 @@
     ├── TooLargeError              too_large
     ├── InvalidFieldsError         invalid_fields       read, but fields break a rule; lists every fault
     ├── UnauthenticatedError       unauthenticated      no usable credential
+    ├── ApplicationNotAllowedError application_not_allowed
+    ├── CountryNotAllowedError     country_not_allowed
+    ├── NumberNotAllowedError      number_not_allowed   premium-rate and the like
     ├── NotFoundError              not_found            no such resource, or not for this token
     │   └── CallNotFoundError
     ├── MethodNotAllowedError      method_not_allowed
@@ -83,6 +86,33 @@ class UnauthenticatedError(TtsPromptError):
     """There is no credential, or one that cannot be valid."""
 
     code = "unauthenticated"
+
+
+class ApplicationNotAllowedError(TtsPromptError):
+    """The operator does not serve this application."""
+
+    code = "application_not_allowed"
+
+    def __init__(self) -> None:
+        super().__init__("This Vonage application may not use this service.")
+
+
+class CountryNotAllowedError(TtsPromptError):
+    """The operator does not let calls go there."""
+
+    code = "country_not_allowed"
+
+    def __init__(self) -> None:
+        super().__init__("Calls to the country of this number are not allowed here.")
+
+
+class NumberNotAllowedError(TtsPromptError):
+    """A kind of number that is never called: its calls cost far more than others."""
+
+    code = "number_not_allowed"
+
+    def __init__(self) -> None:
+        super().__init__("Premium-rate, shared-cost, universal-access and satellite numbers are not called.")
 
 
 class NotFoundError(TtsPromptError):

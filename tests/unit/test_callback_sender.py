@@ -285,7 +285,7 @@ def test_a_closed_port_is_refused() -> None:
 
 
 @pytest.mark.parametrize("allow_private", [True, False])
-def test_an_unknown_name_is_a_dns_fault(resolver: Resolver, allow_private: bool) -> None:  # noqa: FBT001 - a parameter of the test
+def test_an_unknown_name_is_a_dns_fault(resolver: Resolver, allow_private: bool) -> None:
     assert send("http://nowhere.example/", allow_private=allow_private).fault == "dns"
 
 

@@ -50,6 +50,8 @@ def test_all_faults_are_reported_together() -> None:
         STALE_AFTER="soon",
         ALLOW_PRIVATE_CALLBACKS="yes",
         RETENTION_DAYS="many",
+        ALLOWED_APPLICATIONS="mine",
+        ALLOWED_COUNTRIES="GB,Germany",
         LOG_LEVEL="chatty",
     )
 
@@ -63,6 +65,8 @@ def test_all_faults_are_reported_together() -> None:
         "STALE_AFTER",
         "ALLOW_PRIVATE_CALLBACKS",
         "RETENTION_DAYS",
+        "ALLOWED_APPLICATIONS",
+        "ALLOWED_COUNTRIES",
         "LOG_LEVEL",
     }
 

@@ -26,6 +26,7 @@ from ttsprompt.errors import (
     VendorUnreachableError,
 )
 from ttsprompt.ports import CallOrder, CallStore, Clock, Stored, VoiceApi
+from ttsprompt.service.admission import Admission
 from ttsprompt.service.credential import Credential
 from ttsprompt.service.hanging_up import hang_up
 from ttsprompt.service.prompt_warnings import find_warnings
@@ -66,6 +67,7 @@ class Calls:
     voice: VoiceApi
     clock: Clock
     policy: Policy
+    admission: Admission
     base_url: str
     answer_mode: AnswerMode
     new_tid: Callable[[], str]
@@ -81,11 +83,14 @@ class Calls:
         reported. It is taken back only when it is certain that no call was placed.
 
         Raises:
+            ApplicationNotAllowedError, CountryNotAllowedError, NumberNotAllowedError: the operator does not want it.
             IdempotencyConflictError, InProgressError: the key was used before.
             StoreUnavailableError: the record could not be made for sure; nothing was dialled.
             VendorRefusedError, VendorRateLimitedError, VendorUnreachableError: no call was placed; nothing is kept.
             VendorUnclearError: the phone may be ringing; its `tid` is set and the outcome will be reported.
         """
+        self.admission.check_application(credential.application_id)
+        self.admission.check_number(request.to)
         token = self.new_token()
         try:
             stored = self.store.create(self._record(request, credential, token, idempotency_key))
@@ -124,7 +129,8 @@ class Calls:
         call = self._record(request, Credential("", ""), token, None)
         urls = ncco.WebhookUrls(self.base_url, call.tid, token)
         stale_after_s = 0.0 if call.due_at is None else (call.due_at - call.created_at).total_seconds()
-        return Rehearsal(ncco.opening(call, urls), call.length_timer_s, stale_after_s, find_warnings(request))
+        warnings = [*self.admission.warnings(request.to), *find_warnings(request)]
+        return Rehearsal(ncco.opening(call, urls), call.length_timer_s, stale_after_s, warnings)
 
     def _replay(self, request: CallRequest, credential: Credential, key: str) -> Placement:
         """Return the placement that the key already led to."""

@@ -17,6 +17,9 @@ log = logging.getLogger(__name__)
 _STATUS: Final[dict[type[errors.TtsPromptError], tuple[int, str]]] = {
     errors.MalformedRequestError: (400, "The request cannot be read"),
     errors.UnauthenticatedError: (401, "A valid credential is needed"),
+    errors.ApplicationNotAllowedError: (403, "Not allowed"),
+    errors.CountryNotAllowedError: (403, "Not allowed"),
+    errors.NumberNotAllowedError: (403, "Not allowed"),
     errors.CallNotFoundError: (404, "Not found"),
     errors.NotFoundError: (404, "Not found"),
     errors.MethodNotAllowedError: (405, "Method not allowed"),

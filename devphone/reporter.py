@@ -1,0 +1,90 @@
+"""Tells the service of one call's events, in order and beside the call, and the timeline of everything."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Collection
+from dataclasses import dataclass, field
+from typing import Any
+
+from devphone.bodies import VERDICTS, Bodies
+from devphone.habits import Habit
+from devphone.ncco_reply import Refusal, read_ncco
+from devphone.pace import Pace
+from devphone.timeline import Line, Timeline
+from devphone.webhooks import ANSWER_S, Reply, WebhookSender
+
+OVERTAKEN = frozenset({"started", "ringing"})
+
+
+@dataclass(slots=True, eq=False)
+class Reporter:
+    """The webhooks of one call. `order` is the body of the request that placed it."""
+
+    order: dict[str, Any]
+    bodies: Bodies
+    pace: Pace
+    sender: WebhookSender
+    timeline: Timeline
+    habits: Collection[Habit] = frozenset()
+    ended: asyncio.Event = field(default_factory=asyncio.Event)
+    """Set when the last event goes out."""
+    _events: asyncio.Queue[dict[str, Any] | None] = field(default_factory=asyncio.Queue)
+    _held: list[dict[str, Any]] = field(default_factory=list)
+
+    def event(self, status: str, **extra: Any) -> None:
+        """Queue an event."""
+        body = self.bodies.event(status, self.pace.now(), **extra)
+        if Habit.LATE_RINGING in self.habits and status in OVERTAKEN:
+            self._held.append(body)
+            return
+        self._events.put_nowait(body)
+        if status not in VERDICTS:
+            while self._held:
+                self._events.put_nowait(self._held.pop(0))
+
+    def close(self) -> None:
+        """Say that no event will follow."""
+        self._events.put_nowait(None)
+
+    async def send_events(self) -> None:
+        """Send what is queued until closed."""
+        url, method = self.order["event_url"][0], self.order.get("event_method", "POST")
+        while (body := await self._events.get()) is not None:
+            if body.get("status") == "completed":
+                self.ended.set()
+            reply = await self.sender.send(url, body, method=method)
+            what = f"reports {body['status']}" if "status" in body else "reports an error"
+            self.note("vonage", what, url=url, status=reply.status, fault=reply.fault, sends=reply.sends, body=body)
+        self.ended.set()
+
+    async def keys(self, action: dict[str, Any], keys: str, *, timed_out: bool) -> Reply:
+        """Report what was keyed at an input."""
+        url = action.get("eventUrl", self.order["event_url"])[0]
+        body = self.bodies.keys(keys, self.pace.now(), timed_out=timed_out)
+        reply = await self.sender.send(url, body, method=action.get("eventMethod", "POST"))
+        self.note("vonage", "reports the keys", url=url, status=reply.status, fault=reply.fault, sends=reply.sends)
+        return reply
+
+    async def first_ncco(self) -> Reply:
+        """Ask for the first NCCO."""
+        url, method = self.order["answer_url"][0], self.order.get("answer_method", "GET")
+        reply = await self.sender.send(url, self.bodies.answer(), method=method, timeout_s=ANSWER_S)
+        self.note(
+            "vonage", "fetches the first NCCO", url=url, status=reply.status, fault=reply.fault, sends=reply.sends
+        )
+        return reply
+
+    def ncco(self, reply: Reply) -> list[dict[str, Any]] | None:
+        """Return the NCCO of a reply; None, and an error event, when there is none."""
+        ncco = read_ncco(reply)
+        if isinstance(ncco, Refusal):
+            self.note("vonage", "refuses the NCCO", faults=[str(fault) for fault in ncco.faults])
+            self._events.put_nowait(self.bodies.error(ncco.reason, self.pace.now()))
+            return None
+        return ncco
+
+    def note(self, who: str, what: str, **data: Any) -> None:
+        """Put a line on the timeline."""
+        known = {name: value for name, value in data.items() if value is not None}
+        self.timeline.add(Line(self.pace.seconds(), who, what, self.bodies.uuid, known))
