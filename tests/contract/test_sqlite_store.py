@@ -1,0 +1,160 @@
+"""What is special about one file: several processes at once, crashes, forks, disks that fail."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sqlite3
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.builders import NOW, a_call
+from ttsprompt.adapters.sqlite_store import SqliteCallStore, open_sqlite_store
+from ttsprompt.domain.call import Transition
+from ttsprompt.errors import CorruptRecordError, StoreUnavailableError
+
+ROOT = Path(__file__).parents[2]
+TID = a_call().tid
+
+WRITER = """
+import sys
+from tests.builders import NOW, a_call
+from ttsprompt.adapters.sqlite_store import SqliteCallStore
+from ttsprompt.domain.call import Transition
+from ttsprompt.errors import CallExistsError
+path, name, count = sys.argv[1], sys.argv[2], int(sys.argv[3])
+store = SqliteCallStore(path)
+try:
+    store.create(a_call())
+except CallExistsError:
+    pass
+for number in range(count):
+    store.update(a_call().tid, lambda call: Transition(call.noted(NOW, f"{name}-{number}")))
+    print(number, flush=True)
+"""
+
+
+def writer(path: Path, name: str, count: int) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [sys.executable, "-c", WRITER, str(path), name, str(count)], cwd=ROOT, stdout=subprocess.PIPE, text=True
+    )
+
+
+def notes(path: Path) -> list[str]:
+    return [line.event for line in SqliteCallStore(str(path)).get(TID).call.timeline][1:]
+
+
+@pytest.mark.parametrize("processes", [2, 4])
+def test_processes_that_start_at_once_on_a_new_file_lose_nothing(tmp_path: Path, processes: int) -> None:
+    path = tmp_path / "calls.db"
+    writers = [writer(path, str(number), 25) for number in range(processes)]
+    for process in writers:
+        process.communicate(timeout=100)
+
+    assert [process.returncode for process in writers] == [0] * processes
+    assert sorted(notes(path)) == sorted(f"{name}-{number}" for name in range(processes) for number in range(25))
+
+
+def test_a_process_killed_while_it_writes_leaves_a_good_file_with_all_that_it_reported(tmp_path: Path) -> None:
+    path = tmp_path / "calls.db"
+    process = writer(path, "killed", 100_000)
+    assert process.stdout is not None
+    last = -1
+    while last < 20:
+        last = int(process.stdout.readline())
+    process.send_signal(signal.SIGKILL)
+    rest, _ = process.communicate(timeout=30)
+    reported = max([last, *(int(line) for line in rest.splitlines()[:-1])])
+
+    with sqlite3.connect(path) as connection:
+        assert connection.execute("PRAGMA integrity_check").fetchone() == ("ok",)
+    assert notes(path)[: reported + 1] == [f"killed-{number}" for number in range(reported + 1)]
+    SqliteCallStore(str(path)).update(TID, lambda call: Transition(call.noted(NOW, "after")))
+
+
+def test_a_store_that_was_used_before_a_fork_works_after_it(tmp_path: Path) -> None:
+    store = SqliteCallStore(str(tmp_path / "calls.db"))
+    store.create(a_call())
+    child = os.fork()
+    if child == 0:
+        try:
+            store.update(TID, lambda call: Transition(call.noted(NOW, "child")))
+        finally:
+            os._exit(0)
+    os.waitpid(child, 0)
+    store.update(TID, lambda call: Transition(call.noted(NOW, "parent")))
+
+    assert [line.event for line in store.get(TID).call.timeline] == ["created", "child", "parent"]
+
+
+def test_a_file_that_cannot_be_opened_is_an_unavailable_store(tmp_path: Path) -> None:
+    store = SqliteCallStore(str(tmp_path / "no" / "such" / "folder" / "calls.db"))
+    work: list[Callable[[], object]] = [
+        lambda: store.create(a_call()),
+        lambda: store.get(TID),
+        lambda: store.update(TID, Transition),
+        lambda: store.delete(TID, lambda _: True),
+        lambda: store.due(NOW, 1),
+    ]
+    for use in work:
+        with pytest.raises(StoreUnavailableError):
+            use()
+
+
+def test_a_file_that_is_no_database_is_an_unavailable_store(tmp_path: Path) -> None:
+    path = tmp_path / "calls.db"
+    path.write_bytes(b"this is no database" * 1000)
+
+    with pytest.raises(StoreUnavailableError):
+        SqliteCallStore(str(path)).get(TID)
+
+
+def test_a_writer_that_does_not_finish_is_waited_for_but_not_for_ever(tmp_path: Path) -> None:
+    path = tmp_path / "calls.db"
+    store = SqliteCallStore(str(path))
+    store.create(a_call())
+    rival = sqlite3.connect(path, isolation_level=None)
+    rival.execute("BEGIN IMMEDIATE")
+    began = time.monotonic()
+    with pytest.raises(StoreUnavailableError):
+        store.update(TID, lambda call: Transition(call.noted(NOW, "late")))
+    assert time.monotonic() - began < 10
+    assert store.get(TID).call == a_call()
+    rival.execute("COMMIT")
+    rival.close()
+
+    store.update(TID, lambda call: Transition(call.noted(NOW, "now")))
+
+
+def test_an_unreadable_row_is_corrupt(tmp_path: Path) -> None:
+    path = tmp_path / "calls.db"
+    store = SqliteCallStore(str(path))
+    store.create(a_call())
+    for document in ("{}", "not json", '{"state": "placing"}'):
+        with sqlite3.connect(path) as connection:
+            connection.execute("UPDATE calls SET document = ?", (document,))
+        with pytest.raises(CorruptRecordError):
+            store.get(TID)
+
+
+@pytest.mark.parametrize("url", ["sqlite:///{}", "sqlite:////{}"])
+def test_urls_name_relative_and_absolute_files(url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    absolute = url.startswith("sqlite:////")
+    open_sqlite_store(url.format(str(tmp_path / "x.db").lstrip("/") if absolute else "x.db")).create(a_call())
+
+    assert (tmp_path / "x.db").exists()
+
+
+def test_nothing_secret_is_in_the_file(tmp_path: Path) -> None:
+    path = tmp_path / "calls.db"
+    SqliteCallStore(str(path)).create(a_call())
+    content = b"".join(file.read_bytes() for file in tmp_path.iterdir())
+
+    assert b"token-of-the-call" not in content
+    assert b'"1234"' not in content
