@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass, field
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
@@ -69,6 +70,10 @@ class World:
 
     def call(self, tid: str) -> Call:
         return self.store.get(tid).call
+
+    def records(self) -> list[str]:
+        """Return the tids of all calls that are stored and not done with."""
+        return [due.tid for due in self.store.due(self.clock.now() + timedelta(days=1), 1000)]
 
     # --- Vonage
 

@@ -13,13 +13,14 @@ from datetime import UTC, datetime
 from ttsprompt import __version__
 from ttsprompt.adapters.application_jwt import make_application_jwt
 from ttsprompt.adapters.callback_sender import RequestsCallbackSender
+from ttsprompt.adapters.firestore_places import places_of
 from ttsprompt.adapters.firestore_setup import set_up_firestore
 from ttsprompt.adapters.firestore_store import FirestoreCallStore
 from ttsprompt.adapters.sqlite_store import open_sqlite_store
 from ttsprompt.adapters.vonage_voice import VonageVoiceApi
 from ttsprompt.config import Settings, load_settings
 from ttsprompt.logs import configure_logging
-from ttsprompt.ports import CallbackSender, CallStore, Clock, VoiceApi
+from ttsprompt.ports import CallbackSender, CallStore, Clock, PlaceStore, VoiceApi
 from ttsprompt.service.authority import Authority
 from ttsprompt.service.calls import Calls
 from ttsprompt.service.delivery import Deliveries
@@ -53,6 +54,7 @@ class Parts:
     """Replacements for the outside world, for tests; None means the real thing."""
 
     store: CallStore | None = None
+    places: PlaceStore | None = None
     voice: VoiceApi | None = None
     sender: CallbackSender | None = None
     clock: Clock | None = None
@@ -69,21 +71,23 @@ def start(environ: Mapping[str, str]) -> Settings:
     return settings
 
 
-def open_store(settings: Settings) -> CallStore:
-    """Return the store that the settings name."""
+def open_stores(settings: Settings) -> tuple[CallStore, PlaceStore]:
+    """Return the stores that the settings name."""
     if settings.call_store == "firestore":
-        return FirestoreCallStore(
+        store = FirestoreCallStore(
             project=settings.google_cloud_project,
             database=settings.firestore_database,
             collection=settings.firestore_collection,
         )
-    return open_sqlite_store(settings.call_store)
+        return store, places_of(store, settings.firestore_collection)
+    embedded = open_sqlite_store(settings.call_store)
+    return embedded, embedded
 
 
 def build_sweep(settings: Settings, parts: Parts = Parts()) -> SweepJob:
     """Return the scheduled function."""
     clock = parts.clock or SystemClock()
-    store = parts.store or open_store(settings)
+    store = parts.store or open_stores(settings)[0]
     deliveries = _deliveries(settings, parts, store, clock)
     return SweepJob(Sweep(store=store, deliveries=deliveries, clock=clock, policy=settings.policy))
 
@@ -121,7 +125,8 @@ def _deliveries(settings: Settings, parts: Parts, store: CallStore, clock: Clock
 def build_app(settings: Settings, parts: Parts = Parts()) -> App:
     """Return the public function."""
     clock = parts.clock or SystemClock()
-    store = parts.store or open_store(settings)
+    own_store, own_places = open_stores(settings)
+    store = parts.store or own_store
     deliveries = _deliveries(settings, parts, store, clock)
     voice = parts.voice or VonageVoiceApi(settings.vonage_api_url, USER_AGENT)
     return App(
@@ -131,6 +136,7 @@ def build_app(settings: Settings, parts: Parts = Parts()) -> App:
             clock=clock,
             policy=settings.policy,
             admission=settings.admission,
+            places=parts.places or own_places,
             base_url=settings.base_url,
             answer_mode=settings.answer_mode,
             new_tid=lambda: str(uuid.uuid4()),

@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 from ttsprompt.domain.addresses import is_local_name, literal_address
 from ttsprompt.domain.model import Policy
 from ttsprompt.domain.signing import SigningKey, parse_signing_key
-from ttsprompt.service.admission import Admission
+from ttsprompt.service.admission import Admission, NumberLimit
 from ttsprompt.service.calls import AnswerMode
 
 T = TypeVar("T")
@@ -94,6 +94,7 @@ class _Reader:
             admission=Admission(
                 applications=self._read("ALLOWED_APPLICATIONS", _applications, None),
                 countries=self._read("ALLOWED_COUNTRIES", _countries, None),
+                limit=self._read("MAX_CALLS_PER_NUMBER", _number_limit, None),
             ),
             google_cloud_project=self._environ.get("GOOGLE_CLOUD_PROJECT") or None,
             log_level=self._read("LOG_LEVEL", _log_level, "INFO"),
@@ -219,6 +220,14 @@ def _countries(text: str) -> frozenset[str] | None:
         msg = "must be ISO 3166 codes of two letters, comma-separated"
         raise ValueError(msg)
     return codes
+
+
+def _number_limit(text: str) -> NumberLimit | None:
+    match = re.fullmatch(r"([1-9][0-9]{0,3})/([1-9][0-9]{0,6})s", text, re.ASCII)
+    if match is None:
+        msg = "must be calls/seconds, such as 5/600s"
+        raise ValueError(msg)
+    return NumberLimit(int(match[1]), timedelta(seconds=int(match[2])))
 
 
 def _words(text: str) -> frozenset[str]:

@@ -9,6 +9,7 @@
     ├── ApplicationNotAllowedError application_not_allowed
     ├── CountryNotAllowedError     country_not_allowed
     ├── NumberNotAllowedError      number_not_allowed   premium-rate and the like
+    ├── TooManyCallsError          too_many_calls       this number was called often enough for now
     ├── NotFoundError              not_found            no such resource, or not for this token
     │   └── CallNotFoundError
     ├── MethodNotAllowedError      method_not_allowed
@@ -113,6 +114,16 @@ class NumberNotAllowedError(TtsPromptError):
 
     def __init__(self) -> None:
         super().__init__("Premium-rate, shared-cost, universal-access and satellite numbers are not called.")
+
+
+class TooManyCallsError(TtsPromptError):
+    """This number was called often enough for now; `retry_after_s` says when it may be called again, in seconds."""
+
+    code = "too_many_calls"
+
+    def __init__(self, retry_after_s: int) -> None:
+        super().__init__("This number was called too often of late.")
+        self.retry_after_s = retry_after_s
 
 
 class NotFoundError(TtsPromptError):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Final, Protocol
 
 from ttsprompt.domain.call import Call, Transition
@@ -84,6 +84,26 @@ class CallStore(Protocol):
 
     def put_off(self, due: DueCall, until: datetime) -> None:
         """Make a record that cannot be read due at `until`, so that it does not come up with every sweep."""
+
+
+class PlaceStore(Protocol):
+    """Places that are taken for a while: at most so many for each key. Kept beside the calls."""
+
+    def take(self, key: str, holder: str, *, now: datetime, window: timedelta, most: int) -> datetime | None:
+        """Take a place for `holder`; return None, or when the next place will be free if there is none now.
+
+        Exact under any number of rivals. Whoever holds a place already keeps it.
+
+        Raises:
+            StoreUnavailableError: it is not known whether a place was taken.
+        """
+
+    def give_back(self, key: str, holder: str) -> None:
+        """Free the place of `holder`, if it has one.
+
+        Raises:
+            StoreUnavailableError: it could not be given back; it will be free in its time.
+        """
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,7 +21,7 @@ def test_nothing_is_dialled_or_stored_and_no_credential_is_needed(world: World) 
 
     assert answer.keys() == {"request", "ncco", "length_timer", "stale_after", "warnings"}
     assert world.voice.orders == []
-    assert world.store.due(world.clock.now().replace(year=2030), 10) == []
+    assert world.records() == []
 
 
 def test_the_request_is_said_back_as_it_is_understood_but_for_the_secrets(world: World) -> None:

@@ -17,7 +17,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 from tests.world import World, bearer, make_world, payload_of
 from ttsprompt.domain.model import Call, DeliveryState, Phase
 from ttsprompt.errors import VendorRefusedError, VendorUnclearError
-from ttsprompt.ports import CallbackResponse
+from ttsprompt.ports import CallbackResponse, CallOrder
 from ttsprompt.service.sweep import Sweep
 
 PIN = "1234"
@@ -38,8 +38,13 @@ class Service(RuleBasedStateMachine):
         super().__init__()
         self.folder = Path(tempfile.mkdtemp(prefix="promises-"))
         self.world: World = make_world(self.folder)
-        self.answered: dict[str, int] = {}
-        """tid → position of its order at Vonage, for every request that was answered with a tid."""
+        self.answered: dict[str, int | None] = {}
+        """tid → position of its order at Vonage, for every request that was answered with a tid.
+
+        A request whose process died before it dialled has none; its repeat is answered with the tid all the same.
+        """
+        self.rung: list[str] = []
+        """The calls by whose orders a phone may ring, by their event URLs."""
         self.seen: dict[str, Call] = {}
         self.received: dict[str, set[str]] = defaultdict(set)
         self.right_pins: set[str] = set()
@@ -74,29 +79,31 @@ class Service(RuleBasedStateMachine):
         }
         self.world.voice.error = errors.get(outcome)
         headers = bearer(self.world.clock) | ({"Idempotency-Key": key} if key else {})
+        before = len(self.world.voice.orders)
         response = self._survive(lambda: self.world.post_call(headers))
+        if outcome != "refused":
+            self.rung += [order.event_url.partition("?")[0] for order in self.world.voice.orders[before:]]
         if response is not None and "tid" in (response.json or {}):
             tid = response.json["tid"]
-            if tid not in self.answered:
-                self.answered[tid] = next(
-                    n for n, order in enumerate(self.world.voice.orders) if tid in order.event_url
-                )
+            orders = enumerate(self.world.voice.orders)
+            positions = [n for n, order in orders if tid in order.event_url]
+            self.answered.setdefault(tid, positions[-1] if positions else None)
 
-    @precondition(lambda self: self.answered)
+    @precondition(lambda self: self._dialled())
     @rule(data=st.data(), status=st.sampled_from(STATUSES), duration=st.sampled_from([None, "0", "7"]))
     def vonage_reports(self, data: st.DataObject, status: str, duration: str | None) -> None:
-        tid = self._pick(data)
+        tid = data.draw(st.sampled_from(self._dialled()))
         body = {"status": status, "disconnected_by": "user", **({"duration": duration} if duration else {})}
-        url = self.world.voice.orders[self.answered[tid]].event_url
+        url = self._order(tid).event_url
         self._survive(lambda: self.world.webhook(url, body))
 
-    @precondition(lambda self: self.answered)
+    @precondition(lambda self: self._dialled())
     @rule(data=st.data(), keys=st.sampled_from([PIN, "0000", "", "*", "12#", f"{PIN}#"]), step=st.integers(1, 5))
     def keys_arrive(self, data: st.DataObject, keys: str, step: int) -> None:
-        tid = self._pick(data)
+        tid = data.draw(st.sampled_from(self._dialled()))
         if self.world.call(tid).phase is not Phase.SETTLED and keys.removesuffix("#") == PIN:
             self.right_pins.add(tid)
-        ncco = self.world.voice.orders[self.answered[tid]].ncco
+        ncco = self._order(tid).ncco
         assert ncco is not None
         url = ncco[1]["eventUrl"][0].replace("step=1", f"step={step}")
         response = self._survive(lambda: self.world.key(keys, url))
@@ -105,7 +112,7 @@ class Service(RuleBasedStateMachine):
     @precondition(lambda self: self.answered)
     @rule(data=st.data(), method=st.sampled_from([("DELETE", ""), ("POST", "/redeliver"), ("GET", "")]))
     def a_caller_follows_up(self, data: st.DataObject, method: tuple[str, str]) -> None:
-        tid = self._pick(data)
+        tid = data.draw(st.sampled_from(sorted(self.answered)))
         self._survive(
             lambda: self.world.client.open(
                 f"/call/{tid}{method[1]}", method=method[0], headers=bearer(self.world.clock)
@@ -138,11 +145,10 @@ class Service(RuleBasedStateMachine):
     @invariant()
     def every_promise_holds(self) -> None:
         self._note_receptions()
-        dialled = [order.event_url.partition("?")[0] for order in self.world.voice.orders]
-        for tid, position in self.answered.items():
+        assert len(self.rung) == len(set(self.rung))
+        for tid in self.answered:
             call = self.world.call(tid)
             before = self.seen.get(tid)
-            assert dialled[position].endswith(tid)
             assert call.tries_used <= call.tries_allowed
             assert len(self.received[tid]) <= 1
             if call.verdict is not None and call.verdict.status == "ok":
@@ -164,8 +170,13 @@ class Service(RuleBasedStateMachine):
             self.received[payload_of(request)["tid"]].add(request.payload)
             assert request.webhook_id == payload_of(request)["tid"]
 
-    def _pick(self, data: st.DataObject) -> str:
-        return data.draw(st.sampled_from(sorted(self.answered)))
+    def _dialled(self) -> list[str]:
+        return sorted(tid for tid, position in self.answered.items() if position is not None)
+
+    def _order(self, tid: str) -> CallOrder:
+        position = self.answered[tid]
+        assert position is not None
+        return self.world.voice.orders[position]
 
     def _survive(self, work: Callable[[], Any]) -> Any:
         """Return what `work` gives, None if the process died in it; the next one starts at once."""

@@ -52,6 +52,7 @@ def test_all_faults_are_reported_together() -> None:
         RETENTION_DAYS="many",
         ALLOWED_APPLICATIONS="mine",
         ALLOWED_COUNTRIES="GB,Germany",
+        MAX_CALLS_PER_NUMBER="5 a day",
         LOG_LEVEL="chatty",
     )
 
@@ -67,6 +68,7 @@ def test_all_faults_are_reported_together() -> None:
         "RETENTION_DAYS",
         "ALLOWED_APPLICATIONS",
         "ALLOWED_COUNTRIES",
+        "MAX_CALLS_PER_NUMBER",
         "LOG_LEVEL",
     }
 

@@ -133,7 +133,16 @@ def _prompts_to_document(prompts: Prompts) -> Document:
 
 
 def _prompts_from_document(document: Mapping[str, Any] | None) -> Prompts | None:
-    return None if document is None else Prompts(**document)
+    if document is None:
+        return None
+    return Prompts(
+        text=document["text"],
+        bye_text=document.get("bye_text"),
+        failed_text=document.get("failed_text"),
+        language=document["language"],
+        style=document.get("style"),
+        premium=document.get("premium"),
+    )
 
 
 def _delivery_to_document(delivery: Delivery) -> Document:

@@ -8,17 +8,16 @@ read back, and the write counts as done when the id is ours.
 from __future__ import annotations
 
 import os
-import random
 import secrets
 import threading
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import cache
-from typing import TYPE_CHECKING, Any, Final, TypeVar
+from typing import TYPE_CHECKING, Any
 
 from ttsprompt.adapters.call_document import Document, from_document, to_document
+from ttsprompt.adapters.firestore_rpc import Deadline
 from ttsprompt.domain.call import Call, Transition
 from ttsprompt.errors import CallExistsError, CallNotFoundError, CorruptRecordError, StoreUnavailableError
 from ttsprompt.ports import STORE_PATIENCE_S, CallStore, DueCall, Stored, Update
@@ -26,11 +25,6 @@ from ttsprompt.ports import STORE_PATIENCE_S, CallStore, DueCall, Stored, Update
 if TYPE_CHECKING:
     from google.api_core.exceptions import GoogleAPICallError
     from google.cloud.firestore import Client, DocumentReference, DocumentSnapshot
-
-CALL_S: Final = 2.0
-"""The longest that one RPC may take, its repeats included."""
-
-T = TypeVar("T")
 
 
 class FirestoreCallStore:
@@ -48,7 +42,7 @@ class FirestoreCallStore:
         """Store a new call; see `CallStore`."""
         from google.api_core import exceptions  # noqa: PLC0415 - loaded with the client
 
-        deadline = _Deadline(STORE_PATIENCE_S)
+        deadline = Deadline(STORE_PATIENCE_S)
         write_id = _new_write_id()
         reference = self._reference(call.tid)
         try:
@@ -65,7 +59,7 @@ class FirestoreCallStore:
 
     def get(self, tid: str) -> Stored:
         """Return the call; see `CallStore`."""
-        return self._get(self._reference(tid), _Deadline(STORE_PATIENCE_S))
+        return self._get(self._reference(tid), Deadline(STORE_PATIENCE_S))
 
     def update(
         self,
@@ -79,7 +73,7 @@ class FirestoreCallStore:
         from google.api_core import exceptions  # noqa: PLC0415 - loaded with the client
 
         reference = self._reference(tid)
-        deadline = _Deadline(patience_s)
+        deadline = Deadline(patience_s)
         write_id = _new_write_id()
         current = seen or self._get(reference, deadline)
         for _ in deadline.attempts():
@@ -87,7 +81,7 @@ class FirestoreCallStore:
             if transition.call is current.call:
                 return Update(transition, current)
             changes = {**_changes(to_document(current.call), to_document(transition.call)), "write_id": write_id}
-            option = self._connected().write_option(last_update_time=current.version)
+            option = self.connected().write_option(last_update_time=current.version)
             try:
                 result = deadline.call(reference.update, changes, option=option)
                 return Update(transition, Stored(transition.call, result.update_time))
@@ -105,7 +99,7 @@ class FirestoreCallStore:
         from google.api_core import exceptions  # noqa: PLC0415 - loaded with the client
 
         reference = self._reference(tid)
-        deadline = _Deadline(STORE_PATIENCE_S)
+        deadline = Deadline(STORE_PATIENCE_S)
         try:
             current = seen or self._get(reference, deadline)
         except CallNotFoundError:
@@ -113,7 +107,7 @@ class FirestoreCallStore:
         for _ in deadline.attempts():
             if not condition(current.call):
                 return False
-            option = self._connected().write_option(last_update_time=current.version)
+            option = self.connected().write_option(last_update_time=current.version)
             try:
                 deadline.call(reference.delete, option=option)
                 found = None
@@ -130,12 +124,12 @@ class FirestoreCallStore:
         from google.api_core import exceptions  # noqa: PLC0415 - loaded with the client
         from google.cloud.firestore import FieldFilter  # noqa: PLC0415 - loaded with the client
 
-        calls = self._connected().collection(self._collection)
+        calls = self.connected().collection(self._collection)
         query = calls.where(filter=FieldFilter("due_at", "<=", now)).order_by("due_at").order_by("__name__")
         if after is not None:
             query = query.start_after({"due_at": after.due_at, "__name__": calls.document(after.tid)})
         try:
-            return [_due(snapshot) for snapshot in _Deadline(STORE_PATIENCE_S).call(query.limit(limit).get)]
+            return [_due(snapshot) for snapshot in Deadline(STORE_PATIENCE_S).call(query.limit(limit).get)]
         except exceptions.GoogleAPICallError as error:
             raise StoreUnavailableError from error
 
@@ -144,20 +138,20 @@ class FirestoreCallStore:
         from google.api_core import exceptions  # noqa: PLC0415 - loaded with the client
 
         try:
-            _Deadline(STORE_PATIENCE_S).call(self._reference(due.tid).update, {"due_at": until})
+            Deadline(STORE_PATIENCE_S).call(self._reference(due.tid).update, {"due_at": until})
         except exceptions.NotFound:
             return
         except exceptions.GoogleAPICallError as error:
             raise StoreUnavailableError from error
 
-    def _get(self, reference: DocumentReference, deadline: _Deadline) -> Stored:
+    def _get(self, reference: DocumentReference, deadline: Deadline) -> Stored:
         found = self._look(reference, deadline, None)
         if found is None:
             raise CallNotFoundError
         return found.stored()
 
     def _look(
-        self, reference: DocumentReference, deadline: _Deadline, after: GoogleAPICallError | None
+        self, reference: DocumentReference, deadline: Deadline, after: GoogleAPICallError | None
     ) -> _Found | None:
         """Return the document as it is, None if there is none.
 
@@ -179,9 +173,9 @@ class FirestoreCallStore:
         return None if document is None else _Found(reference.id, document, snapshot.update_time)
 
     def _reference(self, tid: str) -> DocumentReference:
-        return self._connected().collection(self._collection).document(tid)
+        return self.connected().collection(self._collection).document(tid)
 
-    def _connected(self) -> Client:
+    def connected(self) -> Client:
         """Return this process's client. One that crossed a fork may hang (grpc/grpc#41768)."""
         if self._client is None or self._pid != os.getpid():
             with self._lock:
@@ -217,47 +211,6 @@ def _hopeless() -> tuple[type[GoogleAPICallError], ...]:
     from google.api_core import exceptions  # noqa: PLC0415 - loaded with the client
 
     return (exceptions.InvalidArgument, exceptions.PermissionDenied, exceptions.Unauthenticated)
-
-
-class _Deadline:
-    """How long a method may go on, and what that leaves for each of its RPCs."""
-
-    def __init__(self, patience_s: float) -> None:
-        self._until = time.monotonic() + patience_s
-
-    def call(self, rpc: Callable[..., T], *args: Any, **kwargs: Any) -> T:
-        """Make one RPC, and again while the server is not available.
-
-        The repeats are ours because the library's bound an attempt but not the whole: its time-out starts anew when
-        less than a second is left (google.api_core.timeout.TimeToDeadlineTimeout).
-
-        Raises:
-            StoreUnavailableError: there is no time left.
-        """
-        from google.api_core import exceptions  # noqa: PLC0415 - loaded with the client
-
-        until = min(self._until, time.monotonic() + CALL_S)
-        pause = 0.05
-        while (left := until - time.monotonic()) > 0:
-            try:
-                return rpc(*args, **kwargs, retry=None, timeout=left)
-            except exceptions.ServiceUnavailable:
-                if time.monotonic() + pause >= until:
-                    raise
-            time.sleep(pause)
-            pause = min(pause * 2, 0.4)
-        raise StoreUnavailableError
-
-    def attempts(self) -> Iterator[int]:
-        """Count attempts, with a jittered pause between them that lets the winner finish."""
-        attempt = 0
-        while True:
-            yield attempt
-            pause = random.uniform(0, min(0.01 * 2**attempt, 0.3))  # noqa: S311 - jitter
-            if time.monotonic() + pause >= self._until:
-                return
-            time.sleep(pause)
-            attempt += 1
 
 
 def _changes(before: Document, after: Document) -> Document:

@@ -15,13 +15,13 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
 from ttsprompt.adapters.call_document import from_document, to_document
 from ttsprompt.domain.call import Call, Transition
 from ttsprompt.errors import CallExistsError, CallNotFoundError, CorruptRecordError, StoreUnavailableError
-from ttsprompt.ports import STORE_PATIENCE_S, CallStore, DueCall, Stored, Update
+from ttsprompt.ports import STORE_PATIENCE_S, CallStore, DueCall, PlaceStore, Stored, Update
 
 BUSY_S: Final = 2.0
 """How long one statement waits for another writer."""
@@ -33,6 +33,12 @@ CREATE TABLE IF NOT EXISTS calls (
     due_at REAL,
     expire_at REAL NOT NULL,
     document TEXT NOT NULL
+) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS places (
+    key TEXT NOT NULL,
+    holder TEXT NOT NULL,
+    taken_at REAL NOT NULL,
+    PRIMARY KEY (key, holder)
 ) WITHOUT ROWID;
 CREATE INDEX IF NOT EXISTS calls_due_at ON calls (due_at, tid) WHERE due_at IS NOT NULL;
 CREATE INDEX IF NOT EXISTS calls_expire_at ON calls (expire_at);
@@ -124,6 +130,31 @@ class SqliteCallStore:
         """Postpone a record that cannot be read; see `CallStore`."""
         with self._connection() as connection:
             connection.execute("UPDATE calls SET due_at = ? WHERE tid = ?", (until.timestamp(), due.tid))
+
+    def take(self, key: str, holder: str, *, now: datetime, window: timedelta, most: int) -> datetime | None:
+        """Take a place; see `PlaceStore`. The transaction keeps rivals out between counting and taking."""
+        with self._connection() as connection:
+            connection.execute("BEGIN IMMEDIATE")
+            try:
+                connection.execute(
+                    "DELETE FROM places WHERE key = ? AND taken_at <= ?", (key, (now - window).timestamp())
+                )
+                taken = connection.execute(
+                    "SELECT holder, taken_at FROM places WHERE key = ? ORDER BY taken_at", (key,)
+                ).fetchall()
+                has_room = len(taken) < most
+                if has_room:
+                    connection.execute("INSERT OR IGNORE INTO places VALUES (?, ?, ?)", (key, holder, now.timestamp()))
+            finally:
+                connection.execute("COMMIT")
+        if has_room or holder in [name for name, _ in taken]:
+            return None
+        return datetime.fromtimestamp(taken[-most][1], UTC) + window
+
+    def give_back(self, key: str, holder: str) -> None:
+        """Free a place; see `PlaceStore`."""
+        with self._connection() as connection:
+            connection.execute("DELETE FROM places WHERE key = ? AND holder = ?", (key, holder))
 
     def make_schema(self) -> list[str]:
         """Make the schema, as every connection does; nothing stays pending."""
@@ -223,5 +254,5 @@ def _decode_time(value: dict[str, Any]) -> Any:
     return datetime.fromisoformat(value["$time"]) if value.keys() == {"$time"} else value
 
 
-def _fits(store: SqliteCallStore) -> CallStore:
-    return store
+def _fits(store: SqliteCallStore) -> tuple[CallStore, PlaceStore]:
+    return store, store

@@ -2,19 +2,33 @@
 
 from __future__ import annotations
 
+import hashlib
+import math
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from typing import Final
 
+from ttsprompt.domain.model import Call
 from ttsprompt.errors import (
     ApplicationNotAllowedError,
     CountryNotAllowedError,
     FieldFault,
     NumberNotAllowedError,
+    TooManyCallsError,
     TtsPromptError,
 )
+from ttsprompt.ports import PlaceStore
 
 INTERNATIONAL: Final = "001"
 """libphonenumber's region of numbers that belong to no country: satellite and other global networks."""
+
+
+@dataclass(frozen=True, slots=True)
+class NumberLimit:
+    """At most `most` calls to one number for one application within `window`."""
+
+    most: int
+    window: timedelta
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +37,7 @@ class Admission:
 
     applications: frozenset[str] | None = None
     countries: frozenset[str] | None = None
+    limit: NumberLimit | None = None
 
     def check_application(self, application_id: str) -> None:
         """Refuse an application that is not on the list.
@@ -42,6 +57,28 @@ class Admission:
         error = self._objection(number)
         if error is not None:
             raise error
+
+    def reserve(self, places: PlaceStore, call: Call, now: datetime) -> None:
+        """Count a call that is about to be dialled.
+
+        Raises:
+            TooManyCallsError: the number was called often enough for now.
+            StoreUnavailableError: it is not known whether it may be called.
+        """
+        if self.limit is None:
+            return
+        free_at = places.take(_key(call), call.tid, now=now, window=self.limit.window, most=self.limit.most)
+        if free_at is not None:
+            raise TooManyCallsError(max(1, math.ceil((free_at - now).total_seconds())))
+
+    def give_back(self, places: PlaceStore, call: Call) -> None:
+        """Do not count a call that was not dialled after all.
+
+        Raises:
+            StoreUnavailableError: it stays counted until its window is over.
+        """
+        if self.limit is not None:
+            places.give_back(_key(call), call.tid)
 
     def warnings(self, number: str) -> list[FieldFault]:
         """Return the same as what a dry run says of it."""
@@ -63,3 +100,8 @@ class Admission:
         if self.countries is not None and region not in self.countries:
             return CountryNotAllowedError()
         return None
+
+
+def _key(call: Call) -> str:
+    """Return what the limit is counted by. A hash, as a document's name shows up in many places."""
+    return hashlib.sha256(f"{call.application_id}\n{call.to}".encode()).hexdigest()

@@ -19,13 +19,14 @@ from ttsprompt.errors import (
     IdempotencyConflictError,
     InProgressError,
     StoreUnavailableError,
+    TooManyCallsError,
     TtsPromptError,
     VendorRateLimitedError,
     VendorRefusedError,
     VendorUnclearError,
     VendorUnreachableError,
 )
-from ttsprompt.ports import CallOrder, CallStore, Clock, Stored, VoiceApi
+from ttsprompt.ports import CallOrder, CallStore, Clock, PlaceStore, Stored, VoiceApi
 from ttsprompt.service.admission import Admission
 from ttsprompt.service.credential import Credential
 from ttsprompt.service.hanging_up import hang_up
@@ -68,6 +69,7 @@ class Calls:
     clock: Clock
     policy: Policy
     admission: Admission
+    places: PlaceStore
     base_url: str
     answer_mode: AnswerMode
     new_tid: Callable[[], str]
@@ -85,6 +87,7 @@ class Calls:
         Raises:
             ApplicationNotAllowedError, CountryNotAllowedError, NumberNotAllowedError: the operator does not want it.
             IdempotencyConflictError, InProgressError: the key was used before.
+            TooManyCallsError: the number was called often enough for now.
             StoreUnavailableError: the record could not be made for sure; nothing was dialled.
             VendorRefusedError, VendorRateLimitedError, VendorUnreachableError: no call was placed; nothing is kept.
             VendorUnclearError: the phone may be ringing; its `tid` is set and the outcome will be reported.
@@ -102,6 +105,11 @@ class Calls:
             detail = "The call could not be recorded, so nothing was dialled. Try again."
             raise StoreUnavailableError(detail) from error.__cause__
         tid = stored.call.tid
+        try:
+            self.admission.reserve(self.places, stored.call, self.clock.now())
+        except (TooManyCallsError, StoreUnavailableError):
+            self._take_back(stored)
+            raise
         urls = ncco.WebhookUrls(self.base_url, tid, token)
         try:
             uuid = self.voice.place_call(self._order(request, stored.call, urls), credential.token)
@@ -206,7 +214,8 @@ class Calls:
     def _take_back(self, stored: Stored) -> None:
         """Delete the record of a call that was not placed, so that the same request may come again."""
         try:
-            self.store.delete(stored.call.tid, _is_untouched, seen=stored)
+            if self.store.delete(stored.call.tid, _is_untouched, seen=stored):
+                self.admission.give_back(self.places, stored.call)
         except StoreUnavailableError as error:
             log.error("record_not_deleted", extra={"fields": {"tid": stored.call.tid, "code": error.code}})
 

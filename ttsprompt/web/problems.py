@@ -29,6 +29,7 @@ _STATUS: Final[dict[type[errors.TtsPromptError], tuple[int, str]]] = {
     errors.TooLargeError: (413, "The body is too large"),
     errors.UnsupportedMediaTypeError: (415, "The body is of a type that is not read here"),
     errors.InvalidFieldsError: (422, "Some fields were not accepted"),
+    errors.TooManyCallsError: (429, "Too many calls to this number"),
     errors.VendorRateLimitedError: (429, "Vonage asks to slow down"),
     errors.StoreUnavailableError: (503, "The store is not available"),
     errors.VendorUnreachableError: (503, "Vonage cannot be reached"),
@@ -73,7 +74,7 @@ def problem(error: errors.TtsPromptError) -> Response:
         extra["errors"] = [{"field": f.field, "code": f.code, "message": f.message} for f in error.faults]
     if isinstance(error, errors.MethodNotAllowedError):
         headers["Allow"] = ", ".join(error.allowed)
-    if isinstance(error, errors.VendorRateLimitedError):
+    if isinstance(error, errors.VendorRateLimitedError | errors.TooManyCallsError):
         headers["Retry-After"] = str(error.retry_after_s)
     if isinstance(error, errors.StoreUnavailableError | errors.VendorUnreachableError | errors.InProgressError):
         headers["Retry-After"] = str(RETRY_AFTER_S)

@@ -1,0 +1,86 @@
+"""`MAX_CALLS_PER_NUMBER`: counted before dialling, given back when nobody was dialled."""
+
+from __future__ import annotations
+
+import threading
+import uuid
+from pathlib import Path
+
+import pytest
+
+from tests.world import World, bearer, make_world
+from ttsprompt.errors import VendorRefusedError, VendorUnclearError
+
+
+@pytest.fixture
+def limited(tmp_path: Path) -> World:
+    return make_world(tmp_path, MAX_CALLS_PER_NUMBER="2/600s")
+
+
+def statuses(world: World, count: int, **fields: str) -> list[int]:
+    return [
+        world.client.post("/call", json=_body(fields), headers=bearer(world.clock)).status_code for _ in range(count)
+    ]
+
+
+def _body(fields: dict[str, str]) -> dict[str, str]:
+    from tests.world import REQUEST  # noqa: PLC0415 - to keep the helper in one place
+
+    return REQUEST | fields
+
+
+def test_the_number_is_called_so_often_and_no_more(limited: World) -> None:
+    assert statuses(limited, 3) == [200, 200, 429]
+    assert len(limited.voice.orders) == 2
+    response = limited.post_call()
+    assert response.json is not None
+    assert (response.json["code"], response.headers["Retry-After"]) == ("too_many_calls", "600")
+    assert statuses(limited, 1, to="447970513608") == [200]
+    limited.clock.advance(600)
+    assert statuses(limited, 1) == [200]
+
+
+def test_applications_are_counted_apart(limited: World) -> None:
+    statuses(limited, 2)
+    other = bearer(limited.clock, application_id=str(uuid.uuid4()))
+
+    assert limited.post_call(other).status_code == 200
+
+
+def test_a_refused_call_does_not_count_and_an_unclear_one_does(limited: World) -> None:
+    limited.voice.error = VendorRefusedError("no", vendor_status=400)
+    assert statuses(limited, 3) == [422, 422, 422]
+    limited.voice.error = VendorUnclearError("?")
+    assert statuses(limited, 3) == [504, 504, 429]
+
+
+def test_a_replay_does_not_count(limited: World) -> None:
+    headers = bearer(limited.clock) | {"Idempotency-Key": "k"}
+    for _ in range(5):
+        assert limited.post_call(headers).status_code == 200
+    assert statuses(limited, 2) == [200, 429]
+
+
+def test_what_is_over_the_limit_leaves_no_record(limited: World) -> None:
+    statuses(limited, 4)
+
+    assert len(limited.records()) == 2
+
+
+def test_it_is_exact_under_sixty_four_parallel_requests(limited: World) -> None:
+    results: list[int] = []
+    barrier = threading.Barrier(64)
+
+    def work() -> None:
+        barrier.wait()
+        results.extend(statuses(limited, 1))
+
+    threads = [threading.Thread(target=work) for _ in range(64)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+    assert len(limited.voice.orders) == 2
+    assert results.count(200) == 2
+    assert set(results) <= {200, 429, 503}

@@ -1,0 +1,171 @@
+"""A call as a document: nothing is lost on the way there and back, and nonsense is told from a call."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tests.builders import NOW, PIN, TOKEN, a_call
+from tests.histories import ANSWERED, DONE, live, typed
+from ttsprompt.adapters.call_document import from_document, to_document
+from ttsprompt.domain.model import (
+    Call,
+    CallbackTarget,
+    Delivery,
+    DeliveryState,
+    DeliveryTry,
+    Prompts,
+    TimelineEntry,
+    Verdict,
+)
+from ttsprompt.domain.verdict import Entry, Reason, Secrets
+from ttsprompt.errors import CorruptRecordError
+
+TID = a_call().tid
+TIMES = st.datetimes(min_value=datetime(2020, 1, 1), max_value=datetime(2100, 1, 1), timezones=st.just(UTC))  # noqa: DTZ001 - hypothesis wants naive bounds
+TEXTS = st.text(max_size=20)
+COUNTS = st.integers(min_value=0, max_value=2**31)
+DETAILS = st.dictionaries(TEXTS.filter(lambda name: name not in {"at", "event"}), TEXTS | COUNTS, max_size=3)
+LINES = st.builds(TimelineEntry, at=TIMES, event=TEXTS, details=DETAILS)
+TRIES = st.builds(DeliveryTry, at=TIMES, http_status=st.none() | COUNTS, fault=st.none() | TEXTS)
+CALLS = st.builds(
+    Call,
+    tid=st.just(TID),
+    callback=st.builds(CallbackTarget, method=..., format=...),
+    due_at=st.none() | TIMES,
+    created_at=TIMES,
+    expire_at=TIMES,
+    prompts=st.none() | st.builds(Prompts, bye_text=..., failed_text=..., language=..., style=..., premium=...),
+    secrets=st.none() | st.builds(Secrets, pin_mac=TEXTS, reject_mac=st.none() | TEXTS),
+    reference=...,
+    machine_detection=...,
+    fingerprint=...,
+    state=...,
+    uuid=...,
+    placement_unclear=...,
+    disconnected_by=...,
+    duration_s=...,
+    price=...,
+    payload=...,
+    verdict=st.none() | st.builds(Verdict, reason=st.sampled_from(Reason), decided_at=TIMES),
+    entries=st.lists(st.sampled_from(Entry), max_size=5).map(tuple),
+    answered_at=st.none() | TIMES,
+    ended_at=st.none() | TIMES,
+    settled_at=st.none() | TIMES,
+    delivery=st.builds(
+        Delivery, state=st.sampled_from(DeliveryState), tries_made=COUNTS, tries=st.lists(TRIES, max_size=3).map(tuple)
+    ),
+    timeline=st.lists(LINES, max_size=3).map(tuple),
+)
+REQUIRED = (
+    "application_id",
+    "to",
+    "callback",
+    "tries_allowed",
+    "max_digits",
+    "input_timeout_s",
+    "ringing_timeout_s",
+    "length_timer_s",
+    "token_hash",
+    "created_at",
+    "expire_at",
+    "state",
+)
+
+
+def values_in(value: Any) -> Iterator[Any]:
+    """Yield every leaf of nested maps and lists."""
+    if isinstance(value, dict):
+        for inner in value.values():
+            yield from values_in(inner)
+    elif isinstance(value, list):
+        for inner in value:
+            yield from values_in(inner)
+    else:
+        yield value
+
+
+@given(CALLS)
+def test_any_call_comes_back_from_its_document_as_it_was(call: Call) -> None:
+    assert from_document(TID, to_document(call)) == call
+
+
+@given(CALLS)
+def test_a_document_holds_plain_values_and_aware_times_and_no_none(call: Call) -> None:
+    for value in values_in(to_document(call)):
+        assert type(value) in {str, int, bool, datetime}
+        assert not isinstance(value, datetime) or value.tzinfo is UTC
+
+
+def test_what_the_stores_query_by_lies_at_the_top() -> None:
+    call = a_call()
+    document = to_document(call)
+
+    assert (document["due_at"], document["expire_at"]) == (call.due_at, call.expire_at)
+
+
+def test_what_settling_erased_is_absent() -> None:
+    call = live([ANSWERED, typed(1, PIN), DONE])
+    assert call.settled_at is not None
+
+    assert not {"prompts", "pin_mac", "reject_mac"} & to_document(call).keys()
+
+
+def test_neither_the_token_nor_the_keys_are_in_a_document() -> None:
+    call = live([ANSWERED, typed(1, "7777"), typed(2, PIN)])
+
+    assert not {TOKEN, PIN, "7777"} & set(values_in(to_document(call)))
+
+
+@pytest.mark.parametrize("name", REQUIRED)
+def test_a_document_without_what_every_call_has_is_corrupt(name: str) -> None:
+    document = to_document(a_call())
+    del document[name]
+
+    with pytest.raises(CorruptRecordError) as caught:
+        from_document(TID, document)
+    assert caught.value.tid == TID
+
+
+@pytest.mark.parametrize("name", ["due_at", "entries", "delivery", "timeline", "placement_unclear", "reject_mac"])
+def test_a_document_without_what_an_older_version_did_not_write_is_read(name: str) -> None:
+    document = to_document(live([ANSWERED, typed(1, "7777")]))
+    document.pop(name, None)
+
+    assert from_document(TID, document).to == a_call().to
+
+
+@pytest.mark.parametrize(
+    ("name", "nonsense"),
+    {
+        "an unknown state": ("state", "dreaming"),
+        "an unknown reason": ("reason", "bored"),
+        "a verdict without its time": ("reason", "busy"),
+        "an unknown entry": ("entries", ["guessed"]),
+        "a time as text": ("created_at", "2026-01-01T12:00:00+00:00"),
+        "a time without a zone": ("due_at", NOW.replace(tzinfo=None)),
+        "a number in words": ("tries_allowed", "three"),
+        "a callback that is no map": ("callback", "https://example.com"),
+        "a delivery that is no map": ("delivery", 3),
+        "a line that is no map": ("timeline", ["created"]),
+        "prompts without text": ("prompts", {"bye_text": "Thank you"}),
+    }.values(),
+)
+def test_a_field_that_makes_no_sense_makes_a_document_corrupt(name: str, nonsense: object) -> None:
+    with pytest.raises(CorruptRecordError):
+        from_document(TID, to_document(a_call()) | {name: nonsense})
+
+
+def test_fields_of_a_later_version_are_left_alone() -> None:
+    call = replace(a_call(), prompts=Prompts(text="Enter the PIN"))
+    document = to_document(call) | {"later": 1}
+    for part in ("callback", "prompts", "delivery"):
+        document[part] = document[part] | {"later": 1}
+
+    assert from_document(TID, document) == call

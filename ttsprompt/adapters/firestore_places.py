@@ -1,0 +1,87 @@
+"""`PlaceStore` on Firestore: a document for each key, written by compare-and-set like the calls."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+from ttsprompt.adapters.firestore_rpc import Deadline
+from ttsprompt.errors import StoreUnavailableError
+from ttsprompt.ports import STORE_PATIENCE_S, PlaceStore
+
+if TYPE_CHECKING:
+    from google.cloud.firestore import Client
+
+    from ttsprompt.adapters.firestore_store import FirestoreCallStore
+
+Places = dict[str, datetime]
+
+
+class FirestorePlaceStore:
+    """Places in a collection of their own. A write whose reply was lost is recognised by its holder."""
+
+    def __init__(self, connect: Callable[[], Client], collection: str) -> None:
+        self._connect = connect
+        self._collection = collection
+
+    def take(self, key: str, holder: str, *, now: datetime, window: timedelta, most: int) -> datetime | None:
+        """Take a place; see `PlaceStore`."""
+
+        def change(places: Places) -> Places | datetime:
+            current = {name: at for name, at in places.items() if at > now - window}
+            if holder in current:
+                return places
+            if len(current) >= most:
+                return sorted(current.values())[-most] + window
+            return {**current, holder: now}
+
+        result = self._change(key, change, expire_at=now + 2 * window)
+        return result if isinstance(result, datetime) else None
+
+    def give_back(self, key: str, holder: str) -> None:
+        """Free a place; see `PlaceStore`."""
+        self._change(key, lambda places: {name: at for name, at in places.items() if name != holder}, expire_at=None)
+
+    def _change(
+        self, key: str, change: Callable[[Places], Places | datetime], *, expire_at: datetime | None
+    ) -> Places | datetime:
+        from google.api_core import exceptions  # noqa: PLC0415 - loaded with the client
+
+        client = self._connect()
+        reference = client.collection(self._collection).document(key)
+        deadline = Deadline(STORE_PATIENCE_S)
+        try:
+            for _ in deadline.attempts():
+                snapshot = deadline.call(reference.get)
+                places: Places = (snapshot.to_dict() or {}).get("places", {})
+                wanted = change(places)
+                if wanted == places or isinstance(wanted, datetime):
+                    return wanted
+                document: dict[str, Any] = {"places": wanted}
+                if expire_at is not None:
+                    document["expire_at"] = expire_at
+                try:
+                    if snapshot.exists:
+                        option = client.write_option(last_update_time=snapshot.update_time)
+                        deadline.call(reference.update, document, option=option)
+                    else:
+                        deadline.call(reference.create, document)
+                except (exceptions.FailedPrecondition, exceptions.AlreadyExists, exceptions.NotFound):
+                    continue
+                except (exceptions.Aborted, exceptions.DeadlineExceeded, exceptions.ServiceUnavailable):
+                    # Perhaps applied: the next look finds our holder in it, or does not.
+                    continue
+                return wanted
+        except exceptions.GoogleAPICallError as error:
+            raise StoreUnavailableError from error
+        raise StoreUnavailableError
+
+
+def places_of(store: FirestoreCallStore, collection: str) -> FirestorePlaceStore:
+    """Return the places beside a store's calls, over the same client."""
+    return FirestorePlaceStore(store.connected, f"{collection}_limits")
+
+
+def _fits(store: FirestorePlaceStore) -> PlaceStore:
+    return store
