@@ -6,8 +6,8 @@ import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import TYPE_CHECKING
 
-from ttsprompt.call_request import CallRequest
 from ttsprompt.domain import events, idempotency, ncco
 from ttsprompt.domain.call import apply
 from ttsprompt.domain.model import Call, CallbackTarget, Policy, Prompts, State, hash_token, new_call
@@ -31,6 +31,10 @@ from ttsprompt.service.admission import Admission
 from ttsprompt.service.credential import Credential
 from ttsprompt.service.hanging_up import hang_up
 from ttsprompt.service.prompt_warnings import find_warnings
+
+if TYPE_CHECKING:
+    # It brings pydantic, which costs a cold start more than all the rest, and no webhook needs it.
+    from ttsprompt.call_request import CallRequest
 
 log = logging.getLogger(__name__)
 

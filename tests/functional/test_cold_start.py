@@ -1,0 +1,34 @@
+"""A cold start is somebody waiting on the phone: a webhook loads nothing slow that it does not need."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).parents[2]
+SLOW = ("pydantic", "requests", "jwt", "cryptography", "phonenumbers", "vonage_jwt", "standardwebhooks", "google.cloud")
+
+SCRIPT = f"""
+import json, sys
+import functions_framework
+client = functions_framework.create_app("ttsprompt", "main.py").test_client()
+path = "/input/6a2827c9-4c68-46fc-b179-115f055dc0eb?token=x&step=1"
+assert client.post(path, json={{"dtmf": "1"}}).status_code == 404
+print(json.dumps([name for name in {SLOW!r} if name in sys.modules]), file=sys.stderr)
+"""
+
+
+def test_a_webhook_on_the_embedded_store_loads_nothing_slow(tmp_path: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", SCRIPT],
+        cwd=ROOT,
+        env={"CALL_STORE": f"sqlite:///{tmp_path}/calls.db", "PATH": ""},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=True,
+    )
+
+    assert json.loads(done.stderr.splitlines()[-1]) == []
