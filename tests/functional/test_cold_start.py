@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
-SLOW = ("pydantic", "requests", "jwt", "cryptography", "phonenumbers", "vonage_jwt", "standardwebhooks", "google.cloud")
+SLOW = ("pydantic", "requests", "jwt", "cryptography", "phonenumbers", "vonage_jwt", "standardwebhooks", "grpc")
 
 SCRIPT = f"""
 import json, sys
