@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import argparse
 import math
-import signal
 import sys
 import threading
+from collections.abc import Callable
 
 from devphone.app import Phone
 from devphone.callee import parse_callee
-from devphone.demo import DEMO_SPEED, SCRIPT, demo, run
+from devphone.demo import CALLEE, CALLER, DEMO_SPEED, SCRIPT, demo, run
+from devphone.habits import Habit
+from devphone.interrupts import interrupt_once
+from devphone.numbers import PIN
+from devphone.one_call import WAIT_S, Options, call
 from devphone.pace import Pace
 from devphone.screen import Screen
 from devphone.switchboard import Switchboard
@@ -18,14 +22,38 @@ from devphone.switchboard import Switchboard
 
 def main(arguments: list[str] | None = None) -> int:
     """Run a command; return the exit code."""
-    options = _parser().parse_args(arguments)
-    if options.command == "demo":
-        # Like Ctrl-C: the service is a process of its own and must not outlive the demo.
-        signal.signal(signal.SIGTERM, signal.default_int_handler)
-        return demo(options.store, options.speed)
-    if options.command == "run":
-        return run(options.store, options.port, options.phone_port, options.callee, options.speed)
-    return _serve(options)
+    parser = _parser()
+    options = parser.parse_args(arguments)
+    if options.command == "call" and (options.service is None) != (options.phone is None):
+        parser.error("--service and --phone go together")
+    # The service and the emulator are processes of their own and must not outlive us.
+    interrupt_once()
+    run_command: Callable[[argparse.Namespace], int] = options.run_command
+    return run_command(options)
+
+
+def _demo(options: argparse.Namespace) -> int:
+    return demo(options.store, options.speed)
+
+
+def _run(options: argparse.Namespace) -> int:
+    return run(options.store, options.port, options.phone_port, options.callee, options.speed, options.habit)
+
+
+def _call(options: argparse.Namespace) -> int:
+    fields = {"to": options.to, "from": options.from_, "text": options.text, "pin_code": options.pin}
+    return call(
+        Options(
+            fields=fields | dict(options.field),
+            callee=options.callee,
+            service=options.service,
+            phone=options.phone,
+            store=options.store,
+            speed=options.speed,
+            wait_s=options.wait,
+            as_json=options.json,
+        )
+    )
 
 
 def _serve(options: argparse.Namespace) -> int:
@@ -35,17 +63,21 @@ def _serve(options: argparse.Namespace) -> int:
         signature_secret=options.signature_secret,
         signing_secret=options.signing_secret,
         rate=options.rate,
+        habits=frozenset(options.habit),
     )
     screen = Screen()
     phone.timeline.listen(screen.show)
     board = Switchboard(phone, options.port)
-    stop = threading.Event()
-    for name in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(name, lambda *_: stop.set())
-    board.start()
-    screen.pair("dev phone", board.url)
-    stop.wait()
-    board.stop()
+    try:
+        board.start()
+        screen.pair("dev phone", board.url)
+        threading.Event().wait()
+    except RuntimeError as error:
+        return screen.failed(str(error))
+    except KeyboardInterrupt:
+        return 0
+    finally:
+        board.stop()
     return 0
 
 
@@ -65,28 +97,66 @@ def _script(text: str) -> str:
     return text
 
 
+def _field(text: str) -> tuple[str, str]:
+    name, equals, value = text.partition("=")
+    if not (name and equals):
+        raise argparse.ArgumentTypeError("give NAME=VALUE")
+    return name, value
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m devphone", description="A local stand-in for Vonage's Voice API.")
     commands = parser.add_subparsers(dest="command", required=True)
     shown = commands.add_parser("demo", help="place one call to a scripted callee")
-    shown.add_argument("--store", choices=["sqlite", "firestore"], default="sqlite")
-    shown.add_argument("--speed", type=_speed, default=DEMO_SPEED)
+    shown.set_defaults(run_command=_demo)
+    _add_store(shown, DEMO_SPEED)
     kept = commands.add_parser("run", help="keep the service and the phone running")
-    kept.add_argument("--store", choices=["sqlite", "firestore"], default="sqlite")
+    kept.set_defaults(run_command=_run)
+    _add_store(kept, 1)
     kept.add_argument("--port", type=int, default=8080)
     kept.add_argument("--phone-port", type=int, default=7000)
-    kept.add_argument(
-        "--callee", type=_script, default=SCRIPT, help="what is keyed at each question, or busy, no-answer, …"
-    )
-    kept.add_argument("--speed", type=_speed, default=1)
+    _add_callee(kept)
+    _add_call(commands.add_parser("call", help="place one call, and show what happens and the callback"))
     served = commands.add_parser("serve", help="the phone alone")
+    served.set_defaults(run_command=_serve)
     served.add_argument("--port", type=int, default=7000)
-    served.add_argument("--callee", type=_script, default=SCRIPT)
+    _add_callee(served)
     served.add_argument("--speed", type=_speed, default=1)
-    served.add_argument("--rate", type=float, help="most new calls a second; above it 429")
+    served.add_argument("--rate", type=_speed, help="most new calls a second; above it 429")
     served.add_argument("--signature-secret", help="sign webhooks, as Vonage does with the account's secret")
     served.add_argument("--signing-secret", help="whsec_… to verify callbacks with")
     return parser
+
+
+def _add_store(parser: argparse.ArgumentParser, speed: float) -> None:
+    parser.add_argument("--store", choices=["sqlite", "firestore"], default="sqlite")
+    parser.add_argument("--speed", type=_speed, default=speed, help="telephone seconds in a real one")
+
+
+def _add_callee(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--callee", type=_script, default=SCRIPT, help="what is keyed at each question, or busy, no-answer, …"
+    )
+    parser.add_argument(
+        "--habit", type=Habit, choices=list(Habit), action="append", default=[], help="what Vonage leaves open"
+    )
+
+
+def _add_call(parser: argparse.ArgumentParser) -> None:
+    parser.set_defaults(run_command=_call)
+    _add_store(parser, DEMO_SPEED)
+    parser.add_argument("--to", default=CALLEE, help="any number; test numbers have a callee of their own")
+    parser.add_argument("--from", dest="from_", metavar="FROM", default=CALLER)
+    parser.add_argument("--pin", default=PIN)
+    parser.add_argument("--text", default="Hello. Please enter your PIN.")
+    parser.add_argument("--callee", type=_script, help="what is keyed at each question, or busy, no-answer, …")
+    parser.add_argument(
+        "--field", type=_field, action="append", default=[], metavar="NAME=VALUE", help="any other field of POST /call"
+    )
+    parser.add_argument("--service", metavar="URL", help="a running service; needs --phone")
+    parser.add_argument("--phone", metavar="URL", help="the running phone beside it")
+    parser.add_argument("--wait", type=_speed, default=WAIT_S, metavar="SECONDS", help="for the callback")
+    parser.add_argument("--json", action="store_true", help="for scripts")
 
 
 if __name__ == "__main__":

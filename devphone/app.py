@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import json
+import re
 import time
 from collections import deque
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Collection
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Final
 
 import httpx
 from starlette.applications import Starlette
@@ -17,14 +17,22 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
+from devphone import strict_json
 from devphone.callee import Callee, parse_callee
+from devphone.habits import Habit
 from devphone.leg import Leg
+from devphone.numbers import Vendor, reserved
 from devphone.pace import Pace
-from devphone.receiver import CallbackReceiver
-from devphone.rules import check_call
+from devphone.receiver import CallbackReceiver, read_at_most
+from devphone.rules import REFUSED, Fault, check_call
 from devphone.timeline import Line, Timeline
 from devphone.tokens import TokenError, check_token
 from devphone.webhooks import WebhookSender
+
+LEGS_KEPT: Final = 10_000
+MAX_BODY: Final = 1024 * 1024
+SILENCE_S: Final = 60
+"""How long a Vonage that says nothing keeps the connection; longer than any client should wait."""
 
 
 @dataclass(slots=True, eq=False)
@@ -37,11 +45,14 @@ class Phone:
     signature_secret: str | None = None
     signing_secret: str | None = None
     rate: float | None = None
+    habits: Collection[Habit] = frozenset()
     timeline: Timeline = field(default_factory=Timeline)
     legs: dict[str, Leg] = field(default_factory=dict)
+    """Calls under way, and those that ended last."""
     callees: dict[str, Callee] = field(default_factory=dict)
-    """Scripts by number; any other number is `callee`."""
+    """Scripts by number; any other number is a test number, or `callee`."""
     _placed: deque[float] = field(default_factory=deque)
+    _over: deque[str] = field(default_factory=deque)
     _sender: WebhookSender | None = None
     _tasks: set[asyncio.Task[None]] = field(default_factory=set)
 
@@ -53,6 +64,7 @@ class Phone:
                 Route("/v1/calls", self._create, methods=["POST"]),
                 Route("/v1/calls/{uuid}", self._get, methods=["GET"]),
                 Route("/v1/calls/{uuid}", self._put, methods=["PUT"]),
+                Route("/devphone/calls", self._calls, methods=["GET"]),
                 Route("/devphone/timeline", self._timeline, methods=["GET"]),
                 Route("/devphone/script", self._script, methods=["POST"]),
                 Route("/devphone/callbacks", receiver.list, methods=["GET"]),
@@ -77,24 +89,46 @@ class Phone:
         try:
             application_id = check_token(request.headers.get("authorization"), self.public_keys)
         except TokenError as error:
-            self._refused("without a valid token", str(error))
+            self._refused(Fault("", str(error), "Vonage answers 401 and places no call."))
             return _problem(401, "unauthorized", "Unauthorized", str(error))
-        if request.headers.get("content-type", "").partition(";")[0].strip().lower() != "application/json":
-            return JSONResponse(
-                {"type": "UNSUPPORTED_MEDIA_TYPE", "error_title": "Unsupported Media Type"}, status_code=415
-            )
+        content_type = request.headers.get("content-type", "")
+        if content_type.partition(";")[0].strip().lower() != "application/json":
+            rule = f"the content type is {content_type or 'missing'}; it must be application/json."
+            self._refused(Fault("", rule, "Vonage answers 415 and places no call."))
+            body = {"type": "UNSUPPORTED_MEDIA_TYPE", "error_title": "Unsupported Media Type"}
+            return JSONResponse(body, status_code=415)
         if self._is_over_rate():
-            return _problem(429, "rate-limit", "Rate Limit Hit", "Please wait, then retry your request")
+            rule = f"more than {self.rate:g} new calls in one second."
+            self._refused(Fault("", rule, "Vonage answers 429, places no call and queues none."))
+            return self._throttled()
         try:
-            order = json.loads(await request.body())
-        except (ValueError, RecursionError):
-            return _problem(400, "bad-request", "Bad Request", "The body is not JSON.")
-        faults = check_call(order)
+            order = strict_json.loads(await read_at_most(request, MAX_BODY) or b"")
+            faults = check_call(order)
+        except ValueError as error:
+            faults = [Fault("", f"the body is not JSON: {error}.", REFUSED)]
         if faults:
-            self._refused("with faults", *map(str, faults))
+            self._refused(*faults)
             parameters = [{"name": fault.pointer, "reason": f"{fault.rule} {fault.consequence}"} for fault in faults]
             return _problem(400, "bad-request", "Bad Request", str(faults[0]), invalid_parameters=parameters)
-        leg = self._place(order, application_id)
+        return await self._accept(order, application_id, request)
+
+    async def _accept(self, order: dict[str, Any], application_id: str, request: Request) -> Response:
+        """Place a call that is in order, unless its number is one at which Vonage does not."""
+        number = order["to"][0]["number"]
+        test_number = None if number in self.callees else reserved(number)
+        vendor = Vendor.ACCEPTS if test_number is None else test_number.vendor
+        if vendor is not Vendor.ACCEPTS:
+            data = {"to": number, "answer": vendor}
+            self.timeline.add(Line(self.pace.seconds(), "service", "asks for a call", None, data))
+        if vendor is Vendor.THROTTLES:
+            return self._throttled()
+        if vendor is Vendor.FAILS:
+            return _problem(500, "internal", "Internal Error", "There was an error processing your request")
+        if vendor is Vendor.SAYS_NOTHING:
+            await _until_it_hangs_up(request)
+            return Response(status_code=504)
+        default = self.callee if test_number is None else test_number.callee
+        leg = self._place(order, application_id, self.callees.get(number, default))
         body = {
             "uuid": leg.uuid,
             "status": "started",
@@ -103,19 +137,23 @@ class Phone:
         }
         return JSONResponse(body, status_code=201)
 
-    def _place(self, order: dict[str, Any], application_id: str) -> Leg:
+    def _place(self, order: dict[str, Any], application_id: str, callee: Callee) -> Leg:
         if self._sender is None:
             msg = "the phone is not switched on"
             raise RuntimeError(msg)
-        number = order["to"][0]["number"]
-        callee = self.callees.get(number, self.callee)
-        leg = Leg(order, application_id, callee, self.pace, self._sender, self.timeline)
+        leg = Leg(order, application_id, callee, self.pace, self._sender, self.timeline, self.habits)
         self.legs[leg.uuid] = leg
-        self.timeline.add(Line(self.pace.seconds(), "service", "asks for a call", leg.uuid, {"to": number}))
-        task = asyncio.create_task(leg.run())
+        self.timeline.add(Line(self.pace.seconds(), "service", "asks for a call", leg.uuid, {"to": leg.to}))
+        task = asyncio.create_task(self._live(leg))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
         return leg
+
+    async def _live(self, leg: Leg) -> None:
+        await leg.run()
+        self._over.append(leg.uuid)
+        while len(self._over) > LEGS_KEPT:
+            self.legs.pop(self._over.popleft(), None)
 
     async def _get(self, request: Request) -> Response:
         leg = self._leg(request)
@@ -126,14 +164,17 @@ class Phone:
         if isinstance(leg, Response):
             return leg
         try:
-            action = json.loads(await request.body()).get("action")
+            action = strict_json.loads(await read_at_most(request, MAX_BODY) or b"").get("action")
         except (ValueError, AttributeError):
             action = None
         if action != "hangup":
             return _problem(400, "bad-request", "Bad Request", "This phone knows the action hangup.")
         if leg.is_over:
             return _problem(404, "not-found", "Not Found", "The call is over.")
-        self.timeline.add(Line(self.pace.seconds(), "service", "asks to hang up", leg.uuid))
+        asks = "asks to hang up too early" if leg.is_too_young else "asks to hang up"
+        self.timeline.add(Line(self.pace.seconds(), "service", asks, leg.uuid))
+        if leg.is_too_young:
+            return JSONResponse({"type": "BAD_REQUEST", "error_title": "Bad Request"}, status_code=400)
         leg.hang_up()
         return Response(status_code=204)
 
@@ -159,18 +200,29 @@ class Phone:
         self._placed.append(now)
         return False
 
-    def _refused(self, how: str, *faults: str) -> None:
-        self.timeline.add(
-            Line(self.pace.seconds(), "service", f"asks for a call {how}", None, {"faults": list(faults)})
-        )
+    def _throttled(self) -> Response:
+        response = _problem(429, "rate-limit", "Rate Limit Hit", "Please wait, then retry your request")
+        if Habit.RETRY_AFTER in self.habits:
+            response.headers["Retry-After"] = "2"
+        return response
 
-    async def _timeline(self, _request: Request) -> Response:
-        return JSONResponse([line.as_dict() for line in self.timeline.lines()])
+    def _refused(self, *faults: Fault) -> None:
+        data = {"faults": [str(fault) for fault in faults]}
+        self.timeline.add(Line(self.pace.seconds(), "service", "asks for a call, in vain", None, data))
+
+    async def _calls(self, _request: Request) -> Response:
+        return JSONResponse([leg.details() for leg in self.legs.values()])
+
+    async def _timeline(self, request: Request) -> Response:
+        """Return the timeline, with `?after=N` what came after line N."""
+        after = re.fullmatch("[0-9]{1,15}", request.query_params.get("after", ""))
+        lines = self.timeline.numbered(int(after[0]) if after else 0)
+        return JSONResponse([{"line": number, **line.as_dict()} for number, line in lines])
 
     async def _script(self, request: Request) -> Response:
         """Script a callee: {"callee": "1111,1234"} for everybody, with "number" for one."""
         try:
-            body = json.loads(await request.body())
+            body = strict_json.loads(await read_at_most(request, MAX_BODY) or b"")
             callee = parse_callee(body["callee"])
         except (ValueError, KeyError, TypeError, AttributeError) as error:
             return _problem(400, "bad-request", "Bad Request", f"No script: {error}")
@@ -179,6 +231,13 @@ class Phone:
         else:
             self.callee = callee
         return Response(status_code=204)
+
+
+async def _until_it_hangs_up(request: Request) -> None:
+    with suppress(TimeoutError):
+        async with asyncio.timeout(SILENCE_S):
+            while (await request.receive())["type"] != "http.disconnect":
+                pass
 
 
 def _problem(status: int, kind: str, title: str, detail: str, **extra: Any) -> Response:

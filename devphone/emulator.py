@@ -14,6 +14,7 @@ from typing import Final
 
 import httpx
 
+from devphone.interrupts import deferred
 from devphone.service import free_port
 
 START_S: Final = 60
@@ -52,22 +53,31 @@ def start_emulator(port: int | None = None) -> Emulator:
     if not is_installed():
         raise EmulatorError("The Firestore emulator needs gcloud (with cloud-firestore-emulator) and Java.")
     host = f"127.0.0.1:{port or free_port()}"
-    process = subprocess.Popen(
-        ["gcloud", "emulators", "firestore", "start", f"--host-port={host}", "--quiet"],  # noqa: S607 - from PATH
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-        start_new_session=True,
-    )
-    emulator = Emulator(host, process)
+    with deferred():
+        process = subprocess.Popen(
+            ["gcloud", "emulators", "firestore", "start", f"--host-port={host}", "--quiet"],  # noqa: S607 - from PATH
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,
+        )
+        emulator = Emulator(host, process)
+    try:
+        _wait_until_it_answers(emulator)
+    except BaseException:
+        emulator.stop()
+        raise
+    return emulator
+
+
+def _wait_until_it_answers(emulator: Emulator) -> None:
     deadline = time.monotonic() + START_S
-    while time.monotonic() < deadline and process.poll() is None:
+    while time.monotonic() < deadline and emulator.process.poll() is None:
         with suppress(httpx.HTTPError):
-            httpx.get(f"http://{host}/", timeout=1, trust_env=False)
-            _warm_up(host)
-            return emulator
+            httpx.get(f"http://{emulator.host}/", timeout=1, trust_env=False)
+            _warm_up(emulator.host)
+            return
         time.sleep(0.2)
-    emulator.stop()
     raise EmulatorError("The Firestore emulator did not start.")
 
 

@@ -1,4 +1,4 @@
-"""Switches for what Vonage leaves open: the reference marks these facts uncertain, and a service must cope with both."""
+"""Switches for what Vonage leaves open: the reference marks these facts uncertain, and a service copes with both."""
 
 from __future__ import annotations
 

@@ -112,9 +112,7 @@ class Leg:
         stop = asyncio.create_task(self._hang_up.wait())
         length_s = float(self.order.get("length_timer", 7200))
         try:
-            await asyncio.wait(
-                {talking, stop}, timeout=length_s / self.pace.speed, return_when=asyncio.FIRST_COMPLETED
-            )
+            await asyncio.wait({talking, stop}, timeout=length_s / self.pace.speed, return_when=asyncio.FIRST_COMPLETED)
             return await talking if talking.done() else "platform"
         finally:
             talking.cancel()

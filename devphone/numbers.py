@@ -35,23 +35,23 @@ class ReservedNumber:
 
 
 NUMBERS: Final = {
-    "447700900101": ReservedNumber("right first time", parse_callee("1234")),
-    "447700900102": ReservedNumber("right on the third", parse_callee("1111,1111,1234")),
-    "447700900103": ReservedNumber("three wrong", parse_callee("1111,1111,1111")),
-    "447700900104": ReservedNumber("silence", parse_callee("silence")),
-    "447700900105": ReservedNumber("hangs up mid-PIN", parse_callee("12 hangup")),
-    "447700900106": ReservedNumber("hangs up right after the last digit", parse_callee("1234 hangup")),
-    "447700900107": ReservedNumber("rejects with the code", parse_callee("9")),
-    "447700900108": ReservedNumber("busy", Callee(PickUp.BUSY)),
-    "447700900109": ReservedNumber("no answer", Callee(PickUp.NO_ANSWER)),
-    "447700900110": ReservedNumber("rejected, and no `completed`", Callee(PickUp.REJECT)),
-    "447700900111": ReservedNumber("cancelled", Callee(PickUp.CANCEL)),
-    "447700900112": ReservedNumber("unreachable", Callee(PickUp.FAIL, detail="cannot_route")),
-    "447700900113": ReservedNumber("voicemail", Callee(PickUp.MACHINE)),
-    "447700900114": ReservedNumber("Vonage answers 429", vendor=Vendor.THROTTLES),
-    "447700900115": ReservedNumber("Vonage answers 500", vendor=Vendor.FAILS),
-    "447700900116": ReservedNumber("Vonage takes the request and says nothing", vendor=Vendor.SAYS_NOTHING),
-    "447700900117": ReservedNumber(
+    "447700900001": ReservedNumber("right first time", parse_callee("1234")),
+    "447700900002": ReservedNumber("right on the third", parse_callee("1111,1111,1234")),
+    "447700900003": ReservedNumber("three wrong", parse_callee("1111,1111,1111")),
+    "447700900004": ReservedNumber("silence", parse_callee("silence")),
+    "447700900005": ReservedNumber("hangs up mid-PIN", parse_callee("12 hangup")),
+    "447700900006": ReservedNumber("hangs up right after the last digit", parse_callee("1234 hangup")),
+    "447700900007": ReservedNumber("rejects with the code", parse_callee("9")),
+    "447700900008": ReservedNumber("busy", Callee(PickUp.BUSY)),
+    "447700900009": ReservedNumber("no answer", Callee(PickUp.NO_ANSWER)),
+    "447700900010": ReservedNumber("rejected, and no `completed`", Callee(PickUp.REJECT)),
+    "447700900011": ReservedNumber("cancelled", Callee(PickUp.CANCEL)),
+    "447700900012": ReservedNumber("unreachable", Callee(PickUp.FAIL, detail="cannot_route")),
+    "447700900013": ReservedNumber("voicemail", Callee(PickUp.MACHINE)),
+    "447700900014": ReservedNumber("Vonage answers 429", vendor=Vendor.THROTTLES),
+    "447700900015": ReservedNumber("Vonage answers 500", vendor=Vendor.FAILS),
+    "447700900016": ReservedNumber("Vonage takes the request and says nothing", vendor=Vendor.SAYS_NOTHING),
+    "447700900017": ReservedNumber(
         "right, and the callback endpoint fails twice, then works", parse_callee("1234"), failing_callbacks=2
     ),
 }

@@ -8,7 +8,7 @@ from typing import Any, Final
 from urllib.parse import parse_qsl
 
 from standardwebhooks import Webhook
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
 
 from devphone import strict_json
@@ -67,7 +67,7 @@ class CallbackReceiver:
             answer=self._answer(request, fields, headers),
         )
         self._callbacks.append(callback)
-        data = {"method": callback.method, "fields": callback.fields, "verified": callback.verified}
+        data: dict[str, Any] = {"method": callback.method, "fields": callback.fields, "verified": callback.verified}
         data |= {"id": headers.get("webhook-id"), "answer": callback.answer}
         self._timeline.add(Line(self._pace.seconds(), "service", "calls back", None, data))
         return Response(status_code=callback.answer)
@@ -100,12 +100,15 @@ class CallbackReceiver:
 
 
 async def read_at_most(request: Request, most: int) -> bytes | None:
-    """Return the body of a request; None if it is longer than `most` bytes."""
+    """Return the body of a request; None if it is longer than `most` bytes, or never ends."""
     content = b""
-    async for part in request.stream():
-        content += part
-        if len(content) > most:
-            return None
+    try:
+        async for part in request.stream():
+            content += part
+            if len(content) > most:
+                return None
+    except ClientDisconnect:
+        return None
     return content
 
 

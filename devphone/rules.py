@@ -15,6 +15,7 @@ REFUSED: Final = "Vonage answers 400 and places no call."
 DROPPED: Final = "Vonage sends an error event and drops the call."
 
 MAX_TALK: Final = 1500
+MAX_NAME: Final = 100
 _TAG: Final = re.compile(r"<[^>]*>")
 
 
@@ -210,4 +211,14 @@ def _check_object(value: dict[str, Any], keys: dict[str, _Key], pointer: str, co
             yield Fault(f"{pointer}/{name}", key.rule, consequence)
     for name in value:
         if name not in keys:
-            yield Fault(f"{pointer}/{name}", "is not a key that Vonage knows here.", consequence)
+            # RFC 6901 escapes these two; and a name that is a mistake may be long.
+            escaped = name.replace("~", "~0").replace("/", "~1")[:MAX_NAME]
+            rule = f"is not a key that Vonage knows here{_did_you_mean(name, keys)}."
+            yield Fault(f"{pointer}/{escaped}", rule, consequence)
+
+
+def _did_you_mean(name: str, keys: dict[str, _Key]) -> str:
+    """Return a hint for the commonest slip: camelCase against snake_case."""
+    known = {key.lower().replace("_", ""): key for key in keys}
+    meant = known.get(name.lower().replace("_", ""))
+    return f"; it is spelled {meant}" if meant else ""

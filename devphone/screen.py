@@ -36,6 +36,19 @@ class Screen:
         """Print a name and its value."""
         self._print(f"  {name:18}{_plain(str(value))}")
 
+    def failed(self, reason: str) -> int:
+        """Print why a command failed; return its exit code."""
+        self._print(self.colour(f"\nFailed: {_plain(reason)}", "31"))
+        return 1
+
+    def callback(self, data: dict[str, Any]) -> None:
+        """Print a callback."""
+        self.title("The callback that was received")
+        for name, value in data["fields"].items():
+            self.pair(name, value)
+        self.pair("webhook-id", data["id"])
+        self.pair("signature", {True: "verified", False: "WRONG", None: "not checked"}[data["verified"]])
+
     def _print(self, text: str) -> None:
         encoding = self._out.encoding or "utf-8"
         print(text.encode(encoding, "replace").decode(encoding), file=self._out, flush=True)
@@ -76,6 +89,8 @@ def _details(line: Line) -> str:
     parts += [f"\n{'':22}{fault}" for fault in data.get("faults", [])]
     if "fields" in data:
         parts.append(f"{data['method']} status={data['fields'].get('status')}{_verdict(data['verified'])}")
+    if "answer" in data:
+        parts.append(f"→ {data['answer']}")
     return "".join(f" {part}" for part in parts)
 
 

@@ -16,6 +16,8 @@ from typing import Final
 
 import httpx
 
+from devphone.interrupts import deferred
+
 ROOT: Final = Path(__file__).parents[1]
 START_S: Final = 30
 
@@ -80,23 +82,25 @@ class Service:
         command += ["--source", str(ROOT / "main.py"), "--host", "127.0.0.1", "--port", str(self.port)]
         output = None if self.log is None else self.log.open("ab")
         try:
-            self.process = subprocess.Popen(
-                command, env=environment, stdout=output, stderr=subprocess.STDOUT, start_new_session=True
-            )
+            with deferred():
+                self.process = subprocess.Popen(
+                    command, env=environment, stdout=output, stderr=subprocess.STDOUT, start_new_session=True
+                )
+            self._wait_until_it_answers()
+        except BaseException:
+            self.stop()
+            raise
         finally:
             if output is not None:
                 output.close()
+
+    def _wait_until_it_answers(self) -> None:
         deadline = time.monotonic() + START_S
-        try:
-            while time.monotonic() < deadline and self.is_running():
-                with suppress(httpx.HTTPError):
-                    httpx.get(f"{self.url}/", timeout=1, trust_env=False)
-                    return
-                time.sleep(0.05)
-        except KeyboardInterrupt:
-            self.stop()
-            raise
-        self.stop()
+        while time.monotonic() < deadline and self.is_running():
+            with suppress(httpx.HTTPError):
+                httpx.get(f"{self.url}/", timeout=1, trust_env=False)
+                return
+            time.sleep(0.05)
         raise StartError(f"The service ({self.target}) did not start.\n{self.printed()[-2000:]}")
 
     def is_running(self) -> bool:

@@ -19,7 +19,14 @@ class Switchboard:
     def __init__(self, phone: Phone, port: int) -> None:
         self.phone = phone
         self.port = port
-        config = uvicorn.Config(phone.app(), host="127.0.0.1", port=port, log_level="error", lifespan="on")
+        config = uvicorn.Config(
+            phone.app(),
+            host="127.0.0.1",
+            port=port,
+            log_level="error",
+            lifespan="on",
+            timeout_graceful_shutdown=1,  # a Vonage that says nothing has not said it to the end
+        )
         self._server = uvicorn.Server(config)
         self._thread = threading.Thread(target=self._server.run, name="devphone", daemon=True)
 
@@ -45,4 +52,5 @@ class Switchboard:
     def stop(self) -> None:
         """Switch it off."""
         self._server.should_exit = True
-        self._thread.join(timeout=10)
+        if self._thread.is_alive():
+            self._thread.join(timeout=10)

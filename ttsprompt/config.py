@@ -159,7 +159,7 @@ def _vendor_url(text: str) -> str:
 
 
 def _call_store(text: str) -> str:
-    if text != "firestore" and not re.fullmatch(r"sqlite:////?[^/].*", text):
+    if text != "firestore" and not re.fullmatch(r"sqlite:////?(?!:memory:)[^/?\x00]+(/[^?\x00]*)?", text):
         msg = "must be firestore, sqlite:///relative.db or sqlite:////absolute.db"
         raise ValueError(msg)
     return text

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -16,7 +17,7 @@ import pytest
 from tests.builders import NOW, a_call
 from ttsprompt.adapters.sqlite_store import SqliteCallStore, open_sqlite_store
 from ttsprompt.domain.call import Transition
-from ttsprompt.errors import CorruptRecordError, StoreUnavailableError
+from ttsprompt.errors import CallNotFoundError, CorruptRecordError, StoreUnavailableError
 
 ROOT = Path(__file__).parents[2]
 TID = a_call().tid
@@ -122,8 +123,8 @@ def test_a_writer_that_does_not_finish_is_waited_for_but_not_for_ever(tmp_path: 
     rival.execute("BEGIN IMMEDIATE")
     began = time.monotonic()
     with pytest.raises(StoreUnavailableError):
-        store.update(TID, lambda call: Transition(call.noted(NOW, "late")))
-    assert time.monotonic() - began < 10
+        store.update(TID, lambda call: Transition(call.noted(NOW, "late")), patience_s=0.2)
+    assert time.monotonic() - began < 1.9  # what it would wait by default
     assert store.get(TID).call == a_call()
     rival.execute("COMMIT")
     rival.close()
@@ -135,11 +136,31 @@ def test_an_unreadable_row_is_corrupt(tmp_path: Path) -> None:
     path = tmp_path / "calls.db"
     store = SqliteCallStore(str(path))
     store.create(a_call())
-    for document in ("{}", "not json", '{"state": "placing"}'):
+    for document in ("{}", "not json", '{"state": "placing"}', '{"$time": 5}', b"\xff\xfe"):
         with sqlite3.connect(path) as connection:
             connection.execute("UPDATE calls SET document = ?", (document,))
         with pytest.raises(CorruptRecordError):
             store.get(TID)
+        assert [(due.tid, due.stored) for due in store.due(NOW + timedelta(days=1), 10)] == [(TID, None)]
+
+
+def test_a_record_is_dropped_when_its_retention_is_over(tmp_path: Path) -> None:
+    store = SqliteCallStore(str(tmp_path / "calls.db"))
+    expire_at = store.create(a_call()).call.expire_at
+    store.due(expire_at - timedelta(seconds=1), 1)
+    assert store.get(TID)
+    store.due(expire_at, 1)
+
+    with pytest.raises(CallNotFoundError):
+        store.get(TID)
+
+
+def test_what_was_seen_saves_the_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    store = SqliteCallStore(str(tmp_path / "calls.db"))
+    seen = store.create(a_call())
+    monkeypatch.setattr(store, "get", None)
+
+    assert store.update(TID, lambda call: Transition(call.noted(NOW, "mine")), seen=seen).stored.call.timeline
 
 
 @pytest.mark.parametrize("url", ["sqlite:///{}", "sqlite:////{}"])

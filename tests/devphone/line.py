@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 import httpx
 
 from devphone.callee import Callee, parse_callee
+from devphone.habits import Habit
 from devphone.leg import Leg
 from devphone.pace import Pace
 from devphone.timeline import Timeline
@@ -127,17 +128,21 @@ class Played:
     timeline: Timeline
 
 
-def play(callee: str | Callee, *replies: Answer, event_takes_s: float = 0, **fields: Any) -> Played:
+def play(
+    callee: str | Callee,
+    *replies: Answer,
+    event_takes_s: float = 0,
+    habits: frozenset[Habit] = frozenset(),
+    **fields: Any,
+) -> Played:
     """Live through one call with a callee and the service's replies to its questions."""
     service = Service(list(replies), event_takes_s=event_takes_s)
-    return run_virtual(_play(parse_callee(callee) if isinstance(callee, str) else callee, service, fields))
+    return run_virtual(_play(parse_callee(callee) if isinstance(callee, str) else callee, service, habits, fields))
 
 
-async def _play(callee: Callee, service: Service, fields: dict[str, Any]) -> Played:
+async def _play(callee: Callee, service: Service, habits: frozenset[Habit], fields: dict[str, Any]) -> Played:
     timeline = Timeline()
     async with httpx.AsyncClient(transport=httpx.MockTransport(service.handle)) as client:
-        leg = Leg(order(**fields), "app", callee, VirtualPace(), WebhookSender(client), timeline)
+        leg = Leg(order(**fields), "app", callee, VirtualPace(), WebhookSender(client), timeline, habits)
         await leg.run()
-        # A report of keys may outlive the call.
-        await asyncio.sleep(60)
     return Played(service, leg, timeline)

@@ -14,6 +14,9 @@ import pytest
 from standardwebhooks import Webhook
 
 from devphone.app import Phone
+from devphone.callee import Callee
+from devphone.habits import Habit
+from devphone.timeline import Line, Timeline
 from devphone.tokens import Application, make_application
 from devphone.webhooks import WebhookSender
 from tests.devphone.line import Service, VirtualPace, order, run_virtual
@@ -185,6 +188,154 @@ def test_what_is_no_script_is_a_bad_request(body: Any) -> None:
         return (await client.post("/devphone/script", json=body)).status_code
 
     assert on_the_phone(scene) == 400
+
+
+@pytest.mark.parametrize(
+    ("options", "rule", "consequence"),
+    [
+        ({"headers": {}}, "There is no Authorization: Bearer header.", "401"),
+        ({"headers": bearer() | {"content-type": "text/plain"}}, "it must be application/json", "415"),
+        ({"json": None, "content": b"{", "headers": bearer() | {"content-type": "application/json"}}, "JSON", "400"),
+        ({"json": order(length_timer=0)}, "/length_timer: must be an integer", "400"),
+        ({"json": order(ringing_timer="60")}, "/ringing_timer: must be an integer", "400"),
+    ],
+)
+def test_a_refused_request_is_explained_on_the_timeline(options: dict[str, Any], rule: str, consequence: str) -> None:
+    phone = Phone(pace=VirtualPace())
+
+    async def scene(client: httpx.AsyncClient, _: Service) -> None:
+        await client.post("/v1/calls", **({"json": order(), "headers": bearer()} | options))
+
+    on_the_phone(scene, phone)
+    ((fault,),) = [line.data["faults"] for line in phone.timeline.lines()]
+    assert rule in fault
+    assert f"Vonage answers {consequence} and places no call." in fault
+
+
+@pytest.mark.parametrize(("number", "status"), [("447700900014", 429), ("447700900015", 500)])
+def test_at_some_test_numbers_vonage_takes_no_call(number: str, status: int) -> None:
+    assert post(order(to=[{"type": "phone", "number": number}])).status_code == status
+
+
+def test_a_script_for_a_test_number_comes_first() -> None:
+    phone = Phone(pace=VirtualPace(), callees={"447700900015": Callee()})
+
+    async def scene(client: httpx.AsyncClient, _: Service) -> int:
+        request = order(to=[{"type": "phone", "number": "447700900015"}])
+        return (await client.post("/v1/calls", json=request, headers=bearer())).status_code
+
+    assert on_the_phone(scene, phone) == 201
+
+
+@pytest.mark.parametrize(("habits", "after"), [(frozenset(), None), (frozenset({Habit.RETRY_AFTER}), "2")])
+def test_429_may_say_when_to_come_again(habits: frozenset[Habit], after: str | None) -> None:
+    phone = Phone(pace=VirtualPace(), rate=0.5, habits=habits)
+
+    async def scene(client: httpx.AsyncClient, _: Service) -> httpx.Response:
+        await client.post("/v1/calls", json=order(), headers=bearer())
+        return await client.post("/v1/calls", json=order(), headers=bearer())
+
+    response = on_the_phone(scene, phone)
+    assert (response.status_code, response.headers.get("retry-after")) == (429, after)
+
+
+def test_a_put_in_the_first_two_seconds_may_be_a_bad_request() -> None:
+    phone = Phone(pace=VirtualPace(), habits={Habit.EARLY_PUT_400}, callee=Callee(ring_s=30))
+
+    async def scene(client: httpx.AsyncClient, _: Service) -> list[int]:
+        path = "/v1/calls/" + (await client.post("/v1/calls", json=order(), headers=bearer())).json()["uuid"]
+        codes = []
+        for wait_s in (0, 1.9, 0.2):
+            await asyncio.sleep(wait_s)
+            codes.append((await client.put(path, headers=bearer(), json={"action": "hangup"})).status_code)
+        return codes
+
+    assert on_the_phone(scene, phone) == [400, 400, 204]
+
+
+def test_all_calls_can_be_listed() -> None:
+    async def scene(client: httpx.AsyncClient, _: Service) -> tuple[str, Any]:
+        uuid = (await client.post("/v1/calls", json=order(), headers=bearer())).json()["uuid"]
+        return uuid, (await client.get("/devphone/calls")).json()
+
+    uuid, calls = on_the_phone(scene)
+    assert [(call["uuid"], call["status"]) for call in calls] == [(uuid, "started")]
+
+
+def test_only_the_calls_that_ended_last_are_kept_and_all_that_are_under_way(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("devphone.app.LEGS_KEPT", 2)
+    phone = Phone(pace=VirtualPace(), callees={"447700900099": Callee(ring_s=50)})
+
+    async def scene(client: httpx.AsyncClient, _: Service) -> tuple[list[str], str]:
+        waiting = order(to=[{"type": "phone", "number": "447700900099"}])
+        placed = [(await client.post("/v1/calls", json=waiting, headers=bearer())).json()["uuid"]]
+        for _n in range(3):
+            placed.append((await client.post("/v1/calls", json=order(), headers=bearer())).json()["uuid"])
+            await asyncio.sleep(15)
+        return placed, (await client.get(f"/v1/calls/{placed[1]}", headers=bearer())).json()["title"]
+
+    placed, title = on_the_phone(scene, phone)
+    assert set(phone.legs) == {placed[0], placed[2], placed[3]}
+    assert title == "Not Found"
+
+
+def test_the_timeline_can_be_read_from_where_one_left_off() -> None:
+    phone = Phone(pace=VirtualPace())
+
+    async def scene(client: httpx.AsyncClient, _: Service) -> list[list[int]]:
+        for n in range(3):
+            phone.timeline.add(Line(n, "vonage", "rings"))
+        asked = ("0", "2", "3", "99", "x", "9" * 5000)
+        pages = [(await client.get(f"/devphone/timeline?after={after}")).json() for after in asked]
+        return [[line["line"] for line in page] for page in pages]
+
+    assert on_the_phone(scene, phone) == [[1, 2, 3], [3], [], [], [1, 2, 3], [1, 2, 3]]
+
+
+def test_numbers_of_lines_hold_when_the_oldest_are_gone(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("devphone.timeline.KEPT", 2)
+    timeline = Timeline()
+    for n in range(5):
+        timeline.add(Line(n, "vonage", "rings"))
+
+    assert [(number, line.at_s) for number, line in timeline.numbered(1)] == [(4, 3), (5, 4)]
+
+
+def callback_answers(*requests: dict[str, Any]) -> list[int]:
+    async def scene(client: httpx.AsyncClient, _: Service) -> list[int]:
+        return [(await client.request(**({"method": "POST"} | request))).status_code for request in requests]
+
+    return on_the_phone(scene)
+
+
+def test_at_one_path_the_first_two_tries_of_each_callback_fail() -> None:
+    one = {"url": "/callback/shop/fails-twice", "headers": {"webhook-id": "one"}}
+    other = {"url": "/callback/shop/fails-twice", "headers": {"webhook-id": "other"}, "method": "GET"}
+
+    assert callback_answers(one, one, other, one, other, other) == [500, 500, 500, 204, 500, 204]
+
+
+def test_the_first_two_callbacks_of_one_test_number_fail() -> None:
+    failing = {"url": "/callback", "data": {"to": "447700900017", "tid": "t"}}
+    other = {"url": "/callback", "data": {"to": "447700900001", "tid": "u"}}
+
+    assert callback_answers(failing, other, failing, failing) == [500, 204, 500, 204]
+
+
+@pytest.mark.parametrize(
+    "request_",
+    [
+        {"content": b"[1, NaN", "headers": {"content-type": "application/json"}},
+        {"content": b'{"to": ["a"], "tid": "\\ud800"}', "headers": {"content-type": "application/json"}},
+        {"content": b"\xff\x00=%%%", "headers": {"webhook-timestamp": "x", "webhook-signature": "v1"}},
+    ],
+)
+def test_a_callback_of_nonsense_is_taken_and_listed(request_: dict[str, Any]) -> None:
+    assert received(**request_)["verified"] is False
+
+
+def test_a_callback_without_end_is_refused() -> None:
+    assert callback_answers({"url": "/callback", "content": b"x" * 100_000}) == [413]
 
 
 def received(**options: Any) -> dict[str, Any]:

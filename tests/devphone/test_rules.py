@@ -117,3 +117,19 @@ def test_a_wrong_ncco_has_a_fault(actions: Any, pointer: str) -> None:
 )
 def test_a_right_ncco_has_none(actions: list[dict[str, Any]]) -> None:
     assert check_ncco(actions) == []
+
+
+@pytest.mark.parametrize(
+    ("name", "pointer", "hint"),
+    [
+        ("bargein", "/0/bargein", "spelled bargeIn"),
+        ("barge_in", "/0/barge_in", "spelled bargeIn"),
+        ("a/b~c", "/0/a~1b~0c", "knows here."),
+        ("x" * 5000, "/0/" + "x" * 100, "knows here."),
+    ],
+)
+def test_an_unknown_key_is_named_and_its_right_spelling_if_it_is_a_slip(name: str, pointer: str, hint: str) -> None:
+    (fault,) = check_ncco([{"action": "talk", "text": "hello", name: True}])
+
+    assert fault.pointer == pointer
+    assert hint in fault.rule

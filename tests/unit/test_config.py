@@ -127,3 +127,15 @@ def test_records_must_outlive_their_delivery() -> None:
 
     assert fault.startswith("RETENTION_DAYS must be at least")
     assert load_settings({"RETENTION_DAYS": "5"}).policy.retention == timedelta(days=5)
+
+
+@pytest.mark.parametrize("url", ["sqlite:///x.db", "sqlite:///a/b.db", "sqlite:////tmp/x.db", "firestore"])
+def test_a_store_is_a_file_or_firestore(url: str) -> None:
+    assert load_settings({"CALL_STORE": url}).call_store == url
+
+
+@pytest.mark.parametrize(
+    "url", ["sqlite:///:memory:", "sqlite:///", "sqlite://x.db", "sqlite:///x?mode=ro", "postgres://x"]
+)
+def test_a_store_that_no_other_thread_or_process_would_see_is_refused(url: str) -> None:
+    assert faults(CALL_STORE=url)

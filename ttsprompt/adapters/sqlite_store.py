@@ -6,6 +6,7 @@ again call is never taken for the old one.
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 import random
@@ -26,6 +27,9 @@ from ttsprompt.ports import STORE_PATIENCE_S, CallStore, DueCall, PlaceStore, St
 BUSY_S: Final = 2.0
 """How long one statement waits for another writer."""
 
+OPENING_BUSY_S: Final = 0.1
+"""The same while a connection is opened; there the repeats are ours."""
+
 _SCHEMA: Final = """
 CREATE TABLE IF NOT EXISTS calls (
     tid TEXT PRIMARY KEY,
@@ -45,8 +49,21 @@ CREATE INDEX IF NOT EXISTS calls_expire_at ON calls (expire_at);
 """
 
 
+def is_sqlite_url(url: str) -> bool:
+    """Tell whether a URL names a file: a store in memory would be another one in each thread."""
+    path = url.removeprefix("sqlite:///")
+    return url.startswith("sqlite:///") and path.lstrip("/") not in {"", ":memory:"} and not path.startswith("//")
+
+
 def open_sqlite_store(url: str) -> SqliteCallStore:
-    """Return the store of `sqlite:///relative.db` or `sqlite:////absolute.db`."""
+    """Return the store of `sqlite:///relative.db` or `sqlite:////absolute.db`.
+
+    Raises:
+        ValueError: it is no such URL.
+    """
+    if not is_sqlite_url(url):
+        msg = "must be sqlite:///relative.db or sqlite:////absolute.db"
+        raise ValueError(msg)
     return SqliteCallStore(url.removeprefix("sqlite:///"))
 
 
@@ -73,7 +90,9 @@ class SqliteCallStore:
     def get(self, tid: str) -> Stored:
         """Return the call; see `CallStore`."""
         with self._connection() as connection:
-            row = connection.execute("SELECT version, document FROM calls WHERE tid = ?", (tid,)).fetchone()
+            row = connection.execute(
+                "SELECT version, CAST(document AS BLOB) FROM calls WHERE tid = ?", (tid,)
+            ).fetchone()
         if row is None:
             raise CallNotFoundError
         return Stored(_decode(tid, row[1]), row[0])
@@ -93,7 +112,7 @@ class SqliteCallStore:
             if transition.call is current.call:
                 return Update(transition, current)
             after = _stored(transition.call)
-            if self._replace(current, after):
+            if self._replace(current, after, patience_s):
                 return Update(transition, after)
         raise StoreUnavailableError
 
@@ -120,8 +139,8 @@ class SqliteCallStore:
         with self._connection() as connection:
             connection.execute("DELETE FROM calls WHERE expire_at <= ?", (now.timestamp(),))
             rows = connection.execute(
-                "SELECT tid, due_at, version, document FROM calls WHERE due_at <= ? AND (due_at, tid) > (?, ?)"
-                " ORDER BY due_at, tid LIMIT ?",
+                "SELECT tid, due_at, version, CAST(document AS BLOB) FROM calls"
+                " WHERE due_at <= ? AND (due_at, tid) > (?, ?) ORDER BY due_at, tid LIMIT ?",
                 (now.timestamp(), *position, limit),
             ).fetchall()
         return [_due(*row) for row in rows]
@@ -132,21 +151,17 @@ class SqliteCallStore:
             connection.execute("UPDATE calls SET due_at = ? WHERE tid = ?", (until.timestamp(), due.tid))
 
     def take(self, key: str, holder: str, *, now: datetime, window: timedelta, most: int) -> datetime | None:
-        """Take a place; see `PlaceStore`. The transaction keeps rivals out between counting and taking."""
-        with self._connection() as connection:
+        """Take a place; see `PlaceStore`. Rivals are kept out between counting and taking."""
+        # A connection's own context is a transaction: committed at its end, rolled back by an error.
+        with self._connection() as connection, connection:
             connection.execute("BEGIN IMMEDIATE")
-            try:
-                connection.execute(
-                    "DELETE FROM places WHERE key = ? AND taken_at <= ?", (key, (now - window).timestamp())
-                )
-                taken = connection.execute(
-                    "SELECT holder, taken_at FROM places WHERE key = ? ORDER BY taken_at", (key,)
-                ).fetchall()
-                has_room = len(taken) < most
-                if has_room:
-                    connection.execute("INSERT OR IGNORE INTO places VALUES (?, ?, ?)", (key, holder, now.timestamp()))
-            finally:
-                connection.execute("COMMIT")
+            connection.execute("DELETE FROM places WHERE key = ? AND taken_at <= ?", (key, (now - window).timestamp()))
+            taken = connection.execute(
+                "SELECT holder, taken_at FROM places WHERE key = ? ORDER BY taken_at", (key,)
+            ).fetchall()
+            has_room = len(taken) < most
+            if has_room:
+                connection.execute("INSERT OR IGNORE INTO places VALUES (?, ?, ?)", (key, holder, now.timestamp()))
         if has_room or holder in [name for name, _ in taken]:
             return None
         return datetime.fromtimestamp(taken[-most][1], UTC) + window
@@ -161,9 +176,9 @@ class SqliteCallStore:
         with self._connection():
             return []
 
-    def _replace(self, before: Stored, after: Stored) -> bool:
+    def _replace(self, before: Stored, after: Stored, patience_s: float) -> bool:
         call = after.call
-        with self._connection() as connection:
+        with self._connection(min(patience_s, BUSY_S)) as connection:
             cursor = connection.execute(
                 "UPDATE calls SET version = ?, due_at = ?, expire_at = ?, document = ? WHERE tid = ? AND version = ?",
                 (
@@ -178,41 +193,44 @@ class SqliteCallStore:
         return cursor.rowcount == 1
 
     @contextmanager
-    def _connection(self) -> Iterator[sqlite3.Connection]:
-        """Lend this thread's connection. Each statement is its own transaction: none of ours needs two."""
+    def _connection(self, busy_s: float = BUSY_S) -> Iterator[sqlite3.Connection]:
+        """Lend this thread's connection, to wait for other writers for `busy_s` at most."""
         try:
             if getattr(self._local, "pid", None) != os.getpid():
                 self._local.connection = self._open()
                 self._local.pid = os.getpid()
+                self._local.busy_s = OPENING_BUSY_S
+            if self._local.busy_s != busy_s:
+                self._local.connection.execute(f"PRAGMA busy_timeout = {int(busy_s * 1000)}")
+                self._local.busy_s = busy_s
             yield self._local.connection
-        except sqlite3.Error as error:
+        except (sqlite3.Error, ValueError) as error:
             raise StoreUnavailableError from error
 
     def _open(self) -> sqlite3.Connection:
-        connection = sqlite3.connect(self._path, timeout=BUSY_S, isolation_level=None)
+        connection = sqlite3.connect(self._path, timeout=OPENING_BUSY_S, isolation_level=None)
         # Going over to WAL does not wait for other processes that do the same (sqlite.org/wal.html), so ask again.
-        for attempt in _attempts(STORE_PATIENCE_S):
+        failure: sqlite3.Error | None = None
+        for _ in _attempts(STORE_PATIENCE_S):
             try:
                 connection.execute("PRAGMA journal_mode = WAL")
-                break
-            except sqlite3.OperationalError:
-                if attempt == _LAST_ATTEMPT:
-                    raise
-        # An answered tid must outlive a power cut, not just a crash of this process.
-        connection.execute("PRAGMA synchronous = FULL")
-        connection.executescript(_SCHEMA)
-        return connection
-
-
-_LAST_ATTEMPT: Final = 39
+                # An answered tid must outlive a power cut, not just a crash of this process.
+                connection.execute("PRAGMA synchronous = FULL")
+                connection.executescript(_SCHEMA)
+            except sqlite3.OperationalError as error:
+                failure = error
+            else:
+                return connection
+        connection.close()
+        raise failure or sqlite3.OperationalError
 
 
 def _attempts(patience_s: float) -> Iterator[int]:
     """Count attempts with a growing, jittered pause between them, for at most `patience_s`."""
     deadline = time.monotonic() + patience_s
-    for attempt in range(_LAST_ATTEMPT + 1):
+    for attempt in itertools.count():
         yield attempt
-        pause = random.uniform(0, min(0.001 * 2**attempt, 0.2))  # noqa: S311 - jitter
+        pause = random.uniform(0, min(0.001 * 2 ** min(attempt, 8), 0.2))  # noqa: S311 - jitter
         if time.monotonic() + pause > deadline:
             return
         time.sleep(pause)
@@ -222,7 +240,7 @@ def _stored(call: Call) -> Stored:
     return Stored(call, secrets.token_hex(8))
 
 
-def _due(tid: str, due_at: float, version: str, text: str) -> DueCall:
+def _due(tid: str, due_at: float, version: str, text: bytes) -> DueCall:
     try:
         stored = Stored(_decode(tid, text), version)
     except CorruptRecordError:
@@ -242,10 +260,10 @@ def _encode_time(value: datetime) -> dict[str, str]:
     return {"$time": value.astimezone(UTC).isoformat()}
 
 
-def _decode(tid: str, text: str) -> Call:
+def _decode(tid: str, text: bytes) -> Call:
     try:
         document = json.loads(text, object_hook=_decode_time)
-    except ValueError:
+    except (ValueError, TypeError):
         raise CorruptRecordError(tid) from None
     return from_document(tid, document)
 

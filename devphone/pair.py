@@ -1,0 +1,103 @@
+"""The phone and the real service, running together for as long as they are needed."""
+
+from __future__ import annotations
+
+import base64
+import secrets
+import tempfile
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import httpx
+
+from devphone.app import Phone
+from devphone.callee import Callee
+from devphone.emulator import running_emulator
+from devphone.habits import Habit
+from devphone.pace import Pace
+from devphone.screen import Screen
+from devphone.service import Service, free_port
+from devphone.switchboard import Switchboard
+from devphone.tokens import Application
+
+
+@dataclass(frozen=True, slots=True)
+class Pair:
+    """Both, with where they listen."""
+
+    service: Service
+    board: Switchboard
+
+    @contextmanager
+    def sweeper(self) -> Iterator[Service]:
+        """Run the scheduled function of the same service beside it."""
+        settings = {**self.service.settings, "BASE_URL": self.service.url}
+        sweeper = Service(settings, target="expire_stale_calls", log=self.service.log)
+        try:
+            sweeper.start()
+            yield sweeper
+        finally:
+            sweeper.stop()
+
+
+def make_phone(application: Application, callee: Callee, speed: float, habits: Collection[Habit] = ()) -> Phone:
+    """Return a phone that knows one application, and the key to check callbacks with."""
+    return Phone(
+        pace=Pace(speed),
+        callee=callee,
+        public_keys={application.id: application.public_key},
+        signing_secret="whsec_" + base64.b64encode(secrets.token_bytes(32)).decode(),
+        habits=frozenset(habits),
+    )
+
+
+@contextmanager
+def running_pair(
+    phone: Phone,
+    store: str,
+    screen: Screen,
+    *,
+    port: int | None = None,
+    phone_port: int | None = None,
+    keep: bool = False,
+    **settings: str,
+) -> Iterator[Pair]:
+    """Run the phone and the service; both are gone afterwards, whatever happens.
+
+    With `keep`, the store stays, and the service logs to the terminal.
+    """
+    screen.title("Set-up")
+    with tempfile.TemporaryDirectory(prefix="ttsprompt-") as folder, running_emulator(store) as store_settings:
+        board = Switchboard(phone, phone_port or free_port())
+        settings |= {
+            "CALL_STORE": "sqlite:///ttsprompt.db" if keep else f"sqlite:///{folder}/calls.db",
+            "VONAGE_API_URL": board.url,
+            "ALLOW_PRIVATE_CALLBACKS": "true",
+            "CALLBACK_SIGNING_SECRETS": phone.signing_secret or "",
+            **store_settings,
+        }
+        service = Service(settings, port or free_port(), log=None if keep else Path(folder) / "service.log")
+        try:
+            board.start()
+            service.start()
+            screen.pair("store", settings["CALL_STORE"].partition(":")[0])
+            screen.pair("service", f"functions-framework --target ttsprompt on {service.url}")
+            screen.pair("dev phone", f"{board.url}, {phone.pace.speed:g}x as fast as life")
+            yield Pair(service, board)
+        finally:
+            service.stop()
+            board.stop()
+
+
+def sweep(sweeper: Service) -> dict[str, int]:
+    """Have what is due looked after, as Cloud Scheduler would; return the sweep's counts.
+
+    Raises:
+        httpx.HTTPError: there was no answer, or not a good one.
+    """
+    response = httpx.post(f"{sweeper.url}/", timeout=120, trust_env=False)
+    response.raise_for_status()
+    counts: dict[str, int] = response.json()
+    return counts

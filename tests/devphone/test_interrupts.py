@@ -1,0 +1,106 @@
+"""Ctrl-C at the worst moment leaves no process behind."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from devphone.interrupts import SIGNALS, deferred, interrupt_once
+from devphone.service import ROOT
+
+
+@pytest.fixture(autouse=True)
+def handlers_as_before() -> Iterator[None]:
+    before = {name: signal.getsignal(name) for name in SIGNALS}
+    yield
+    for name, handler in before.items():
+        signal.signal(name, handler)
+
+
+@pytest.mark.parametrize("name", SIGNALS)
+def test_the_first_signal_interrupts_and_the_next_leave_the_tidying_up_alone(name: signal.Signals) -> None:
+    interrupt_once()
+
+    with pytest.raises(KeyboardInterrupt):
+        signal.raise_signal(name)
+    for again in SIGNALS:
+        signal.raise_signal(again)
+
+
+def test_a_signal_is_held_back_while_a_process_is_being_started() -> None:
+    interrupt_once()
+    steps = []
+
+    def start() -> None:
+        with deferred():
+            signal.raise_signal(signal.SIGTERM)
+            steps.append("started")
+
+    with pytest.raises(KeyboardInterrupt):
+        start()
+    assert steps == ["started"]
+
+
+def is_alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    return True
+
+
+def child_of(process: subprocess.Popen[str], folder: Path) -> int:
+    """Wait until a process notes its id, as all that are started here do."""
+    deadline = time.monotonic() + 20
+    while time.monotonic() < deadline:
+        for path in folder.glob("*.pid"):
+            if int(path.stem) != process.pid:
+                return int(path.stem)
+        time.sleep(0.01)
+    pytest.fail("no process was started")
+
+
+@pytest.mark.parametrize(
+    ("command", "code", "how"),
+    [("demo", 1, signal.SIGINT), ("call", 1, signal.SIGTERM), ("run", 0, signal.SIGHUP), ("run", 0, signal.SIGINT)],
+)
+def test_a_service_that_is_only_starting_is_stopped_too(
+    command: str, code: int, how: signal.Signals, tmp_path: Path
+) -> None:
+    arguments = ["--port", "0", "--phone-port", "0"] if command == "run" else []
+    with started(command, *arguments, cwd=tmp_path) as process:
+        child = child_of(process, tmp_path)
+        process.send_signal(how)
+        process.communicate(timeout=20)
+
+    assert process.returncode == code
+    assert not is_alive(child)
+
+
+def test_an_emulator_that_is_only_starting_is_stopped_too(tmp_path: Path) -> None:
+    for name in ("gcloud", "java"):
+        program = tmp_path / name
+        program.write_text("#!/bin/sh\n: >$$.pid\nexec sleep 60\n")
+        program.chmod(0o755)
+    path = f"{tmp_path}:{os.environ['PATH']}"
+    with started("demo", "--store", "firestore", cwd=tmp_path, PATH=path) as process:
+        child = child_of(process, tmp_path)
+        process.send_signal(signal.SIGINT)
+        process.communicate(timeout=20)
+
+    assert process.returncode == 1
+    assert not is_alive(child)
+
+
+def started(*arguments: str, cwd: Path, **environment: str) -> subprocess.Popen[str]:
+    command = [sys.executable, "-m", "devphone", *arguments]
+    (cwd / "sitecustomize.py").write_text(f"import os\nopen(f'{cwd}/{{os.getpid()}}.pid', 'w').close()\n")
+    env = os.environ | {"PYTHONPATH": f"{cwd}:{ROOT}"} | environment
+    return subprocess.Popen(command, cwd=cwd, env=env, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)

@@ -1,0 +1,17 @@
+from __future__ import annotations
+
+import pytest
+
+from devphone import strict_json
+
+
+@pytest.mark.parametrize(
+    "content", [b"", b"{", b"\xff", b"NaN", b"[-Infinity]", b'"\\ud800"', b'{"\\udfff": 1}', b"[" * 100_000]
+)
+def test_what_is_no_json_is_refused(content: bytes) -> None:
+    with pytest.raises(ValueError):
+        strict_json.loads(content)
+
+
+def test_a_whole_surrogate_pair_is_a_letter() -> None:
+    assert strict_json.loads(b'"\\ud83d\\ude00"') == "\N{GRINNING FACE}"
