@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from ttsprompt import __version__
+from ttsprompt import __version__, late
 from ttsprompt.adapters.application_jwt import make_application_jwt
 from ttsprompt.adapters.callback_sender import RequestsCallbackSender
 from ttsprompt.adapters.firestore_places import places_of
@@ -31,6 +31,18 @@ from ttsprompt.web.app import App
 from ttsprompt.web.jobs import SetupJob, SweepJob
 
 USER_AGENT = f"ttsprompt/{__version__}"
+
+
+def _load_for_callers() -> None:
+    """Import what callers' requests need, before anything is stored for them."""
+    late.load(
+        "urllib3.util",
+        "requests",
+        "jwt",
+        "phonenumbers",
+        "ttsprompt.call_request",
+        "ttsprompt.adapters.attempt_connections",
+    )
 
 
 class SystemClock:
@@ -154,6 +166,7 @@ def build_app(settings: Settings, parts: Parts = Parts()) -> App:
             store=store, deliveries=deliveries, clock=clock, policy=settings.policy, base_url=settings.base_url
         ),
         clock=clock,
+        load_for_callers=_load_for_callers,
         make_jwt=make_application_jwt,
         callback_public_keys=_sender(settings).public_keys,
         allow_private_callbacks=settings.allow_private_callbacks,

@@ -181,6 +181,9 @@ def test_a_repeated_form_field_is_a_fault(client: FlaskClient) -> None:
         bearer(FakeClock(), exp="soon"),
         bearer(FakeClock(), exp=True),
         bearer(FakeClock(), iat=1_700_000_000),
+        bearer(FakeClock(), exp=10**400),
+        bearer(FakeClock(), exp=-(10**400)),
+        bearer(FakeClock(), iat=10**400),
     ],
 )
 def test_a_credential_that_cannot_be_valid_is_refused(client: FlaskClient, headers: dict[str, str]) -> None:
@@ -260,3 +263,18 @@ def test_the_service_refuses_to_start_with_every_fault_in_one_report(monkeypatch
 
     with pytest.raises(SystemExit, match=r"(?s)ANSWER_MODE must be.*LOG_LEVEL must be"):
         functions_framework.create_app("ttsprompt", str(MAIN))
+
+
+def test_a_body_that_breaks_the_servers_own_parser_is_malformed(client: FlaskClient) -> None:
+    class BrokenChunks(io.BytesIO):
+        def read(self, *_: object) -> bytes:
+            raise ArithmeticError("whatever the server raises")
+
+    response = client.post(
+        "/call",
+        input_stream=BrokenChunks(b"ZZ"),
+        content_type="application/json",
+        environ_overrides={"wsgi.input_terminated": True},
+    )
+
+    assert_problem(response, 400, "malformed")

@@ -417,3 +417,38 @@ def in_threads(work: Callable[[], None], count: int) -> None:
 
 def _fits(clock: FakeClock) -> Clock:
     return clock
+
+
+def test_expired_calls_of_one_healthy_host_are_all_tried_at_once(tmp_path: Path) -> None:
+    world = make_world(tmp_path)
+    for _ in range(40):
+        world.place()
+    world.clock.advance(1000)
+    report = sweep_of(world, threads=8).run()
+
+    assert (report.expired, report.delivered, report.retrying, report.remaining) == (40, 40, 0, 0)
+    assert len({request.webhook_id for request in world.sender.sent}) == len(world.sender.sent) == 40
+
+
+def test_what_is_settled_but_not_tried_within_the_budget_is_left_to_its_date(tmp_path: Path) -> None:
+    world = make_world(tmp_path)
+    for _ in range(6):
+        world.place()
+    world.clock.advance(1000)
+    sender = HangingSender(world.clock, "example.com", others=0)
+    sender._all_others_served.set()
+    deliveries = world.app.webhooks.deliveries
+    sweep = Sweep(
+        store=world.store,
+        deliveries=Deliveries(
+            store=world.store, sender=sender, clock=world.clock, policy=deliveries.policy, random=lambda: 0.5
+        ),
+        clock=world.clock,
+        policy=deliveries.policy,
+        threads=6,
+    )
+    report = sweep.run()
+
+    assert report.expired + report.remaining == 6
+    assert report.retrying == report.expired
+    assert sender.most_at_once <= 2

@@ -21,6 +21,7 @@ from ipaddress import ip_address
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import quote
 
+from ttsprompt import late
 from ttsprompt.adapters.attempt import Attempt, AttemptOverError
 from ttsprompt.adapters.retry_after import parse_retry_after
 from ttsprompt.domain.addresses import is_local_name, is_public_unicast, literal_address
@@ -164,6 +165,7 @@ def _load_transport() -> Transport:
     Done on the first callback: these imports take longer (about 130 ms) than answering a webhook, and most processes
     start in order to answer one.
     """
+    late.load("requests", "requests_hardened.ip_filter_adapter", "ttsprompt.adapters.attempt_connections")
     import requests  # noqa: PLC0415 - see above
     from requests.adapters import HTTPAdapter  # noqa: PLC0415 - see above
     from requests_hardened.ip_filter_adapter import IPFilterAdapter  # noqa: PLC0415 - see above

@@ -16,6 +16,7 @@ from datetime import datetime
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
+from ttsprompt import late
 from ttsprompt.adapters.call_document import Document, from_document, to_document
 from ttsprompt.adapters.firestore_rpc import Deadline
 from ttsprompt.domain.call import Call, Transition
@@ -180,6 +181,7 @@ class FirestoreCallStore:
         if self._client is None or self._pid != os.getpid():
             with self._lock:
                 if self._client is None or self._pid != os.getpid():
+                    late.load("google.cloud.firestore")
                     from google.cloud.firestore import Client  # noqa: PLC0415 - slow, and needs this process
 
                     self._client = Client(project=self._project, database=self._database)

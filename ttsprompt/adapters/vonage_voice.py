@@ -16,6 +16,7 @@ from datetime import UTC, datetime
 from typing import Any, Final
 from urllib.parse import quote
 
+from ttsprompt import late
 from ttsprompt.adapters.attempt import Attempt
 from ttsprompt.adapters.vonage_errors import json_object, vendor_error
 from ttsprompt.domain.events import Terminated, parse_ending
@@ -159,7 +160,7 @@ class _Outcome:
 
 def load_transport() -> None:
     """Import the HTTP client before the clock runs; late, since it is slow (about 60 ms) and no webhook needs it."""
-    import ttsprompt.adapters.attempt_connections  # noqa: F401, PLC0415 - see above
+    late.load("requests", "ttsprompt.adapters.attempt_connections")
 
 
 def _send(request: _Request, attempt: Attempt, outcome: _Outcome) -> None:

@@ -107,7 +107,8 @@ class Sweep:
             thread.start()
         for thread in threads:
             thread.join()
-        report.remaining = agenda.left()
+        report.remaining, untried = agenda.left()
+        report.retrying += untried
         report.errors += agenda.failed_pages
         log.info("sweep_done", extra={"fields": report.as_dict()})
         return report
@@ -119,7 +120,7 @@ class Sweep:
             self.store.put_off(due, self.clock.now() + POISON_PAUSE)
             count(errors=1)
             return
-        claimed = self._claim(due.stored)
+        claimed = due.stored if item.settled else self._claim(due.stored)
         if claimed is None:
             return
         if claimed.call.phase is not Phase.SETTLED:
@@ -127,11 +128,12 @@ class Sweep:
             if settled is None:
                 return
             count(expired=1)
-            # The settlement has set the next date. If the host is busy the callback waits for that.
-            if not agenda.enter_host(item, _host(settled.call)):
-                count(retrying=1)
+            if not agenda.enter_host(item, settled):
                 return
             claimed = settled
+        elif item.settled and not self._is_ours(claimed.call):
+            count(retrying=1)
+            return
         state = self.deliveries.deliver(claimed, timeout_s=TRY_S)
         name = {
             DeliveryState.DELIVERED: "delivered",
@@ -139,6 +141,10 @@ class Sweep:
             DeliveryState.UNDELIVERABLE: "undeliverable",
         }[state]
         count(**{name: 1})
+
+    def _is_ours(self, call: Call) -> bool:
+        """Tell whether a call that this sweep settled a while ago is safe from other sweeps until a try is over."""
+        return call.due_at is not None and call.due_at > self.clock.now() + timedelta(seconds=TRY_S)
 
     def _claim(self, stored: Stored) -> Stored | None:
         """Take the call, unless another sweep was faster or it is no longer due."""
@@ -167,10 +173,14 @@ class Sweep:
 
 @dataclass(slots=True, eq=False)
 class _Item:
-    """A due call, and the host that it occupies while it is worked on."""
+    """A due call, and the host that it occupies while it is worked on.
+
+    One that this sweep has `settled` waits for its host without a claim: its settlement has set a later date.
+    """
 
     due: DueCall
     host: str | None
+    settled: bool = False
 
 
 @dataclass(slots=True, eq=False)
@@ -187,6 +197,7 @@ class _Agenda:
     _lanes: dict[str | None, deque[_Item]] = field(default_factory=dict)
     _running: Counter[str] = field(default_factory=Counter)
     _queued: int = 0
+    _working: int = 0
     _last: DueCall | None = None
     _all_read: bool = False
     _began: float = 0
@@ -214,36 +225,44 @@ class _Agenda:
                 if lane is not None:
                     item = lane.popleft()
                     self._queued -= 1
+                    self._working += 1
                     if item.host is not None:
                         self._running[item.host] += 1
                     return item
                 if not self._all_read and self._queued < MAX_QUEUED:
                     self._read_next_page()
-                elif not self._queued:
+                elif not self._queued and not self._working:
                     return None
                 else:
                     self._changed.wait(timeout=1)
             return None
 
-    def enter_host(self, item: _Item, host: str) -> bool:
-        """Occupy a place at `host` for an item that has none yet; tell whether there was one."""
+    def enter_host(self, item: _Item, settled: Stored) -> bool:
+        """Occupy a place at the host of a call that was just settled; if there is none, the call waits its turn."""
+        host = _host(settled.call)
         with self._changed:
-            if self._running[host] >= TRIES_PER_HOST:
-                return False
-            self._running[host] += 1
-            item.host = host
-            return True
+            if self._running[host] < TRIES_PER_HOST:
+                self._running[host] += 1
+                item.host = host
+                return True
+            waiting = _Item(DueCall(item.due.tid, item.due.due_at, settled), host, settled=True)
+            self._lanes.setdefault(host, deque()).append(waiting)
+            self._queued += 1
+            return False
 
     def done(self, item: _Item) -> None:
         """Free the item's place at its host."""
         with self._changed:
+            self._working -= 1
             if item.host is not None:
                 self._running[item.host] -= 1
             self._changed.notify_all()
 
-    def left(self) -> int:
-        """Return how many calls were read but not worked on."""
-        return self._queued
+    def left(self) -> tuple[int, int]:
+        """Return how many calls were read but not worked on, and how many were settled but not tried."""
+        items = [item for lane in self._lanes.values() for item in lane]
+        settled = sum(item.settled for item in items)
+        return len(items) - settled, settled
 
     def _read_next_page(self) -> None:
         try:

@@ -65,6 +65,7 @@ class App:
     placed_calls: PlacedCalls
     webhooks: Webhooks
     clock: Clock
+    load_for_callers: Callable[[], None]
     make_jwt: callers.MakeJwt
     callback_public_keys: Callable[[], list[str]]
     allow_private_callbacks: bool = False
@@ -82,6 +83,8 @@ class App:
             raise MethodNotAllowedError(sorted(error.valid_methods or ())) from None
         except HTTPException:
             raise NotFoundError("There is nothing at this path.") from None
+        if endpoint in {"place", "status", "cancel", "redeliver"}:
+            self.load_for_callers()
         handlers: dict[str, Callable[..., Response]] = {
             "about": self._about,
             "place": self._place,

@@ -10,7 +10,6 @@ from typing import IO, Any, Final, NoReturn
 from urllib.parse import parse_qsl
 
 from flask import Request
-from werkzeug.exceptions import ClientDisconnected
 
 from ttsprompt.errors import FieldFault, MalformedRequestError, TooLargeError, UnsupportedMediaTypeError
 
@@ -47,12 +46,13 @@ def read_body(request: Request) -> bytes:
         body = _read(request.stream, MAX_BODY_BYTES + 1)
         if len(body) > MAX_BODY_BYTES:
             _discard(request.stream)
-            detail = f"The body may have at most {MAX_BODY_BYTES} bytes."
-            raise TooLargeError(detail)
-    except (ClientDisconnected, OSError, ValueError):
-        raise MalformedRequestError("The body ended early.") from None
+    except Exception:  # noqa: BLE001 - each server has errors of its own for a body that is broken or ends early
+        raise MalformedRequestError("The body is broken, or ended early.") from None
     finally:
         request.stream = io.BytesIO()
+    if len(body) > MAX_BODY_BYTES:
+        detail = f"The body may have at most {MAX_BODY_BYTES} bytes."
+        raise TooLargeError(detail)
     return body
 
 

@@ -67,7 +67,7 @@ def _claims(token: str) -> dict[str, Any]:
 
     try:
         claims: dict[str, Any] = jwt.decode(token, options={"verify_signature": False})
-    except (jwt.PyJWTError, ValueError, RecursionError):
+    except (jwt.PyJWTError, ValueError, OverflowError, RecursionError):
         raise UnauthenticatedError("The credential is not a JWT.") from None
     return claims
 
@@ -77,6 +77,18 @@ def _seconds(claims: dict[str, Any], name: str) -> float | None:
     value = claims.get(name)
     if value is None:
         return None
-    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+    seconds = finite_seconds(value)
+    if seconds is None:
         raise UnauthenticatedError(f"The token's {name} is not a number.")
-    return value
+    return seconds
+
+
+def finite_seconds(value: object) -> float | None:
+    """Return a JSON number as seconds; None if it is none, or beyond all measure."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return None
+    try:
+        seconds = float(value)
+    except OverflowError:
+        return None
+    return seconds if math.isfinite(seconds) else None

@@ -11,6 +11,7 @@ from typing import Final
 from flask import Request
 
 from ttsprompt.errors import UnauthenticatedError
+from ttsprompt.web.callers import finite_seconds
 
 MAX_AGE_S: Final = 5 * 60
 
@@ -36,10 +37,10 @@ def verify_signature(request: Request, body: bytes, secret: str, now: datetime) 
             options={"require": ["iat"], "verify_iat": False, "verify_aud": False},
             leeway=MAX_AGE_S,
         )
-    except (jwt.PyJWTError, ValueError, RecursionError):
+    except (jwt.PyJWTError, ValueError, OverflowError, RecursionError):
         raise UnauthenticatedError("The webhook's signature is not valid.") from None
-    issued_at = claims["iat"]
-    if isinstance(issued_at, bool) or not isinstance(issued_at, int | float):
+    issued_at = finite_seconds(claims["iat"])
+    if issued_at is None:
         raise UnauthenticatedError("The webhook's signature has no valid time.")
     if not abs(now.timestamp() - issued_at) <= MAX_AGE_S:
         raise UnauthenticatedError("The webhook's signature is too old, or from the future.")
