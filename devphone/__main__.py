@@ -13,6 +13,7 @@ from devphone.callee import parse_callee
 from devphone.demo import CALLEE, CALLER, DEMO_SPEED, SCRIPT, demo, run
 from devphone.habits import Habit
 from devphone.interrupts import interrupt_once
+from devphone.load import add_load_parser
 from devphone.numbers import PIN
 from devphone.one_call import WAIT_S, Options, call
 from devphone.pace import Pace
@@ -125,6 +126,7 @@ def _parser() -> argparse.ArgumentParser:
     served.add_argument("--rate", type=_speed, help="most new calls a second; above it 429")
     served.add_argument("--signature-secret", help="sign webhooks, as Vonage does with the account's secret")
     served.add_argument("--signing-secret", help="whsec_… to verify callbacks with")
+    add_load_parser(commands)
     return parser
 
 

@@ -6,7 +6,7 @@ import asyncio
 import re
 import time
 from collections import deque
-from collections.abc import AsyncIterator, Collection
+from collections.abc import AsyncIterator, Callable, Collection
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Any, Final
@@ -51,6 +51,7 @@ class Phone:
     """Calls under way, and those that ended last."""
     callees: dict[str, Callee] = field(default_factory=dict)
     """Scripts by number; any other number is a test number, or `callee`."""
+    make_sender: Callable[[httpx.AsyncClient, str | None], WebhookSender] = WebhookSender
     _placed: deque[float] = field(default_factory=deque)
     _over: deque[str] = field(default_factory=deque)
     _sender: WebhookSender | None = None
@@ -79,7 +80,7 @@ class Phone:
         # Vonage keeps no proxy, and thousands of calls may be in flight.
         limits = httpx.Limits(max_connections=None, max_keepalive_connections=100)
         async with httpx.AsyncClient(limits=limits, trust_env=False) as client:
-            self._sender = WebhookSender(client, self.signature_secret)
+            self._sender = self.make_sender(client, self.signature_secret)
             yield
             for task in list(self._tasks):
                 task.cancel()

@@ -100,7 +100,7 @@ def _call(options: Options, record: Record, screen: Screen, stack: ExitStack) ->
 
 def _start(options: Options, application: Application, screen: Screen, stack: ExitStack) -> Pair:
     phone = make_phone(application, Callee(), options.speed)
-    pair = running_pair(phone, options.store, screen, CALLBACK_RETRY_SCHEDULE=RETRY_SCHEDULE)
+    pair = running_pair(phone, options.store, screen, settings={"CALLBACK_RETRY_SCHEDULE": RETRY_SCHEDULE})
     return stack.enter_context(pair)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import secrets
 import tempfile
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -62,7 +62,7 @@ def running_pair(
     port: int | None = None,
     phone_port: int | None = None,
     keep: bool = False,
-    **settings: str,
+    settings: Mapping[str, str] | None = None,
 ) -> Iterator[Pair]:
     """Run the phone and the service; both are gone afterwards, whatever happens.
 
@@ -71,18 +71,19 @@ def running_pair(
     screen.title("Set-up")
     with tempfile.TemporaryDirectory(prefix="ttsprompt-") as folder, running_emulator(store) as store_settings:
         board = Switchboard(phone, phone_port or free_port())
-        settings |= {
+        all_settings = {
+            **(settings or {}),
             "CALL_STORE": "sqlite:///ttsprompt.db" if keep else f"sqlite:///{folder}/calls.db",
             "VONAGE_API_URL": board.url,
             "ALLOW_PRIVATE_CALLBACKS": "true",
             "CALLBACK_SIGNING_SECRETS": phone.signing_secret or "",
             **store_settings,
         }
-        service = Service(settings, port or free_port(), log=None if keep else Path(folder) / "service.log")
+        service = Service(all_settings, port or free_port(), log=None if keep else Path(folder) / "service.log")
         try:
             board.start()
             service.start()
-            screen.pair("store", settings["CALL_STORE"].partition(":")[0])
+            screen.pair("store", all_settings["CALL_STORE"].partition(":")[0])
             screen.pair("service", f"functions-framework --target ttsprompt on {service.url}")
             screen.pair("dev phone", f"{board.url}, {phone.pace.speed:g}x as fast as life")
             yield Pair(service, board)

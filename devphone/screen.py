@@ -32,6 +32,14 @@ class Screen:
         """Print a heading."""
         self._print(f"\n{self.colour(text, '1')}")
 
+    def progress(self, done: int, of: int) -> None:
+        """Show how far something has come: a bar on a terminal, else a line."""
+        if self._out.isatty():
+            bar = "█" * (40 * done // of)
+            print(f"\r  {bar:40} {done}/{of}", end="\n" if done >= of else "", file=self._out, flush=True)
+        else:
+            print(f"  {done}/{of}", file=self._out, flush=True)
+
     def pair(self, name: str, value: object) -> None:
         """Print a name and its value."""
         self._print(f"  {name:18}{_plain(str(value))}")

@@ -1,0 +1,293 @@
+"""`python -m devphone load`: thousands of calls at once through the real service, with faults, and a judgement."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import dataclasses
+import json
+import random
+import sys
+import threading
+import time
+import uuid
+from collections import defaultdict
+from collections.abc import Callable
+from contextlib import suppress
+from typing import Any, Final
+from urllib.parse import urlsplit
+
+import httpx
+
+from devphone.app import Phone
+from devphone.callee import Callee, parse_callee
+from devphone.emulator import EmulatorError
+from devphone.load_plan import DEFAULT_MIX, MOST_CALLS, PIN, Faults, parse_mix, plan
+from devphone.load_report import Observed, Report, judge
+from devphone.pair import Pair, make_phone, running_pair, sweep
+from devphone.screen import Screen
+from devphone.service import Service, StartError
+from devphone.timeline import Line
+from devphone.tokens import Application, make_application
+from devphone.webhooks import EVENT_S, Reply, WebhookSender
+
+SETTINGS: Final = {"CALLBACK_RETRY_SCHEDULE": "2,2,3,3,5,5,5,5,5,5", "THREADS": "64", "LOG_LEVEL": "WARNING"}
+SWEEP_EVERY_S: Final = 3
+PATIENCE_S: Final = 90
+"""How long after the last request outcomes are waited for, beyond the age at which calls are given up."""
+
+PLACE_S: Final = 10
+"""How long a call that says nothing keeps others from being placed."""
+
+REORDER_S: Final = 0.5
+"""How long a webhook is held back so that later ones overtake it."""
+
+
+class FaultySender(WebhookSender):
+    """Loses, doubles, delays and holds back webhooks on their way, and notes how long the service takes."""
+
+    faults: Faults = Faults()
+    dice: random.Random = random.Random(0)
+    on_sent: Callable[[str, str, float | None, bool], None]
+
+    async def send(self, url: str, body: dict[str, Any], *, method: str = "POST", timeout_s: float = EVENT_S) -> Reply:
+        """Send one webhook, or do something else with it."""
+        route, tid = urlsplit(url).path.strip("/").split("/")[-2:]
+        dice, faults = self.dice, self.faults
+        if dice.random() < faults.drop:
+            self.on_sent(route, tid, None, True)
+            return Reply(None, fault="dropped")
+        if faults.delay_s:
+            await asyncio.sleep(dice.uniform(0, faults.delay_s))
+        if route == "event" and dice.random() < faults.reorder:
+            self.on_sent(route, tid, None, True)
+            _in_background(self._held_back(url, body, method, timeout_s))
+            return Reply(204)
+        if dice.random() < faults.duplicate:
+            _in_background(self._timed(route, tid, url, body, method, timeout_s))
+        return await self._timed(route, tid, url, body, method, timeout_s)
+
+    async def _held_back(self, url: str, body: dict[str, Any], method: str, timeout_s: float) -> Reply:
+        await asyncio.sleep(REORDER_S)
+        return await super().send(url, body, method=method, timeout_s=timeout_s)
+
+    async def _timed(
+        self, route: str, tid: str, url: str, body: dict[str, Any], method: str, timeout_s: float
+    ) -> Reply:
+        began = time.monotonic()
+        reply = await super().send(url, body, method=method, timeout_s=timeout_s)
+        seconds = time.monotonic() - began
+        is_good = reply.status is not None and reply.status < 300 and reply.sends == 1  # noqa: PLR2004 - success
+        self.on_sent(route, tid, seconds, not is_good or seconds > SLOW_S)
+        return reply
+
+
+SLOW_S: Final = 0.5
+"""The phone runs faster than life, so a webhook that takes this long may outlast a callee, or the length timer."""
+
+_tasks: set[asyncio.Task[Reply]] = set()
+
+
+def _in_background(work: Any) -> None:
+    task = asyncio.create_task(work)
+    _tasks.add(task)
+    task.add_done_callback(_tasks.discard)
+
+
+class Run:
+    """One load run, seen from the callers' side."""
+
+    def __init__(self, options: argparse.Namespace, phone: Phone, application: Application) -> None:
+        self._options = options
+        self._application = application
+        self._calls = {
+            call.number: Observed(call) for call in plan(options.calls, options.mix, options.repeat, options.seed)
+        }
+        self._by_tid: dict[str, Observed] = {}
+        self._touched: set[str] = set()
+        self._latencies: dict[str, list[float]] = defaultdict(list)
+        self._lock = threading.Lock()
+        self._loop: asyncio.AbstractEventLoop | None = None
+        for call in self._calls.values():
+            phone.callees[call.planned.number] = _quick(parse_callee(call.planned.kind.script))
+        phone.timeline.listen(self._hear)
+
+    def sender(self, client: httpx.AsyncClient, secret: str | None) -> WebhookSender:
+        """Return what the phone sends its webhooks by."""
+        sender = FaultySender(client, secret)
+        sender.faults, sender.dice = self._options.faults, random.Random(self._options.seed)
+        sender.on_sent = self._sent
+        return sender
+
+    async def place_all(self, pair: Pair) -> None:
+        """Place all calls, so many at once; a call keeps its place until its outcome is there, or for PLACE_S."""
+        self._loop = asyncio.get_running_loop()
+        places = asyncio.Semaphore(self._options.concurrency)
+        limits = httpx.Limits(max_connections=None, max_keepalive_connections=0)
+        async with httpx.AsyncClient(limits=limits, trust_env=False, timeout=60) as client:
+
+            async def one(call: Observed) -> None:
+                async with places:
+                    await self._place(client, pair, call)
+                    if call.tid is not None:
+                        with suppress(TimeoutError):
+                            await asyncio.wait_for(call.over.wait(), PLACE_S)
+
+            await asyncio.gather(*(one(call) for call in self._calls.values()))
+        self._loop = None
+
+    async def _place(self, client: httpx.AsyncClient, pair: Pair, call: Observed) -> None:
+        headers = {"Authorization": f"Bearer {self._application.token()}", "Idempotency-Key": str(uuid.uuid4())}
+        request = {
+            "to": call.planned.number,
+            "from": "447700900999",
+            "text": "Enter the PIN",
+            "pin_code": PIN,
+            "callback": f"{pair.board.url}/callback",
+            **call.planned.kind.fields,
+        }
+
+        async def post() -> None:
+            began = time.monotonic()
+            with suppress(httpx.HTTPError):
+                response = await client.post(f"{pair.service.url}/call", json=request, headers=headers)
+                self._latencies["POST /call"].append(time.monotonic() - began)
+                call.answer = response.status_code
+                tid = response.json().get("tid")
+                if tid is not None:
+                    call.tid = tid
+                    self._by_tid[tid] = call
+
+        await asyncio.gather(*(post() for _ in range(2 if call.planned.sent_twice else 1)))
+
+    def outcomes(self) -> int:
+        """Return how many calls are accounted for."""
+        return sum(
+            bool(call.payloads) or (call.answer is not None and call.tid is None) for call in self._calls.values()
+        )
+
+    def report(self) -> Report:
+        """Return the judgement."""
+        for tid in self._touched & self._by_tid.keys():
+            self._by_tid[tid].touched = True
+        return judge(self._calls.values(), dict(self._latencies))
+
+    def _sent(self, route: str, tid: str, seconds: float | None, touched: bool) -> None:  # noqa: FBT001 - a callback
+        with self._lock:
+            if seconds is not None:
+                self._latencies[f"/{route}"].append(seconds)
+            if touched:
+                self._touched.add(tid)
+
+    def _hear(self, line: Line) -> None:
+        if line.what == "asks for a call" and line.call is not None:
+            self._calls[line.data["to"]].dialled += 1
+        elif line.what == "calls back" and line.data["fields"].get("to") in self._calls:
+            call = self._calls[line.data["fields"]["to"]]
+            call.payloads.append(line.data["fields"])
+            if self._loop is not None:
+                self._loop.call_soon_threadsafe(call.over.set)
+
+
+def _quick(callee: Callee) -> Callee:
+    return dataclasses.replace(callee, ring_s=1.0)
+
+
+def load(options: argparse.Namespace) -> int:
+    """Run the load; return the exit code: 1 when a promise was broken, or the service did not start."""
+    screen = Screen(sys.stderr if options.json else None)
+    application = make_application()
+    phone = make_phone(application, Callee(), options.speed)
+    run = Run(options, phone, application)
+    phone.make_sender = run.sender
+    settings = {**SETTINGS, "STALE_AFTER": str(options.stale_after)}
+    try:
+        with running_pair(phone, options.store, screen, settings=settings) as pair, pair.sweeper() as sweeper:
+            began = time.monotonic()
+            over = threading.Event()
+            watcher = threading.Thread(target=_watch, args=(run, options.calls, sweeper, over, screen))
+            watcher.start()
+            asyncio.run(run.place_all(pair))
+            deadline = time.monotonic() + options.stale_after + PATIENCE_S
+            while run.outcomes() < options.calls and time.monotonic() < deadline:
+                time.sleep(0.2)
+            over.set()
+            watcher.join()
+            seconds = time.monotonic() - began
+    except (StartError, EmulatorError, RuntimeError) as error:
+        screen.title(f"Failed: {error}")
+        return 1
+    report = run.report()
+    _show(report, seconds, screen, as_json=options.json)
+    return 0 if report.is_good else 1
+
+
+def _watch(run: Run, calls: int, sweeper: Service, over: threading.Event, screen: Screen) -> None:
+    """Sweep now and then, as Cloud Scheduler does, and show how far the run has come."""
+    while not over.wait(SWEEP_EVERY_S):
+        with suppress(httpx.HTTPError):
+            sweep(sweeper)
+        screen.progress(run.outcomes(), calls)
+    screen.progress(run.outcomes(), calls)
+
+
+def _show(report: Report, seconds: float, screen: Screen, *, as_json: bool) -> None:
+    if as_json:
+        json.dump(dataclasses.asdict(report) | {"seconds": round(seconds, 1)}, sys.stdout, indent=2)
+        return
+    screen.title("Outcomes")
+    for outcome, count in report.outcomes.items():
+        screen.pair(outcome, count)
+    screen.title("Webhooks, milliseconds")
+    for route, values in report.latency_ms.items():
+        screen.pair(route, "  ".join(f"{name} {value:g}" for name, value in values.items()))
+    screen.title("Promises")
+    screen.pair("calls", f"{report.calls} in {seconds:.1f} s, {report.refused} refused, {report.touched} with faults")
+    screen.pair("repeated", f"{report.repeated_deliveries} deliveries, under the same webhook-id")
+    for name in ("lost", "changed", "wrong", "dialled_twice"):
+        sentences = getattr(report, name)
+        screen.pair(name.replace("_", " "), len(sentences))
+        for sentence in sentences[:5]:
+            screen.pair("", sentence)
+
+
+def _share(text: str) -> float:
+    value = float(text)
+    if not 0 <= value <= 1:
+        raise ValueError(text)
+    return value
+
+
+def _milliseconds(text: str) -> float:
+    return float(text.removesuffix("ms")) / 1000
+
+
+def _calls(text: str) -> int:
+    value = int(text)
+    if not 0 < value <= MOST_CALLS:
+        raise ValueError(text)
+    return value
+
+
+def add_load_parser(commands: Any) -> None:
+    """Add the subcommand."""
+    parser = commands.add_parser("load", help="thousands of calls with faults, and a judgement of the promises")
+    parser.add_argument("--calls", type=_calls, default=500)
+    parser.add_argument("--concurrency", type=_calls, default=100)
+    parser.add_argument("--mix", type=parse_mix, default=parse_mix(DEFAULT_MIX), metavar=DEFAULT_MIX)
+    parser.add_argument("--duplicate", type=_share, default=0.0, help="share of webhooks that are sent twice")
+    parser.add_argument("--reorder", type=_share, default=0.0, help="share of events that later ones overtake")
+    parser.add_argument("--drop", type=_share, default=0.0, help="share of webhooks that never arrive")
+    parser.add_argument("--delay", type=_milliseconds, default=0.0, metavar="50ms", help="longest delay of a webhook")
+    parser.add_argument("--repeat", type=_share, default=0.1, help="share of requests sent twice at once, with one key")
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--speed", type=float, default=20)
+    parser.add_argument("--stale-after", type=int, default=40, help="age in seconds at which a call is given up")
+    parser.add_argument("--store", choices=["sqlite", "firestore"], default="sqlite")
+    parser.add_argument("--json", action="store_true")
+    parser.set_defaults(run_command=_run)
+
+
+def _run(options: argparse.Namespace) -> int:
+    options.faults = Faults(options.duplicate, options.reorder, options.drop, options.delay)
+    return load(options)
