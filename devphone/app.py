@@ -11,7 +11,6 @@ from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-import httpx
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
@@ -27,7 +26,7 @@ from devphone.receiver import CallbackReceiver, read_at_most
 from devphone.rules import REFUSED, Fault, check_call
 from devphone.timeline import Line, Timeline
 from devphone.tokens import TokenError, check_token
-from devphone.webhooks import WebhookSender
+from devphone.webhooks import PickClient, WebhookSender, clients
 
 LEGS_KEPT: Final = 10_000
 MAX_BODY: Final = 1024 * 1024
@@ -51,7 +50,7 @@ class Phone:
     """Calls under way, and those that ended last."""
     callees: dict[str, Callee] = field(default_factory=dict)
     """Scripts by number; any other number is a test number, or `callee`."""
-    make_sender: Callable[[httpx.AsyncClient, str | None], WebhookSender] = WebhookSender
+    make_sender: Callable[[PickClient, str | None], WebhookSender] = WebhookSender
     _placed: deque[float] = field(default_factory=deque)
     _over: deque[str] = field(default_factory=deque)
     _sender: WebhookSender | None = None
@@ -77,10 +76,8 @@ class Phone:
 
     @asynccontextmanager
     async def _lifespan(self, _app: Starlette) -> AsyncIterator[None]:
-        # Vonage keeps no proxy, and thousands of calls may be in flight.
-        limits = httpx.Limits(max_connections=None, max_keepalive_connections=100)
-        async with httpx.AsyncClient(limits=limits, trust_env=False) as client:
-            self._sender = self.make_sender(client, self.signature_secret)
+        async with clients() as pick:
+            self._sender = self.make_sender(pick, self.signature_secret)
             yield
             for task in list(self._tasks):
                 task.cancel()

@@ -29,7 +29,7 @@ from devphone.screen import Screen
 from devphone.service import Service, StartError
 from devphone.timeline import Line
 from devphone.tokens import Application, make_application
-from devphone.webhooks import EVENT_S, Reply, WebhookSender
+from devphone.webhooks import EVENT_S, PickClient, Reply, WebhookSender, clients
 
 SETTINGS: Final = {"CALLBACK_RETRY_SCHEDULE": "2,2,3,3,5,5,5,5,5,5", "THREADS": "64", "LOG_LEVEL": "WARNING"}
 SWEEP_EVERY_S: Final = 3
@@ -99,7 +99,8 @@ class Run:
 
     def __init__(self, options: argparse.Namespace, phone: Phone, application: Application) -> None:
         self._options = options
-        self._application = application
+        # One for all: signing takes longer than the request.
+        self._token = application.token()
         self._calls = {
             call.number: Observed(call) for call in plan(options.calls, options.mix, options.repeat, options.seed)
         }
@@ -112,9 +113,9 @@ class Run:
             phone.callees[call.planned.number] = _quick(parse_callee(call.planned.kind.script))
         phone.timeline.listen(self._hear)
 
-    def sender(self, client: httpx.AsyncClient, secret: str | None) -> WebhookSender:
+    def sender(self, pick: PickClient, secret: str | None) -> WebhookSender:
         """Return what the phone sends its webhooks by."""
-        sender = FaultySender(client, secret)
+        sender = FaultySender(pick, secret)
         sender.faults, sender.dice = self._options.faults, random.Random(self._options.seed)
         sender.on_sent = self._sent
         return sender
@@ -123,12 +124,11 @@ class Run:
         """Place all calls, so many at once; a call keeps its place until its outcome is there, or for PLACE_S."""
         self._loop = asyncio.get_running_loop()
         places = asyncio.Semaphore(self._options.concurrency)
-        limits = httpx.Limits(max_connections=None, max_keepalive_connections=0)
-        async with httpx.AsyncClient(limits=limits, trust_env=False, timeout=60) as client:
+        async with clients(timeout_s=60) as pick:
 
             async def one(call: Observed) -> None:
                 async with places:
-                    await self._place(client, pair, call)
+                    await self._place(pick(), pair, call)
                     if call.tid is not None:
                         with suppress(TimeoutError):
                             await asyncio.wait_for(call.over.wait(), PLACE_S)
@@ -137,7 +137,7 @@ class Run:
         self._loop = None
 
     async def _place(self, client: httpx.AsyncClient, pair: Pair, call: Observed) -> None:
-        headers = {"Authorization": f"Bearer {self._application.token()}", "Idempotency-Key": str(uuid.uuid4())}
+        headers = {"Authorization": f"Bearer {self._token}", "Idempotency-Key": str(uuid.uuid4())}
         request = {
             "to": call.planned.number,
             "from": "447700900999",

@@ -8,7 +8,11 @@ import json
 import ssl
 import time
 import uuid
+from collections.abc import AsyncIterator, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
+from functools import partial
+from itertools import cycle
 from typing import Any, Final
 
 import httpx
@@ -38,11 +42,33 @@ class Reply:
     sends: int = 1
 
 
+PickClient = Callable[[], httpx.AsyncClient]
+"""Returns an HTTP client to use for one request."""
+
+CLIENTS: Final = 32
+"""The library looks through all connections of a client for each request, so thousands are spread over many."""
+
+
+@asynccontextmanager
+async def clients(timeout_s: float = EVENT_S) -> AsyncIterator[PickClient]:
+    """Give what picks an HTTP client, each time another; no proxies, and as many connections as it takes."""
+    limits = httpx.Limits(max_connections=None, max_keepalive_connections=10)
+    context = ssl.create_default_context()
+    async with AsyncExitStack() as stack:
+        made = [
+            await stack.enter_async_context(
+                httpx.AsyncClient(limits=limits, trust_env=False, timeout=timeout_s, verify=context)
+            )
+            for _ in range(CLIENTS)
+        ]
+        yield partial(next, cycle(made))
+
+
 class WebhookSender:
     """Sends webhooks."""
 
-    def __init__(self, client: httpx.AsyncClient, signature_secret: str | None = None) -> None:
-        self._client = client
+    def __init__(self, pick: PickClient, signature_secret: str | None = None) -> None:
+        self._pick = pick
         self._secret = signature_secret
 
     async def send(self, url: str, body: dict[str, Any], *, method: str = "POST", timeout_s: float = EVENT_S) -> Reply:
@@ -69,7 +95,7 @@ class WebhookSender:
             # The library's time-outs start anew with every byte; a reply that drips must end too.
             async with asyncio.timeout(CONNECT_S + timeout_s):
                 timeout = httpx.Timeout(timeout_s, connect=CONNECT_S)
-                async with self._client.stream(method, url, headers=headers, timeout=timeout, **request) as response:
+                async with self._pick().stream(method, url, headers=headers, timeout=timeout, **request) as response:
                     reply = await _read(response)
         except (httpx.HTTPError, httpx.InvalidURL, TimeoutError, TooLongError) as error:
             return Reply(None, fault=type(error).__name__, may_be_repeated=_is_passing(error))

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from contextlib import closing
 from datetime import timedelta
 from pathlib import Path
 
@@ -72,7 +73,7 @@ def test_a_process_killed_while_it_writes_leaves_a_good_file_with_all_that_it_re
     rest, _ = process.communicate(timeout=30)
     reported = max([last, *(int(line) for line in rest.splitlines()[:-1])])
 
-    with sqlite3.connect(path) as connection:
+    with closing(sqlite3.connect(path)) as connection, connection:
         assert connection.execute("PRAGMA integrity_check").fetchone() == ("ok",)
     assert notes(path)[: reported + 1] == [f"killed-{number}" for number in range(reported + 1)]
     SqliteCallStore(str(path)).update(TID, lambda call: Transition(call.noted(NOW, "after")))
@@ -137,7 +138,7 @@ def test_an_unreadable_row_is_corrupt(tmp_path: Path) -> None:
     store = SqliteCallStore(str(path))
     store.create(a_call())
     for document in ("{}", "not json", '{"state": "placing"}', '{"$time": 5}', b"\xff\xfe"):
-        with sqlite3.connect(path) as connection:
+        with closing(sqlite3.connect(path)) as connection, connection:
             connection.execute("UPDATE calls SET document = ?", (document,))
         with pytest.raises(CorruptRecordError):
             store.get(TID)

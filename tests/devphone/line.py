@@ -143,6 +143,6 @@ def play(
 async def _play(callee: Callee, service: Service, habits: frozenset[Habit], fields: dict[str, Any]) -> Played:
     timeline = Timeline()
     async with httpx.AsyncClient(transport=httpx.MockTransport(service.handle)) as client:
-        leg = Leg(order(**fields), "app", callee, VirtualPace(), WebhookSender(client), timeline, habits)
+        leg = Leg(order(**fields), "app", callee, VirtualPace(), WebhookSender(lambda: client), timeline, habits)
         await leg.run()
     return Played(service, leg, timeline)

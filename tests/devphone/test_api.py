@@ -41,7 +41,7 @@ async def _on_the_phone(scene: Callable[[httpx.AsyncClient, Service], Awaitable[
         httpx.AsyncClient(transport=httpx.MockTransport(service.handle)) as to_service,
         httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://phone.example") as client,
     ):
-        phone._sender = WebhookSender(to_service)
+        phone._sender = WebhookSender(lambda: to_service)
         return await scene(client, service)
 
 

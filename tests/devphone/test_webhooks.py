@@ -20,7 +20,7 @@ Handler = Callable[[httpx.Request], Coroutine[None, None, httpx.Response]]
 
 async def send(handler: Handler, *, method: str = "POST", timeout_s: float = EVENT_S, url: str = SERVICE) -> Reply:
     async with httpx.AsyncClient(transport=httpx.MockTransport(handler)) as client:
-        return await WebhookSender(client, SECRET).send(
+        return await WebhookSender(lambda: client, SECRET).send(
             url, {"b": "é", "a": {"x": 1}}, method=method, timeout_s=timeout_s
         )
 
@@ -109,7 +109,7 @@ def test_a_tls_fault_is_final() -> None:
         server = await asyncio.start_server(no_tls, "127.0.0.1", 0)
         port = server.sockets[0].getsockname()[1]
         async with server, httpx.AsyncClient(trust_env=False) as client:
-            return await WebhookSender(client).send(f"https://127.0.0.1:{port}/", {}), hits
+            return await WebhookSender(lambda: client).send(f"https://127.0.0.1:{port}/", {}), hits
 
     reply, hits = asyncio.run(scene())
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -88,5 +89,5 @@ def stored(folder: Path) -> str:
     """Return all that the embedded store keeps; Firestore's documents are made by the same mapping."""
     if not (folder / "calls.db").exists():
         return ""
-    with sqlite3.connect(folder / "calls.db") as connection:
+    with closing(sqlite3.connect(folder / "calls.db")) as connection, connection:
         return str(connection.execute("SELECT * FROM calls").fetchall())

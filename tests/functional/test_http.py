@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -214,7 +215,7 @@ def test_nothing_is_kept_of_a_call_that_could_not_be_placed(client: FlaskClient,
 
     assert_problem(response, 503, "vendor_unreachable")
     assert response.headers["Retry-After"]
-    with sqlite3.connect(tmp_path / "calls.db") as connection:
+    with closing(sqlite3.connect(tmp_path / "calls.db")) as connection, connection:
         assert connection.execute("SELECT count(*) FROM calls").fetchone() == (0,)
 
 

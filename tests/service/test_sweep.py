@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from contextlib import closing
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -276,7 +277,7 @@ def corrupt(world: World, tid: str) -> None:
     import sqlite3  # noqa: PLC0415 - one test needs it
 
     path = world.store._path  # type: ignore[attr-defined]  # the embedded store's file
-    with sqlite3.connect(path) as connection:
+    with closing(sqlite3.connect(path)) as connection, connection:
         connection.execute("UPDATE calls SET document = '{}' WHERE tid = ?", (tid,))
 
 

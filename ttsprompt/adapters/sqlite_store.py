@@ -16,6 +16,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
@@ -65,6 +66,19 @@ def open_sqlite_store(url: str) -> SqliteCallStore:
         msg = "must be sqlite:///relative.db or sqlite:////absolute.db"
         raise ValueError(msg)
     return SqliteCallStore(url.removeprefix("sqlite:///"))
+
+
+@dataclass(slots=True)
+class _Held:
+    """A thread's connection; it is closed with the thread, but never by a process that it was not made in."""
+
+    connection: sqlite3.Connection
+    pid: int
+    busy_s: float = OPENING_BUSY_S
+
+    def __del__(self) -> None:
+        if self.pid == os.getpid():
+            self.connection.close()
 
 
 class SqliteCallStore:
@@ -196,19 +210,18 @@ class SqliteCallStore:
     def _connection(self, busy_s: float = BUSY_S) -> Iterator[sqlite3.Connection]:
         """Lend this thread's connection, to wait for other writers for `busy_s` at most."""
         try:
-            if getattr(self._local, "pid", None) != os.getpid():
-                self._local.connection = self._open()
-                self._local.pid = os.getpid()
-                self._local.busy_s = OPENING_BUSY_S
-            if self._local.busy_s != busy_s:
-                self._local.connection.execute(f"PRAGMA busy_timeout = {int(busy_s * 1000)}")
-                self._local.busy_s = busy_s
-            yield self._local.connection
+            held: _Held | None = getattr(self._local, "held", None)
+            if held is None or held.pid != os.getpid():
+                held = self._local.held = _Held(self._open(), os.getpid())
+            if held.busy_s != busy_s:
+                held.connection.execute(f"PRAGMA busy_timeout = {int(busy_s * 1000)}")
+                held.busy_s = busy_s
+            yield held.connection
         except (sqlite3.Error, ValueError) as error:
             raise StoreUnavailableError from error
 
     def _open(self) -> sqlite3.Connection:
-        connection = sqlite3.connect(self._path, timeout=OPENING_BUSY_S, isolation_level=None)
+        connection = sqlite3.connect(self._path, timeout=OPENING_BUSY_S, isolation_level=None, check_same_thread=False)
         # Going over to WAL does not wait for other processes that do the same (sqlite.org/wal.html), so ask again.
         failure: sqlite3.Error | None = None
         for _ in _attempts(STORE_PATIENCE_S):
