@@ -39,6 +39,9 @@ PATIENCE_S: Final = 90
 PLACE_S: Final = 10
 """How long a call that says nothing keeps others from being placed."""
 
+POST_PAUSES_S: Final = (0.5, 1, 2)
+"""How long a caller waits before the same request goes out again."""
+
 REORDER_S: Final = 0.5
 """How long a webhook is held back so that later ones overtake it."""
 
@@ -148,23 +151,28 @@ class Run:
         }
 
         async def post() -> None:
-            began = time.monotonic()
-            with suppress(httpx.HTTPError):
-                response = await client.post(f"{pair.service.url}/call", json=request, headers=headers)
-                self._latencies["POST /call"].append(time.monotonic() - began)
-                call.answer = response.status_code
-                tid = response.json().get("tid")
-                if tid is not None:
-                    call.tid = tid
-                    self._by_tid[tid] = call
+            # As callers should: no answer, or "in progress", and the same request goes out again under the same key.
+            for pause_s in (*POST_PAUSES_S, None):
+                began = time.monotonic()
+                with suppress(httpx.HTTPError):
+                    response = await client.post(f"{pair.service.url}/call", json=request, headers=headers)
+                    self._latencies["POST /call"].append(time.monotonic() - began)
+                    answer = response.json()
+                    if pause_s is None or answer.get("code") != "in_progress":
+                        call.answer = call.answer if call.tid else response.status_code
+                        if "tid" in answer:
+                            call.tid = answer["tid"]
+                            self._by_tid[answer["tid"]] = call
+                        return
+                if pause_s is not None:
+                    await asyncio.sleep(pause_s)
 
         await asyncio.gather(*(post() for _ in range(2 if call.planned.sent_twice else 1)))
+        call.is_asked = True
 
     def outcomes(self) -> int:
         """Return how many calls are accounted for."""
-        return sum(
-            bool(call.payloads) or (call.answer is not None and call.tid is None) for call in self._calls.values()
-        )
+        return sum(call.is_accounted_for for call in self._calls.values())
 
     def report(self) -> Report:
         """Return the judgement."""
@@ -242,7 +250,8 @@ def _show(report: Report, seconds: float, screen: Screen, *, as_json: bool) -> N
     for route, values in report.latency_ms.items():
         screen.pair(route, "  ".join(f"{name} {value:g}" for name, value in values.items()))
     screen.title("Promises")
-    screen.pair("calls", f"{report.calls} in {seconds:.1f} s, {report.refused} refused, {report.touched} with faults")
+    screen.pair("calls", f"{report.calls} in {seconds:.1f} s, {report.refused} refused, {report.unanswered} unanswered")
+    screen.pair("disturbed", f"{report.touched} by faults or slow webhooks")
     screen.pair("repeated", f"{report.repeated_deliveries} deliveries, under the same webhook-id")
     for name in ("lost", "changed", "wrong", "dialled_twice"):
         sentences = getattr(report, name)

@@ -19,6 +19,8 @@ class Observed:
     tid: str | None = None
     answer: int | None = None
     """The status of `POST /call`, None when there was none."""
+    is_asked: bool = False
+    """The caller is through with `POST /call`, answered or not."""
     dialled: int = 0
     touched: bool = False
     """Something went wrong with one of its webhooks, so that it may end otherwise."""
@@ -30,6 +32,11 @@ class Observed:
         """Whether there will be no outcome, as `POST /call` was answered without a tid."""
         return self.answer is not None and self.tid is None
 
+    @property
+    def is_accounted_for(self) -> bool:
+        """Whether nothing more is awaited of it."""
+        return bool(self.payloads) or (self.is_asked and self.tid is None)
+
 
 @dataclass(frozen=True, slots=True)
 class Report:
@@ -37,7 +44,10 @@ class Report:
 
     calls: int
     refused: int
+    unanswered: int
+    """Requests without an answer, however often they were sent."""
     touched: int
+    """Calls with a fault, or with a webhook that took so long that the callee may have gone."""
     outcomes: dict[str, int]
     repeated_deliveries: int
     lost: list[str]
@@ -64,7 +74,8 @@ def judge(calls: Iterable[Observed], latencies: dict[str, Sequence[float]]) -> R
             outcomes[f"{call.payloads[0]['status']}/{call.payloads[0]['reason']}"] += 1
     return Report(
         calls=len(seen),
-        refused=sum(call.tid is None for call in seen),
+        refused=sum(call.is_refused for call in seen),
+        unanswered=sum(call.answer is None for call in seen),
         touched=sum(call.touched for call in seen),
         outcomes=dict(outcomes.most_common()),
         repeated_deliveries=sum(max(len(call.payloads) - 1, 0) for call in seen),

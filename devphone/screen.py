@@ -19,6 +19,7 @@ class Screen:
     def __init__(self, out: TextIO | None = None) -> None:
         self._out = out or sys.stdout
         self._colours = self._out.isatty() and "NO_COLOR" not in os.environ
+        self._done = -1
 
     def show(self, line: Line) -> None:
         """Print one line of the timeline."""
@@ -37,8 +38,9 @@ class Screen:
         if self._out.isatty():
             bar = "█" * (40 * done // of)
             print(f"\r  {bar:40} {done}/{of}", end="\n" if done >= of else "", file=self._out, flush=True)
-        else:
+        elif done != self._done:
             print(f"  {done}/{of}", file=self._out, flush=True)
+        self._done = done
 
     def pair(self, name: str, value: object) -> None:
         """Print a name and its value."""

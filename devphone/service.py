@@ -7,7 +7,6 @@ import signal
 import socket
 import subprocess
 import sys
-import tempfile
 import time
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -59,7 +58,7 @@ class Service:
     settings: dict[str, str]
     port: int = field(default_factory=free_port)
     target: str = "ttsprompt"
-    log: Path | None = field(default_factory=lambda: Path(tempfile.mkstemp(suffix=".log")[1]))
+    log: Path | None = field(kw_only=True)
     process: subprocess.Popen[bytes] | None = None
 
     @property

@@ -56,8 +56,8 @@ def test_a_demo_that_goes_wrong_says_so_and_exits_with_one(tmp_path: Path) -> No
     assert "Failed: The Firestore emulator needs gcloud" in done.stdout
 
 
-def test_a_service_that_does_not_start_tells_why() -> None:
-    service = Service({"ANSWER_MODE": "later"})
+def test_a_service_that_does_not_start_tells_why(tmp_path: Path) -> None:
+    service = Service({"ANSWER_MODE": "later"}, log=tmp_path / "service.log")
 
     with pytest.raises(StartError, match="ANSWER_MODE must be inline or webhook"):
         service.start()

@@ -189,7 +189,7 @@ def test_the_examples_are_short() -> None:
     assert all(len(path.read_text().splitlines()) < 40 for path in EXAMPLES.iterdir() if path.is_file())
 
 
-def test_a_service_is_of_no_use_without_its_function() -> None:
+def test_a_service_is_of_no_use_without_its_function(tmp_path: Path) -> None:
     """The examples' service is the real one: a wrong target does not start."""
     with pytest.raises(Exception, match="did not start"):
-        Service({}, target="nothing").start()
+        Service({}, target="nothing", log=tmp_path / "service.log").start()

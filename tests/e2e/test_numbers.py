@@ -35,7 +35,9 @@ OTHERS = {"447700900014", "447700900015", "447700900016", "447700900017"}
 @pytest.fixture(scope="module")
 def hasty(stack: Stack) -> Iterator[Service]:
     """A service on the same store that gives calls up, and tries callbacks again, after a second."""
-    service = Service({**stack.service.settings, "STALE_AFTER": "1", "CALLBACK_RETRY_SCHEDULE": "1,1,1"})
+    service = Service(
+        {**stack.service.settings, "STALE_AFTER": "1", "CALLBACK_RETRY_SCHEDULE": "1,1,1"}, log=stack.service.log
+    )
     service.start()
     yield service
     service.stop()
@@ -43,7 +45,7 @@ def hasty(stack: Stack) -> Iterator[Service]:
 
 @pytest.fixture(scope="module")
 def sweeper(hasty: Service) -> Iterator[Service]:
-    service = Service({**hasty.settings, "BASE_URL": hasty.url}, target="expire_stale_calls")
+    service = Service({**hasty.settings, "BASE_URL": hasty.url}, target="expire_stale_calls", log=hasty.log)
     service.start()
     yield service
     service.stop()

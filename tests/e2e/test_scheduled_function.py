@@ -19,7 +19,7 @@ from tests.e2e.conftest import Stack, wait_for
 @contextmanager
 def function(stack: Stack, target: str, **settings: str) -> Iterator[Service]:
     """Run another function of the service on the same store."""
-    service = Service({**stack.service.settings, **settings}, target=target)
+    service = Service({**stack.service.settings, **settings}, target=target, log=stack.service.log)
     service.start()
     yield service
     service.stop()
@@ -54,7 +54,7 @@ def test_a_service_killed_while_vonage_thinks_dials_once_and_reports_the_outcome
         def call(service: Service) -> httpx.Response:
             return httpx.post(f"{service.url}/call", json=request, headers=headers, timeout=30, trust_env=False)
 
-        first = Service(settings)
+        first = Service(settings, log=stack.service.log)
         first.start()
         caller = threading.Thread(target=lambda: suppressed(lambda: call(first)))
         caller.start()
@@ -62,7 +62,7 @@ def test_a_service_killed_while_vonage_thinks_dials_once_and_reports_the_outcome
         first.stop(signal.SIGKILL)
         caller.join()
 
-        second = Service(settings)
+        second = Service(settings, log=stack.service.log)
         second.start()
         answer = call(second)
         second.stop()
@@ -107,7 +107,7 @@ def thinking_vonage() -> Iterator[tuple[str, list[str]]]:
 
 def test_a_right_pin_whose_ending_was_lost_is_reported_by_the_sweep(stack: Stack) -> None:
     """The service dies before the call ends; a sweep that comes later finds the right PIN in the store."""
-    service = Service({**stack.service.settings, "STALE_AFTER": "1"})
+    service = Service({**stack.service.settings, "STALE_AFTER": "1"}, log=stack.service.log)
     service.start()
     request = stack.request(bye_text="Thank you. " * 40)
     stack.script(request, "1234")
