@@ -14,6 +14,7 @@ from flask import Request
 from werkzeug.test import Client, TestResponse
 
 from tests.fakes import FakeClock, FakeSender, FakeVoice
+from tests.openapi import assert_described
 from ttsprompt.adapters.sqlite_store import open_sqlite_store
 from ttsprompt.bootstrap import Parts, build_app
 from ttsprompt.config import load_settings
@@ -42,6 +43,15 @@ def bearer(clock: FakeClock, **claims: Any) -> dict[str, str]:
     return {"Authorization": f"Bearer {token}"}
 
 
+class DescribedClient(Client):
+    """Checks every answer against the API's description."""
+
+    def open(self, *args: Any, **options: Any) -> TestResponse:
+        response = super().open(*args, **options)
+        assert_described(response.request.path, response.request.method, response)
+        return response
+
+
 @dataclass
 class World:
     """One service and everybody it talks to."""
@@ -54,7 +64,7 @@ class World:
     client: Client = field(init=False)
 
     def __post_init__(self) -> None:
-        self.client = Client(lambda environ, start: self.app(Request(environ))(environ, start))
+        self.client = DescribedClient(lambda environ, start: self.app(Request(environ))(environ, start))
 
     # --- the caller
 

@@ -169,6 +169,7 @@ def build_app(settings: Settings, parts: Parts = Parts()) -> App:
         load_for_callers=_load_for_callers,
         make_jwt=make_application_jwt,
         callback_public_keys=_sender(settings).public_keys,
+        base_url=settings.base_url,
         allow_private_callbacks=settings.allow_private_callbacks,
         vonage_signature_secret=settings.vonage_signature_secret,
     )

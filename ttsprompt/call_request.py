@@ -153,6 +153,7 @@ Number = Annotated[str, AfterValidator(_number)]
 Pin = Annotated[str, StringConstraints(min_length=1, max_length=20), AfterValidator(_pin)]
 RejectCode = Annotated[str, StringConstraints(min_length=1, max_length=4), AfterValidator(_pin)]
 Whole = Annotated[int, BeforeValidator(_whole_number)]
+Style = Annotated[int, Field(ge=0, le=999), BeforeValidator(_whole_number)]
 Truth = Annotated[bool, BeforeValidator(_truth_value)]
 Language = Annotated[str, StringConstraints(max_length=MAX_LANGUAGE), AfterValidator(_language)]
 Method = Annotated[CallbackMethod, _choice(CallbackMethod, any_case=True)]
@@ -176,7 +177,7 @@ class CallRequest(BaseModel):
     attempts: Whole = Field(default=3, ge=1, le=10)
     reject_code: RejectCode | None = Field(default=None, repr=False)
     language: Language = "en-US"
-    style: Whole | None = Field(default=None, ge=0, le=999)
+    style: Style | None = None
     premium: Truth | None = None
     input_timeout: Whole = Field(default=10, ge=1, le=10)
     ringing_timeout: Whole = Field(default=45, ge=10, le=120)

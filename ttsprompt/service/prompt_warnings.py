@@ -7,15 +7,15 @@ from typing import TYPE_CHECKING, Final
 
 from ttsprompt.errors import FieldFault
 
+if TYPE_CHECKING:
+    # It brings pydantic, which costs a cold start more than all the rest, and no webhook needs it.
+    from ttsprompt.call_request import CallRequest
+
 LANGUAGES: Final = frozenset(
     "ar bn-IN ca-ES cmn-CN cmn-TW cs-CZ cy-GB da-DK de-DE el-GR en-AU en-GB en-GB-WLS en-IN en-US en-ZA es-ES es-MX "
     "es-US eu-ES fi-FI fil-PH fr-CA fr-FR he-IL hi-IN hu-HU id-ID is-IS it-IT ja-JP ko-KR ml-IN nb-NO nl-NL no-NO "
     "pl-PL pt-BR pt-PT ro-RO ru-RU sk-SK sv-SE ta-IN te-IN th-TH tr-TR uk-UA vi-VN yue-CN".lower().split()
 )
-
-if TYPE_CHECKING:
-    # It brings pydantic, which costs a cold start more than all the rest, and no webhook needs it.
-    from ttsprompt.call_request import CallRequest
 """Vonage's languages as far as we know them (vonage-voice §2.1); it may have more, so an unknown one is no fault."""
 
 SECONDS_TO_BEGIN: Final = 2

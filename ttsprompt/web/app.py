@@ -44,6 +44,7 @@ _STEP: Final = re.compile(r"[0-9]{1,3}", re.ASCII)
 _ROUTES: Final = Map(
     [
         Rule("/", endpoint="about", methods=["GET"]),
+        Rule("/openapi.json", endpoint="describe", methods=["GET"]),
         Rule("/call", endpoint="place", methods=["POST"]),
         Rule("/call/<tid>", endpoint="status", methods=["GET"]),
         Rule("/call/<tid>", endpoint="cancel", methods=["DELETE"]),
@@ -68,6 +69,7 @@ class App:
     load_for_callers: Callable[[], None]
     make_jwt: callers.MakeJwt
     callback_public_keys: Callable[[], list[str]]
+    base_url: str
     allow_private_callbacks: bool = False
     vonage_signature_secret: str | None = field(default=None, repr=False)
 
@@ -83,10 +85,11 @@ class App:
             raise MethodNotAllowedError(sorted(error.valid_methods or ())) from None
         except HTTPException:
             raise NotFoundError("There is nothing at this path.") from None
-        if endpoint in {"place", "status", "cancel", "redeliver"}:
+        if endpoint in {"describe", "place", "status", "cancel", "redeliver"}:
             self.load_for_callers()
         handlers: dict[str, Callable[..., Response]] = {
             "about": self._about,
+            "describe": self._describe,
             "place": self._place,
             "status": self._status,
             "cancel": self._cancel,
@@ -98,7 +101,13 @@ class App:
         return handlers[endpoint](request, body, **values)
 
     def _about(self, _request: Request, _body: bytes) -> Response:
-        return _json({"name": "ttsprompt", "version": __version__, "callback_public_keys": self.callback_public_keys()})
+        about = {"name": "ttsprompt", "version": __version__, "documentation": f"{self.base_url}/openapi.json"}
+        return _json(about | {"callback_public_keys": self.callback_public_keys()})
+
+    def _describe(self, _request: Request, _body: bytes) -> Response:
+        from ttsprompt.web.openapi import document  # noqa: PLC0415 - it brings pydantic, which no webhook needs
+
+        return _json(document(self.base_url))
 
     def _place(self, request: Request, body: bytes) -> Response:
         fields = bodies.read_fields(body, request.mimetype)

@@ -39,6 +39,21 @@ _STATUS: Final[dict[type[errors.TtsPromptError], tuple[int, str]]] = {
 _VENDOR_REFUSED_STATUS: Final = {400: 422, 401: 401, 402: 403, 403: 403}
 """Vonage's status → ours; any other refusal is 502: not the caller's doing."""
 
+_VENDOR_REFUSED_TITLE: Final = "Vonage refused the call"
+
+STATUSES: Final[dict[str, tuple[int, ...]]] = {
+    **{kind.code: (status,) for kind, (status, _) in _STATUS.items()},
+    "vendor_refused": (401, 403, 422, 502),
+    "internal": (500,),
+}
+"""The statuses that each code comes with."""
+
+TITLES: Final = {
+    **{kind.code: title for kind, (_, title) in _STATUS.items()},
+    "vendor_refused": _VENDOR_REFUSED_TITLE,
+    "internal": "Internal error",
+}
+
 RETRY_AFTER_S: Final = 1
 """After what passes soon; Vonage asks again at once whatever we say (vonage-voice §3.4)."""
 
@@ -65,7 +80,7 @@ def problem(error: errors.TtsPromptError) -> Response:
     headers: dict[str, str] = {}
     extra: dict[str, Any] = {}
     if isinstance(error, errors.VendorRefusedError):
-        status, title = _VENDOR_REFUSED_STATUS.get(error.vendor_status, 502), "Vonage refused the call"
+        status, title = _VENDOR_REFUSED_STATUS.get(error.vendor_status, 502), _VENDOR_REFUSED_TITLE
     elif type(error) in _STATUS:
         status, title = _STATUS[type(error)]
     else:
@@ -95,7 +110,7 @@ def http_problem(error: HTTPException) -> Response:
 
 def internal_problem() -> Response:
     """Return the opaque answer for a bug; what happened is in the log."""
-    return _response(500, "Internal error", "Something went wrong on our side.", "internal", {}, {})
+    return _response(500, TITLES["internal"], "Something went wrong on our side.", "internal", {}, {})
 
 
 def _route(request: Request) -> str:

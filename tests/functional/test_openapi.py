@@ -1,0 +1,160 @@
+"""The API's description against the code: nothing left out, nothing made up, and examples that are true."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from openapi_spec_validator import OpenAPIV31SpecValidator
+
+from tests.openapi import DOCUMENT, faults
+from tests.world import World, bearer, json_of, payload_of
+from ttsprompt import errors
+from ttsprompt.call_request import CallRequest
+from ttsprompt.domain.callback import PAYLOAD_FIELDS
+from ttsprompt.web import app, problems
+
+METHODS = {"get", "post", "put", "delete", "patch"}
+
+
+def test_the_document_is_valid_openapi_3_1() -> None:
+    OpenAPIV31SpecValidator(DOCUMENT).validate()
+
+
+def test_every_route_is_described_and_no_other() -> None:
+    routes = {
+        (rule.rule.replace("<", "{").replace(">", "}"), method.lower())
+        for rule in app._ROUTES.iter_rules()
+        for method in (rule.methods or set()) - {"HEAD"}
+    }
+
+    assert {(path, method) for path, item in DOCUMENT["paths"].items() for method in item.keys() & METHODS} == routes
+
+
+@pytest.mark.parametrize("name", ["CallRequest", "CallRequestForm"])
+def test_every_field_of_the_request_is_described(name: str) -> None:
+    fields = {field.alias or name for name, field in CallRequest.model_fields.items()}
+    required = {field.alias or name for name, field in CallRequest.model_fields.items() if field.is_required()}
+    schema = DOCUMENT["components"]["schemas"][name]
+
+    assert schema["properties"].keys() == fields
+    assert set(schema["required"]) == required
+
+
+def all_errors(kind: type[errors.TtsPromptError] = errors.TtsPromptError) -> Iterator[type[errors.TtsPromptError]]:
+    for child in kind.__subclasses__():
+        yield child
+        yield from all_errors(child)
+
+
+def test_every_code_is_described_with_every_status_it_comes_with() -> None:
+    described: dict[str, set[int]] = {}
+    for item in DOCUMENT["paths"].values():
+        for method in item.keys() & METHODS:
+            for status, response in item[method]["responses"].items():
+                for media in response.get("content", {}).values():
+                    for code in codes_of(media["schema"]):
+                        described.setdefault(code, set()).add(int(status))
+
+    assert described == {code: set(statuses) for code, statuses in problems.STATUSES.items()}
+    assert described.keys() == {kind.code for kind in all_errors()}
+
+
+def codes_of(schema: Any) -> list[str]:
+    return schema["allOf"][1]["properties"]["code"]["enum"] if "allOf" in schema else []
+
+
+def test_the_statuses_of_refusals_by_vonage_are_the_ones_described() -> None:
+    seen = set()
+    for vendor_status in (400, 401, 402, 403, 404, 405, 409, 422, 301):
+        seen.add(problems.problem(errors.VendorRefusedError("no", vendor_status=vendor_status)).status_code)
+
+    assert seen == set(problems.STATUSES["vendor_refused"])
+
+
+def nodes(node: Any, where: str = "#") -> Iterator[tuple[str, dict[str, Any]]]:
+    """Return every object below a node, with its place; examples are not looked into."""
+    if isinstance(node, dict):
+        yield where, node
+        children = [(key, child) for key, child in node.items() if key not in {"example", "examples"}]
+    else:
+        children = list(enumerate(node)) if isinstance(node, list) else []
+    for key, child in children:
+        yield from nodes(child, f"{where}/{key}")
+
+
+def examples() -> Iterator[tuple[str, Any, Any]]:
+    """Return every example with its place and schema."""
+    for where, node in nodes(DOCUMENT):
+        if "schema" in node:
+            for name, example in node.get("examples", {}).items():
+                yield f"{where}/{name}", node["schema"], example["value"]
+            if "example" in node:
+                yield where, node["schema"], node["example"]
+        elif isinstance(node.get("examples"), list):
+            for example in node["examples"]:
+                yield where, {key: value for key, value in node.items() if key != "examples"}, example
+
+
+EXAMPLES = {place: (schema, example) for place, schema, example in examples()}
+
+
+@pytest.mark.parametrize("place", EXAMPLES)
+def test_an_example_keeps_to_its_schema(place: str) -> None:
+    schema, example = EXAMPLES[place]
+
+    assert faults(schema, example) == []
+
+
+def test_there_are_examples_for_every_body() -> None:
+    bodies = [
+        media
+        for item in (*DOCUMENT["paths"].values(), *DOCUMENT["webhooks"].values())
+        for method in item.keys() & METHODS
+        for part in (item[method].get("requestBody", {}), *item[method]["responses"].values())
+        for media in part.get("content", {}).values()
+    ]
+
+    assert len(EXAMPLES) > 100
+    assert [media for media in bodies if not media.get("examples")] == [{"schema": {"type": "object"}}]
+
+
+def test_the_example_of_a_request_is_taken_as_it_stands(world: World) -> None:
+    for content_type, media in DOCUMENT["paths"]["/call"]["post"]["requestBody"]["content"].items():
+        body = media["examples"]["usual"]["value"]
+        sent: dict[str, Any] = {"json": body} if content_type == "application/json" else {"data": body}
+
+        response = world.client.post("/call", **sent, headers=bearer(world.clock))
+
+        assert response.status_code == 200, response.text
+
+
+@pytest.mark.parametrize(
+    ("fields", "schema"),
+    [
+        ({"callback_format": "json", "reference": "r"}, "Outcome"),
+        ({"callback_format": "form"}, "OutcomeAsText"),
+        ({"callback_method": "GET", "reference": "r"}, "OutcomeAsText"),
+    ],
+)
+def test_the_outcome_we_send_is_the_one_described(world: World, fields: dict[str, str], schema: str) -> None:
+    world.place(**{"callback_method": "POST"} | fields)
+    world.enter("9999", "1234")
+    world.event("completed", duration="12", price="0.1")
+    (request,) = world.sender.sent
+    sent = json.loads(request.payload) if schema == "Outcome" else payload_of(request)
+
+    assert faults(DOCUMENT["components"]["schemas"][schema], sent) == []
+    assert sent.keys() <= set(PAYLOAD_FIELDS)
+    assert int(sent["attempts"]) == 2
+
+
+def test_the_service_says_where_it_is_described(world: World) -> None:
+    about = json_of(world.client.get("/"))
+
+    assert about["documentation"] == "https://calls.example.com/api/openapi.json"
+    document = json_of(world.client.get("/openapi.json"))
+    assert document == json.loads(json.dumps(DOCUMENT))
+    assert document["servers"] == [{"url": "https://calls.example.com/api"}]

@@ -1,0 +1,52 @@
+"""Holds answers of the service against its own OpenAPI document."""
+
+from __future__ import annotations
+
+import json
+import re
+from functools import cache
+from typing import Any
+
+import jsonschema_rs
+from werkzeug.test import TestResponse
+
+from ttsprompt.web.openapi import document
+
+DOCUMENT = document("https://calls.example.com/api")
+
+
+@cache
+def validator(schema: str) -> jsonschema_rs.Draft202012Validator:
+    """Return a validator of a schema (given as JSON) that may refer to the document's components."""
+    return jsonschema_rs.Draft202012Validator({**json.loads(schema), "components": DOCUMENT["components"]})
+
+
+def faults(schema: Any, value: Any) -> list[str]:
+    """Return what is wrong with a value."""
+    return [error.message for error in validator(json.dumps(schema)).iter_errors(value)]
+
+
+def operation(path: str, method: str) -> Any:
+    """Return the description of what a request asks for, None if there is none."""
+    for template, item in DOCUMENT["paths"].items():
+        if re.fullmatch(re.sub(r"\{\w+\}", "[^/]+", template), path):
+            return item.get(method.lower())
+    return None
+
+
+def assert_described(path: str, method: str, response: TestResponse) -> None:
+    """Check that an answer is one that the document announces: status, media type, headers and body."""
+    described = operation(path, method)
+    if described is None:
+        assert response.status_code in {404, 405}, response.status_code
+        return
+    announced = described["responses"].get(str(response.status_code))
+    assert announced is not None, f"{method} {path}: {response.status_code} is not described"
+    for name, header in announced.get("headers", {}).items():
+        assert name in response.headers or not header.get("required"), f"{name} is missing"
+    if "content" not in announced:
+        assert not response.data
+        return
+    media = announced["content"][response.mimetype]
+    wrong = faults(media["schema"], json.loads(response.data))
+    assert not wrong, wrong
