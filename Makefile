@@ -38,7 +38,7 @@ run: setup ## keep the functions and the dev phone running
 	$(BIN)/python -m devphone run
 
 test: setup .venv-nexmo/ready ## run the tests (ARGS="-k something")
-	$(BIN)/python -m pytest --cov --cov-report=term-missing $(ARGS)
+	$(BIN)/python -m pytest -n 2 --dist loadfile --cov --cov-report=term-missing $(ARGS)
 
 lint: setup ## style
 	$(BIN)/ruff check .

@@ -37,11 +37,15 @@ class FakeClock:
 
 @dataclass
 class FakeVoice:
-    """A Vonage that takes every call, or raises `error`; `meanwhile` runs before it answers."""
+    """A Vonage that takes every call, or raises `error`.
+
+    `meanwhile` runs before it answers, and so does `while_looked_up`, once.
+    """
 
     uuid: str | None = "63f61863-4a51-4f6b-86e1-46edebcf9356"
     error: Exception | None = None
     meanwhile: Callable[[CallOrder], None] | None = None
+    while_looked_up: Callable[[], None] | None = None
     orders: list[CallOrder] = field(default_factory=list)
     tokens: list[str] = field(default_factory=list)
     ending: Terminated | Exception | None = None
@@ -60,6 +64,9 @@ class FakeVoice:
 
     def look_up(self, uuid: str, token: str) -> Terminated | None:
         self.looked_up.append(uuid)
+        if self.while_looked_up is not None:
+            action, self.while_looked_up = self.while_looked_up, None
+            action()
         self.tokens.append(token)
         if isinstance(self.ending, Exception):
             raise self.ending

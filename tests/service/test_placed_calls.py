@@ -273,6 +273,48 @@ def test_a_call_cancelled_while_it_is_placed_is_hung_up_by_the_request_that_plac
     assert world.call(tid).state == "placed"
 
 
+@pytest.mark.parametrize("keyed", ["1234", "9999", None])
+def test_a_call_that_completes_while_it_is_cancelled_keeps_the_outcome_that_was_first(
+    world: World, keyed: str | None
+) -> None:
+    """The ending arrives after the cancellation has read the call and before it writes."""
+    tid = world.place()
+    world.event("answered")
+    if keyed is not None:
+        world.key(keyed)
+
+    def completes_meanwhile() -> None:
+        world.event("completed", duration="4", disconnected_by="user")
+
+    world.voice.while_looked_up = completes_meanwhile
+    body = view(ask(world, tid, "DELETE"))
+
+    reason = "pin_matched" if keyed == "1234" else "hung_up"
+    assert body["reason"] == reason
+    assert view(ask(world, tid))["state"] == "ended"
+    assert [outcome["reason"] for outcome in world.outcomes] == [reason]
+
+
+@pytest.mark.parametrize("keyed", ["1234", None])
+def test_a_call_cancelled_in_its_grace_period_is_settled_once(world: World, keyed: str | None) -> None:
+    """The ending waits for late keys; the cancellation comes first, the keys then change nothing."""
+    tid = world.place()
+    world.event("answered")
+    seen = []
+
+    def cancels_meanwhile() -> None:
+        seen.append(view(ask(world, tid, "DELETE"))["reason"])
+        if keyed is not None:
+            assert world.key(keyed).json == []
+
+    world.clock.on_sleep = cancels_meanwhile
+    world.event("completed", duration="4", disconnected_by="user")
+
+    assert seen == ["cancelled"]
+    assert [outcome["reason"] for outcome in world.outcomes] == seen
+    assert view(ask(world, tid))["reason"] == "cancelled"
+
+
 def test_a_cancelled_call_that_never_ends_is_settled_by_its_due_date(world: World) -> None:
     tid = world.place()
     ask(world, tid, "DELETE")

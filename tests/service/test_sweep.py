@@ -331,8 +331,10 @@ def test_one_dead_host_with_hundreds_due_does_not_starve_the_others(tmp_path: Pa
 
     assert report.delivered == 10
     assert sender.most_at_once <= 2
-    assert report.remaining + report.retrying == 300
+    # Its budget may end before it has seen all of them; none is lost for that.
     assert report.retrying <= 2 * 4
+    due = world.store.due(world.clock.now() + timedelta(days=1), 1000)
+    assert len(due) == 300
 
 
 class HangingSender(FakeSender):
