@@ -14,6 +14,7 @@ import secrets
 import sqlite3
 import threading
 import time
+import weakref
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -68,7 +69,7 @@ def open_sqlite_store(url: str) -> SqliteCallStore:
     return SqliteCallStore(url.removeprefix("sqlite:///"))
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, weakref_slot=True)
 class _Held:
     """A thread's connection; it is closed with the thread, but never by a process that it was not made in."""
 
@@ -76,9 +77,14 @@ class _Held:
     pid: int
     busy_s: float = OPENING_BUSY_S
 
-    def __del__(self) -> None:
-        if self.pid == os.getpid():
-            self.connection.close()
+    def __post_init__(self) -> None:
+        # Not `__del__`: in a cycle of garbage the connection may be finalised before us, and complains.
+        weakref.finalize(self, _close, self.connection, self.pid)
+
+
+def _close(connection: sqlite3.Connection, pid: int) -> None:
+    if pid == os.getpid():
+        connection.close()
 
 
 class SqliteCallStore:
