@@ -238,6 +238,9 @@ class SqliteCallStore:
                 connection.executescript(_SCHEMA)
             except sqlite3.OperationalError as error:
                 failure = error
+            except sqlite3.Error:
+                connection.close()
+                raise
             else:
                 return connection
         connection.close()
