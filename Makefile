@@ -13,7 +13,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 unexport PIP_USER PIP_TARGET PIP_PREFIX PIP_ROOT PIP_REQUIRE_VIRTUALENV PYTHONHOME PYTHONPATH
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo run test lint types imports check fmt lock clean
+.PHONY: help setup demo run test lint types imports check bench fmt lock clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 10
@@ -39,6 +39,9 @@ run: setup ## keep the functions and the dev phone running
 
 test: setup .venv-nexmo/ready ## run the tests (ARGS="-k something")
 	$(BIN)/python -m pytest -n 2 --dist loadfile --cov --cov-report=term-missing $(ARGS)
+
+bench: setup ## measure speed against the floors (ARGS="--only hot-paths")
+	$(BIN)/python -m benchmarks $(ARGS)
 
 lint: setup ## style
 	$(BIN)/ruff check .

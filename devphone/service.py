@@ -58,6 +58,7 @@ class Service:
     settings: dict[str, str]
     port: int = field(default_factory=free_port)
     target: str = "ttsprompt"
+    source: Path = ROOT / "main.py"
     log: Path | None = field(kw_only=True)
     process: subprocess.Popen[bytes] | None = None
 
@@ -72,23 +73,32 @@ class Service:
         Raises:
             StartError: it ended, or never answered.
         """
+        try:
+            self.spawn()
+            self._wait_until_it_answers()
+        except BaseException:
+            self.stop()
+            raise
+
+    def spawn(self) -> None:
+        """Start it without waiting.
+
+        Raises:
+            StartError: its port is taken.
+        """
         # Otherwise whoever listens there would be taken for the service.
         if not _is_free(self.port):
             raise StartError(f"Something else listens on port {self.port} already.")
         environment = {name: value for name, value in os.environ.items() if name not in _SETTINGS.split()}
         environment |= {"BASE_URL": self.url, **self.settings}
         command = [sys.executable, "-m", "functions_framework", "--target", self.target]
-        command += ["--source", str(ROOT / "main.py"), "--host", "127.0.0.1", "--port", str(self.port)]
+        command += ["--source", str(self.source), "--host", "127.0.0.1", "--port", str(self.port)]
         output = None if self.log is None else self.log.open("ab")
         try:
             with deferred():
                 self.process = subprocess.Popen(
                     command, env=environment, stdout=output, stderr=subprocess.STDOUT, start_new_session=True
                 )
-            self._wait_until_it_answers()
-        except BaseException:
-            self.stop()
-            raise
         finally:
             if output is not None:
                 output.close()

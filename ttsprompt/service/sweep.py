@@ -35,7 +35,7 @@ CLAIM: Final = timedelta(seconds=30)
 """For so long a claimed call is left alone by other sweeps: twice a try."""
 
 POISON_PAUSE: Final = timedelta(hours=1)
-PAGE_SIZE: Final = 300
+PAGE_SIZE: Final = 500
 MAX_QUEUED: Final = 10_000
 """Calls held in memory while their hosts are busy; the rest stays in the store."""
 

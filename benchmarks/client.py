@@ -1,0 +1,145 @@
+"""The load: HTTP from a process of its own, over connections that are kept.
+
+Reads `{"port": …, "scripts": [[[method, path, body, headers], …], …], "concurrency": n, "seconds": s}` from standard
+input: each script is a chain of requests that one client makes in order. With `seconds` the scripts are repeated for so long, else each is
+played once. Writes the latencies in seconds, the number of answers that were not 2xx, and how long all took.
+"""
+
+from __future__ import annotations
+
+import http.client
+import json
+import queue
+import subprocess
+import sys
+import threading
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final
+
+ROOT: Final = Path(__file__).parents[1]
+OK: Final = range(200, 300)
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """One request; `headers` are extra."""
+
+    method: str
+    path: str
+    body: Any = None
+    headers: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Load:
+    """What came of a load: latencies in seconds, and failures."""
+
+    latencies: list[float]
+    failed: int
+    seconds: float
+
+    @property
+    def rate(self) -> float:
+        """Requests in a second."""
+        return len(self.latencies) / self.seconds
+
+    def percentile(self, share: float) -> float:
+        """Return a latency that so many stay below, in seconds."""
+        ordered = sorted(self.latencies)
+        return ordered[min(int(share * len(ordered)), len(ordered) - 1)]
+
+
+def run_load(port: int, scripts: list[list[Request]], *, concurrency: int = 1, seconds: float | None = None) -> Load:
+    """Run a load in another process and return what came of it.
+
+    Raises:
+        RuntimeError: some answer was not 2xx, so that the figure would mean nothing.
+    """
+    return finish_load(start_load(port, scripts, concurrency=concurrency, seconds=seconds))
+
+
+def start_load(
+    port: int, scripts: list[list[Request]], *, concurrency: int = 1, seconds: float | None = None
+) -> subprocess.Popen[str]:
+    """Begin a load and let it run."""
+    task = {
+        "port": port,
+        "scripts": [[[r.method, r.path, r.body, r.headers] for r in script] for script in scripts],
+        "concurrency": concurrency,
+        "seconds": seconds,
+    }
+    process = subprocess.Popen(
+        [sys.executable, "-m", "benchmarks.client"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=ROOT
+    )
+    assert process.stdin is not None  # noqa: S101 - for the type
+    process.stdin.write(json.dumps(task))
+    process.stdin.close()
+    process.stdin = None
+    return process
+
+
+def finish_load(process: subprocess.Popen[str]) -> Load:
+    """Wait for a load; see `run_load`."""
+    out, _ = process.communicate()
+    load = Load(**json.loads(out))
+    if load.failed:
+        raise RuntimeError(f"{load.failed} of {len(load.latencies)} requests failed")
+    return load
+
+
+class _Client(threading.Thread):
+    def __init__(self, port: int, work: queue.SimpleQueue[list[list[Any]] | None], until: float | None) -> None:
+        super().__init__(daemon=True)
+        self._port, self._work, self._until = port, work, until
+        self.latencies: list[float] = []
+        self.failed = 0
+
+    def run(self) -> None:
+        connection = http.client.HTTPConnection("127.0.0.1", self._port, timeout=120)
+        while (script := self._work.get()) is not None:
+            for method, path, body, headers in script:
+                payload = None if body is None else json.dumps(body)
+                sent = {"Content-Type": "application/json", **headers} if payload else headers
+                began = time.perf_counter()
+                try:
+                    connection.request(method, path, payload, sent)
+                    response = connection.getresponse()
+                    response.read()
+                    self.failed += response.status not in OK
+                except (OSError, http.client.HTTPException):
+                    connection.close()
+                    self.failed += 1
+                self.latencies.append(time.perf_counter() - began)
+            if self._until is not None and time.perf_counter() < self._until:
+                self._work.put(script)
+
+
+def main() -> None:
+    """Do what standard input says."""
+    task = json.load(sys.stdin)
+    work: queue.SimpleQueue[list[list[Any]] | None] = queue.SimpleQueue()
+    for script in task["scripts"]:
+        work.put(script)
+    began = time.perf_counter()
+    until = None if task["seconds"] is None else began + task["seconds"]
+    clients = [_Client(task["port"], work, until) for _ in range(task["concurrency"])]
+    for client in clients:
+        client.start()
+    if until is None:
+        for _ in clients:
+            work.put(None)
+    else:
+        time.sleep(task["seconds"])
+        for _ in clients:
+            work.put(None)
+    for client in clients:
+        client.join()
+    seconds = time.perf_counter() - began
+    latencies = [latency for client in clients for latency in client.latencies]
+    json.dump({"latencies": latencies, "failed": sum(c.failed for c in clients), "seconds": seconds}, sys.stdout)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,59 @@
+"""Slow outsiders beside a callee: 75 requests at once, a vendor that takes 400 ms, callbacks that take 5 s."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from benchmarks.client import Load, Request, finish_load, run_load, start_load
+from benchmarks.report import Row
+from benchmarks.stage import PIN, WRONG, Placed, Stage
+from devphone.service import Service
+
+ROUNDS = 3
+THREADS = (20, 80)
+VENDOR_S = 0.4
+RECEIVER_S = 5.0
+PLACING = 15
+ENDING = 60
+CALLS = 40
+TRIES = 10
+MOST = 2.0
+
+
+def measure(stage: Stage, store: str, *, threads: tuple[int, ...] = THREADS, rounds: int = ROUNDS) -> Iterator[Row]:
+    """Return the p99 of `/input` beside 75 slow requests, against a quiet service, for each number of threads."""
+    slow = stage.stand_ins(VENDOR_S, RECEIVER_S)
+    for number in threads:
+        pairs = [_round(stage, store, number, slow) for _ in range(rounds)]
+        quiet, busy = zip(*pairs, strict=True)
+        bar = MOST if number == max(threads) else None
+        name = f"/input p99 beside 75 slow, {number} threads"
+        yield Row(name, "ms", quiet, busy, bar=bar, compared_with="quiet")
+
+
+def _round(stage: Stage, store: str, threads: int, slow: str) -> tuple[float, float]:
+    service = stage.service(store, slow, THREADS=str(threads))
+    try:
+        _, calls = stage.place(service, slow, 2 * CALLS, concurrency=20, attempts=TRIES)
+        _, ending = stage.place(service, slow, ENDING, concurrency=20, callback=f"{slow}/callback")
+        run_load(service.port, [[call.event("answered"), call.keys(1, PIN)] for call in ending], concurrency=4)
+        quiet = _ask(service, calls[:CALLS])
+        loads = [
+            start_load(service.port, [[call.event("completed", duration="9")] for call in ending], concurrency=ENDING),
+            start_load(service.port, _placements(stage, slow), concurrency=PLACING),
+        ]
+        busy = _ask(service, calls[CALLS:])
+        for load in loads:
+            finish_load(load)
+    finally:
+        service.stop()
+    return quiet.percentile(0.99) * 1000, busy.percentile(0.99) * 1000
+
+
+def _ask(service: Service, calls: list[Placed]) -> Load:
+    return run_load(service.port, [[call.keys(step, WRONG) for step in range(1, TRIES)] for call in calls])
+
+
+def _placements(stage: Stage, vendor: str) -> list[list[Request]]:
+    """Clients that place calls one after the other, for about as long as the callbacks take."""
+    return [[stage.order(i, vendor)] * int(RECEIVER_S / VENDOR_S) for i in range(PLACING)]
