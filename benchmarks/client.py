@@ -1,8 +1,9 @@
 """The load: HTTP from a process of its own, over connections that are kept.
 
 Reads `{"port": …, "scripts": [[[method, path, body, headers], …], …], "concurrency": n, "seconds": s}` from standard
-input: each script is a chain of requests that one client makes in order. With `seconds` the scripts are repeated for so long, else each is
-played once. Writes the latencies in seconds, the number of answers that were not 2xx, and how long all took.
+input: each script is a chain of requests that one client makes in order. With `seconds` the scripts are repeated for so
+long, else each is played once. Writes the latencies in seconds, the number of answers that were not 2xx, and how long
+all took.
 """
 
 from __future__ import annotations
