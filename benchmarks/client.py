@@ -2,7 +2,7 @@
 
 Reads `{"port": …, "scripts": [[[method, path, body, headers], …], …], "concurrency": n, "seconds": s}` from standard
 input: each script is a chain of requests that one client makes in order. With `seconds` the scripts are repeated for so
-long, else each is played once. Writes the latencies in seconds, the number of answers that were not 2xx, and how long
+long, else each is played once. Writes the latencies in seconds, what was answered other than 2xx, and how long
 all took.
 """
 
@@ -38,7 +38,7 @@ class Load:
     """What came of a load: latencies in seconds, and failures."""
 
     latencies: list[float]
-    failed: int
+    faults: list[str]
     seconds: float
 
     @property
@@ -85,8 +85,8 @@ def finish_load(process: subprocess.Popen[str]) -> Load:
     """Wait for a load; see `run_load`."""
     out, _ = process.communicate()
     load = Load(**json.loads(out))
-    if load.failed:
-        raise RuntimeError(f"{load.failed} of {len(load.latencies)} requests failed")
+    if load.faults:
+        raise RuntimeError(f"{len(load.faults)} of {len(load.latencies)} requests failed: {load.faults[0]}")
     return load
 
 
@@ -95,7 +95,7 @@ class _Client(threading.Thread):
         super().__init__(daemon=True)
         self._port, self._work, self._until = port, work, until
         self.latencies: list[float] = []
-        self.failed = 0
+        self.faults: list[str] = []
 
     def run(self) -> None:
         connection = http.client.HTTPConnection("127.0.0.1", self._port, timeout=120)
@@ -107,11 +107,12 @@ class _Client(threading.Thread):
                 try:
                     connection.request(method, path, payload, sent)
                     response = connection.getresponse()
-                    response.read()
-                    self.failed += response.status not in OK
-                except (OSError, http.client.HTTPException):
+                    answer = response.read()
+                    if response.status not in OK:
+                        self.faults.append(f"{path.partition('?')[0]}: {response.status} {answer[:300]!r}")
+                except (OSError, http.client.HTTPException) as error:
                     connection.close()
-                    self.failed += 1
+                    self.faults.append(f"{path.partition('?')[0]}: {error!r}")
                 self.latencies.append(time.perf_counter() - began)
             if self._until is not None and time.perf_counter() < self._until:
                 self._work.put(script)
@@ -139,7 +140,8 @@ def main() -> None:
         client.join()
     seconds = time.perf_counter() - began
     latencies = [latency for client in clients for latency in client.latencies]
-    json.dump({"latencies": latencies, "failed": sum(c.failed for c in clients), "seconds": seconds}, sys.stdout)
+    faults = [fault for client in clients for fault in client.faults]
+    json.dump({"latencies": latencies, "faults": faults, "seconds": seconds}, sys.stdout)
 
 
 if __name__ == "__main__":
