@@ -13,7 +13,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 unexport PIP_USER PIP_TARGET PIP_PREFIX PIP_ROOT PIP_REQUIRE_VIRTUALENV PYTHONHOME PYTHONPATH
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo run test lint types imports check bench fmt lock clean
+.PHONY: help setup demo run test lint types imports check bench bootstrap deploy fmt lock clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 10
@@ -39,6 +39,12 @@ run: setup ## keep the functions and the dev phone running
 
 test: setup .venv-nexmo/ready ## run the tests (ARGS="-k something")
 	$(BIN)/python -m pytest -n 2 --dist loadfile --cov --cov-report=term-missing $(ARGS)
+
+bootstrap: ## make what must exist once in a Google Cloud project (PROJECT=…, DRY_RUN=1 shows the commands)
+	@PROJECT="$(PROJECT)" REGION="$(or $(REGION),us-central1)" DRY_RUN="$(DRY_RUN)" bash deploy/bootstrap.sh
+
+deploy: ## test and deploy to Google Cloud (PROJECT=…, DRY_RUN=1 shows the command)
+	@PROJECT="$(PROJECT)" REGION="$(or $(REGION),us-central1)" DRY_RUN="$(DRY_RUN)" bash deploy/deploy.sh
 
 bench: setup ## measure speed against the floors (ARGS="--only hot-paths")
 	$(BIN)/python -m benchmarks $(ARGS)

@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 from ttsprompt import __version__, late
 from ttsprompt.adapters.application_jwt import make_application_jwt
 from ttsprompt.adapters.callback_sender import RequestsCallbackSender
-from ttsprompt.adapters.firestore_places import places_of
+from ttsprompt.adapters.firestore_places import places_collection, places_of
 from ttsprompt.adapters.firestore_setup import set_up_firestore
 from ttsprompt.adapters.firestore_store import FirestoreCallStore
 from ttsprompt.adapters.sqlite_store import open_sqlite_store
@@ -117,6 +117,7 @@ def build_setup(settings: Settings) -> SetupJob:
             project=settings.google_cloud_project,
             database=settings.firestore_database,
             collection=settings.firestore_collection,
+            limits=places_collection(settings.firestore_collection) if settings.admission.limit else None,
         )
     )
 

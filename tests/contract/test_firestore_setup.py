@@ -6,7 +6,7 @@ import re
 import uuid
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, cast
 
 import grpc
 import pytest
@@ -68,6 +68,16 @@ def test_the_index_comes_before_the_exemption_so_that_the_query_always_has_one()
     set_up(admin)
 
     assert [request.field.name.rpartition("/")[2] for request in admin.requests][:2] == [QUERIED_FIELD, "*"]
+
+
+def test_with_a_limit_its_places_are_exempt_and_removed_in_time_too() -> None:
+    admin = AdminClient()
+    set_up_firestore(project="p", database="(default)", collection="calls", limits="calls_limits", client=cast("Any", admin))
+    _, exempt, expiring = admin.requests[:3]
+
+    assert [request.field.name for request in admin.requests[3:]] == [
+        request.field.name.replace("/calls/", "/calls_limits/") for request in (exempt, expiring)
+    ]
 
 
 def test_operations_that_still_run_are_named_and_it_may_be_done_again() -> None:

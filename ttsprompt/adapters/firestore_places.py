@@ -80,7 +80,12 @@ class FirestorePlaceStore:
 
 def places_of(store: FirestoreCallStore, collection: str) -> FirestorePlaceStore:
     """Return the places beside a store's calls, over the same client."""
-    return FirestorePlaceStore(store.connected, f"{collection}_limits")
+    return FirestorePlaceStore(store.connected, places_collection(collection))
+
+
+def places_collection(collection: str) -> str:
+    """Return the name of the collection that holds the places beside the calls of `collection`."""
+    return f"{collection}_limits"
 
 
 def _fits(store: FirestorePlaceStore) -> PlaceStore:

@@ -22,9 +22,21 @@ TIMEOUT_S: Final = 30.0
 
 
 def set_up_firestore(
-    *, project: str | None, database: str, collection: str, client: FirestoreAdminClient | None = None
+    *,
+    project: str | None,
+    database: str,
+    collection: str,
+    limits: str | None = None,
+    client: FirestoreAdminClient | None = None,
 ) -> list[str]:
     """Ask for indexes and TTL; return the names of the operations that still run. May be done again.
+
+    Args:
+        project: of the database; None for the one of the default credentials.
+        database: `(default)` or another name.
+        collection: where calls are kept.
+        limits: where the places of `MAX_CALLS_PER_NUMBER` are kept, if there is a limit.
+        client: in place of a real one.
 
     Raises:
         StoreUnavailableError: the Admin API refused or did not answer.
@@ -37,10 +49,10 @@ def set_up_firestore(
         if project is None:
             _, project = google.auth.default()
         admin = client or FirestoreAdminClient()
-        operations = [
-            admin.update_field(request=request, timeout=TIMEOUT_S).operation
-            for request in field_requests(str(project), database, collection)
-        ]
+        requests = field_requests(str(project), database, collection)
+        if limits is not None:
+            requests += place_requests(str(project), database, limits)
+        operations = [admin.update_field(request=request, timeout=TIMEOUT_S).operation for request in requests]
     except (exceptions.GoogleAPICallError, google.auth.exceptions.GoogleAuthError) as error:
         kind = type(error).__name__
         raise StoreUnavailableError(f"Firestore could not be set up ({kind}); see the log.") from error
@@ -57,10 +69,20 @@ def field_requests(project: str, database: str, collection: str) -> list[UpdateF
         fields=[Index.IndexField(field_path=QUERIED_FIELD, order=Index.IndexField.Order.ASCENDING)],
     )
     indexed = Field(name=f"{fields}/{QUERIED_FIELD}", index_config=Field.IndexConfig(indexes=[ascending]))
+    return [
+        UpdateFieldRequest(field=indexed, update_mask={"paths": ["index_config"]}),
+        *place_requests(project, database, collection),
+    ]
+
+
+def place_requests(project: str, database: str, collection: str) -> list[UpdateFieldRequest]:
+    """Return the changes to a collection that is never queried: no index, and removal of old records."""
+    from google.cloud.firestore_admin_v1.types import Field, UpdateFieldRequest  # noqa: PLC0415
+
+    fields = f"projects/{project}/databases/{database}/collectionGroups/{collection}/fields"
     exempt = Field(name=f"{fields}/*", index_config=Field.IndexConfig(indexes=[]))
     expiring = Field(name=f"{fields}/{TTL_FIELD}", ttl_config=Field.TtlConfig())
     return [
-        UpdateFieldRequest(field=indexed, update_mask={"paths": ["index_config"]}),
         UpdateFieldRequest(field=exempt, update_mask={"paths": ["index_config"]}),
         UpdateFieldRequest(field=expiring, update_mask={"paths": ["ttl_config"]}),
     ]

@@ -10,7 +10,7 @@ from typing import Final
 from ttsprompt.domain import events
 from ttsprompt.domain.call import apply
 from ttsprompt.domain.callback import retry_delay
-from ttsprompt.domain.model import DeliveryState, Policy
+from ttsprompt.domain.model import Call, DeliveryState, Policy
 from ttsprompt.errors import TtsPromptError
 from ttsprompt.ports import CallbackRequest, CallbackResponse, CallbackSender, CallStore, Clock, Stored
 
@@ -88,6 +88,13 @@ class Deliveries:
             fault=response.fault,
             retry_at=None if delay is None else self.clock.now() + delay,
         )
+
+
+def report_settled(call: Call) -> None:
+    """Log the outcome of a call that was just settled; who commits the settlement reports it."""
+    if call.verdict is not None:
+        fields = {"tid": call.tid, "status": call.verdict.status.value, "reason": call.verdict.reason.value}
+        log.info("call_settled", extra={"fields": {**fields, "attempts": call.tries_used}})
 
 
 def _outcome(http_status: int | None) -> events.DeliveryOutcome:

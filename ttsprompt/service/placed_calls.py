@@ -12,7 +12,7 @@ from ttsprompt.errors import CallNotFoundError, NotSettledError
 from ttsprompt.ports import CallStore, Clock, Stored, VoiceApi
 from ttsprompt.service.authority import Authority
 from ttsprompt.service.credential import Credential
-from ttsprompt.service.delivery import Deliveries
+from ttsprompt.service.delivery import Deliveries, report_settled
 from ttsprompt.service.hanging_up import hang_up
 
 REDELIVERY_TRY_S: Final = 15.0
@@ -69,9 +69,12 @@ class PlacedCalls:
         ending = self.authority.check(credential, stored.call.uuid)
         if ending is None or stored.call.phase is Phase.SETTLED:
             return stored
-        return self.store.update(
+        found = self.store.update(
             tid, lambda call: found_ended(call, ending, self.clock.now(), self.policy), seen=stored
         ).stored
+        if found.call.phase is Phase.SETTLED:
+            report_settled(found.call)
+        return found
 
     def _apply(self, stored: Stored, event: events.CancelRequested | events.RedeliveryRequested) -> Stored:
         def fn(call: Call) -> Transition:

@@ -21,7 +21,7 @@ from ttsprompt.domain.call import Transition, apply
 from ttsprompt.domain.model import Call, DeliveryState, Phase, Policy
 from ttsprompt.errors import CallNotFoundError, StoreUnavailableError, TtsPromptError
 from ttsprompt.ports import CallStore, Clock, DueCall, Stored
-from ttsprompt.service.delivery import Deliveries
+from ttsprompt.service.delivery import Deliveries, report_settled
 
 log = logging.getLogger(__name__)
 
@@ -128,6 +128,7 @@ class Sweep:
             if settled is None:
                 return
             count(expired=1)
+            report_settled(settled.call)
             if not agenda.enter_host(item, settled):
                 return
             claimed = settled

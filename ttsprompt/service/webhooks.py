@@ -9,7 +9,7 @@ from ttsprompt.domain.call import Transition, apply
 from ttsprompt.domain.model import Call, Policy
 from ttsprompt.errors import CallNotFoundError
 from ttsprompt.ports import STORE_PATIENCE_S, CallStore, Clock
-from ttsprompt.service.delivery import Deliveries
+from ttsprompt.service.delivery import Deliveries, report_settled
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,6 +73,7 @@ class Webhooks:
                 patience_s=max(STORE_PATIENCE_S - store_s, 0.5),
             )
         if update.transition.settled:
+            report_settled(update.stored.call)
             self.deliveries.deliver_within_webhook(update.stored, began)
 
     def _urls(self, tid: str, token: str) -> ncco.WebhookUrls:

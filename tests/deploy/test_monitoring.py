@@ -1,0 +1,219 @@
+"""Alerts, metrics and the exclusion, held against lines that the service prints when it is in that very trouble."""
+
+from __future__ import annotations
+
+import io
+import json
+import re
+from collections.abc import Callable
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.deploy.commands import ROOT
+from tests.deploy.log_filter import entry_of, matches
+from tests.world import World, make_world
+from ttsprompt.domain.callback import PAYLOAD_FIELDS
+from ttsprompt.errors import StoreUnavailableError, VendorRefusedError, VendorUnclearError
+from ttsprompt.logs import configure_logging
+from ttsprompt.ports import CallbackResponse
+from ttsprompt.service.sweep import Sweep
+
+DEPLOY = ROOT / "deploy"
+METRICS = {path.stem: json.loads(path.read_text()) for path in sorted((DEPLOY / "metrics").glob("*.json"))}
+ALERTS = {path.stem: json.loads(path.read_text()) for path in sorted((DEPLOY / "alerts").glob("*.json"))}
+DASHBOARD = json.loads((DEPLOY / "dashboard.json").read_text())
+EXCLUSION = (DEPLOY / "request-log-exclusion.filter").read_text()
+_USER_METRIC = re.compile(r"logging\.googleapis\.com/user/ttsprompt-([\w-]+)")
+
+
+def log_filter(alert: str) -> str:
+    """Return the filter of the log lines that an alert counts, or waits for."""
+    (condition,) = ALERTS[alert]["conditions"]
+    if "conditionMatchedLog" in condition:
+        return str(condition["conditionMatchedLog"]["filter"])
+    (kind,) = condition.keys() - {"displayName"}
+    metric = _USER_METRIC.search(condition[kind]["filter"])
+    assert metric is not None
+    return str(METRICS[metric[1]]["filter"])
+
+
+class Raising:
+    """A store that fails."""
+
+    def __getattr__(self, name: str) -> Callable[..., Any]:
+        def fail(*_: Any, **__: Any) -> Any:
+            raise StoreUnavailableError
+
+        return fail
+
+
+def sweep(world: World) -> None:
+    webhooks = world.app.webhooks
+    Sweep(store=world.store, deliveries=webhooks.deliveries, clock=world.clock, policy=webhooks.policy).run()
+
+
+def gives_up(world: World) -> None:
+    world.sender.responses = [CallbackResponse(http_status=410)]
+    world.place()
+    world.event("busy")
+
+
+def is_refused(world: World) -> None:
+    world.voice.error = VendorRefusedError("no", vendor_status=402)
+    world.post_call()
+
+
+def is_unclear(world: World) -> None:
+    world.voice.error = VendorUnclearError("nothing")
+    world.post_call()
+
+
+def hears_of_an_error(world: World) -> None:
+    world.webhook("https://calls.example.com/api/event/6a2827c9-4c68-46fc-b179-115f055dc0eb", {"reason": "Bad NCCO"})
+
+
+def has_no_store(world: World) -> None:
+    object.__setattr__(world.app.webhooks, "store", Raising())
+    world.client.post("/answer/6a2827c9-4c68-46fc-b179-115f055dc0eb?token=x")
+
+
+def has_a_bug(world: World) -> None:
+    object.__setattr__(world.app, "webhooks", None)
+    world.client.post("/answer/6a2827c9-4c68-46fc-b179-115f055dc0eb?token=x")
+
+
+def has_a_busy_callee(world: World) -> None:
+    world.place()
+    world.event("busy")
+
+
+TROUBLE = {
+    "deliveries-failing": [gives_up],
+    "vendor-refusing": [is_refused, is_unclear, hears_of_an_error],
+    "store-errors": [has_no_store],
+    "outcome-mix": [has_a_busy_callee],
+    "internal-errors": [has_a_bug],
+    "sweep-stopped": [sweep],
+}
+
+
+def printed(folder: Path, *actions: Callable[[World], None]) -> list[dict[str, Any]]:
+    """Return the log entries of a service to which something happens."""
+    stream = io.StringIO()
+    world = make_world(folder)
+    configure_logging("INFO", None, stream)
+    for action in actions:
+        action(world)
+    function = "expire-stale-calls" if actions == (sweep,) else "ttsprompt"
+    return [entry_of(json.loads(line), function) for line in stream.getvalue().splitlines()]
+
+
+def good_call(world: World) -> None:
+    world.place()
+    world.event("answered")
+    world.enter("9999", "1234")
+    world.event("completed", duration="9")
+
+
+@pytest.mark.parametrize(("alert", "action"), [(name, action) for name, all_ in TROUBLE.items() for action in all_])
+def test_an_alert_sees_the_trouble_it_is_for(alert: str, action: Callable[[World], None], tmp_path: Path) -> None:
+    entries = printed(tmp_path, action)
+
+    assert [entry for entry in entries if matches(log_filter(alert), entry)]
+
+
+def test_every_alert_is_tried() -> None:
+    assert TROUBLE.keys() == ALERTS.keys()
+
+
+def test_a_call_that_goes_well_is_no_trouble(tmp_path: Path) -> None:
+    entries = [*printed(tmp_path / "call", good_call), *printed(tmp_path / "sweep", sweep)]
+    seen = {alert for alert in ALERTS for entry in entries if matches(log_filter(alert), entry)}
+
+    # These two count what goes well, too: one waits for it to stop, the other divides by it.
+    assert seen == {"sweep-stopped", "outcome-mix"}
+    condition = ALERTS["outcome-mix"]["conditions"][0]["conditionThreshold"]
+    assert condition["filter"] == f'{condition["denominatorFilter"]} AND metric.labels.status="error"'
+
+
+def test_an_outcome_is_counted_by_status_and_reason_once(tmp_path: Path) -> None:
+    settled = METRICS["settled"]
+    entries = printed(tmp_path, good_call, has_a_busy_callee)
+    payloads = [entry["jsonPayload"] for entry in entries if matches(settled["filter"], entry)]
+
+    assert [(payload["status"], payload["reason"]) for payload in payloads] == [
+        ("ok", "pin_matched"),
+        ("error", "busy"),
+    ]
+    assert (
+        {label["key"] for label in settled["metricDescriptor"]["labels"]} == {"status", "reason"} <= set(PAYLOAD_FIELDS)
+    )
+
+
+def test_an_expired_call_is_counted_when_the_sweep_settles_it(tmp_path: Path) -> None:
+    def expires(world: World) -> None:
+        world.place()
+        world.clock.advance(timedelta(days=1).total_seconds())
+        sweep(world)
+
+    payloads = [e["jsonPayload"] for e in printed(tmp_path, expires) if matches(METRICS["settled"]["filter"], e)]
+
+    assert [payload["reason"] for payload in payloads] == ["expired"]
+
+
+@pytest.mark.parametrize("metric", METRICS)
+def test_every_metric_sees_something_the_service_prints(metric: str, tmp_path: Path) -> None:
+    everything = [(sweep,), (good_call,), *((action,) for actions in TROUBLE.values() for action in actions)]
+    entries = [e for i, actions in enumerate(everything) for e in printed(tmp_path / str(i), *actions)]
+    seen = [entry for entry in entries if matches(METRICS[metric]["filter"], entry)]
+
+    assert seen
+    for label, extractor in METRICS[metric].get("labelExtractors", {}).items():
+        assert extractor == f"EXTRACT(jsonPayload.{label})"
+        assert all(label in entry["jsonPayload"] for entry in seen)
+
+
+def test_alerts_and_dashboard_show_only_metrics_that_are_made() -> None:
+    named = set(_USER_METRIC.findall(json.dumps([*ALERTS.values(), DASHBOARD])))
+
+    assert named == METRICS.keys()
+
+
+def test_each_alert_can_be_found_again_and_names_its_playbook() -> None:
+    playbooks = (ROOT / "docs/operations.md").read_text()
+    for name, alert in ALERTS.items():
+        title = alert["displayName"].removeprefix("ttsprompt: ")
+        assert alert["userLabels"] == {"ttsprompt": name}
+        assert f'See docs/operations.md, "{title}".' in alert["documentation"]["content"]
+        assert f"### {title[0].upper()}{title[1:]}\n" in playbooks
+
+
+@pytest.mark.parametrize(
+    ("url", "is_kept"),
+    [
+        ("https://ttsprompt-1.us-central1.run.app/input/6a28?token=secret&step=1", False),
+        ("https://ttsprompt-1.us-central1.run.app/event/6a28?token=secret", False),
+        ("https://ttsprompt-1.us-central1.run.app/answer/6a28?token=secret", False),
+        ("https://ttsprompt-1.us-central1.run.app/call", True),
+        ("https://ttsprompt-1.us-central1.run.app/call/6a28", True),
+    ],
+)
+def test_request_logs_with_a_calls_secret_are_not_kept(url: str, is_kept: bool) -> None:
+    entry = {
+        "resource": {"type": "cloud_run_revision", "labels": {"service_name": "ttsprompt"}},
+        "logName": "projects/my-project/logs/run.googleapis.com%2Frequests",
+        "httpRequest": {"requestUrl": url},
+    }
+
+    assert matches(EXCLUSION, entry) is not is_kept
+
+
+def test_every_log_event_is_explained_and_no_other() -> None:
+    source = "".join(path.read_text() for path in [*(ROOT / "ttsprompt").rglob("*.py"), ROOT / "main.py"])
+    events = set(re.findall(r'log\.(?:info|warning|error|exception)\(\s*"(\w+)"', source))
+    table = (ROOT / "docs/operations.md").read_text().partition("## Log events")[2].partition("\n## ")[0]
+
+    assert set(re.findall(r"^\| `(\w+)` \|", table, re.MULTILINE)) == events
