@@ -1,4 +1,4 @@
-"""`/answer` and `/input`: what a callee waits for. One request at a time, so that queueing says nothing."""
+"""`/answer`, `/input` and the ending `/event`, one request at a time, so that queueing says nothing."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ TRIES = 5
 
 
 def measure(stage: Stage, store: str, *, rounds: int = ROUNDS) -> Iterator[Row]:
-    """Return p50 and p99 of both, against the same round trips by the bare client."""
+    """Return p50 and p99 of each, against the same round trips by the bare client."""
     vendor = stage.stand_ins()
     service, floor = stage.service(store, vendor), stage.floor(store, vendor)
-    answers, inputs = _Pairs(), _Pairs()
+    answers, inputs, endings = _Pairs(), _Pairs(), _Pairs()
     for _ in range(rounds):
         _, calls = stage.place(service, vendor, CALLS, attempts=10)
         tids = _place_on_floor(floor, CALLS)
@@ -31,10 +31,16 @@ def measure(stage: Stage, store: str, *, rounds: int = ROUNDS) -> Iterator[Row]:
             run_load(floor.port, [[_turn(tid)] * TRIES for tid in tids]),
             run_load(service.port, [[call.keys(step, WRONG) for step in range(1, TRIES + 1)] for call in calls]),
         )
+        run_load(service.port, [[call.keys(TRIES + 1, PIN)] for call in calls])
+        endings.add(
+            run_load(floor.port, [[Request("POST", f"/end/{tid}", {})] for tid in tids]),
+            run_load(service.port, [[call.event("completed", duration="9")] for call in calls]),
+        )
     # The target is Firestore's; an embedded file answers in less time than the framework needs.
     bar = 1.3 if store == "firestore" else None
     yield from answers.rows(f"/answer, {store}", bar)
     yield from inputs.rows(f"/input, {store}", bar)
+    yield from endings.rows(f"ending /event with delivery, {store}", None)
 
 
 class _Pairs:

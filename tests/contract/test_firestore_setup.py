@@ -72,7 +72,9 @@ def test_the_index_comes_before_the_exemption_so_that_the_query_always_has_one()
 
 def test_with_a_limit_its_places_are_exempt_and_removed_in_time_too() -> None:
     admin = AdminClient()
-    set_up_firestore(project="p", database="(default)", collection="calls", limits="calls_limits", client=cast("Any", admin))
+    set_up_firestore(
+        project="p", database="(default)", collection="calls", limits="calls_limits", client=cast("Any", admin)
+    )
     _, exempt, expiring = admin.requests[:3]
 
     assert [request.field.name for request in admin.requests[3:]] == [
