@@ -13,7 +13,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 unexport PIP_USER PIP_TARGET PIP_PREFIX PIP_ROOT PIP_REQUIRE_VIRTUALENV PYTHONHOME PYTHONPATH
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo run test lint types imports check bench bootstrap deploy fmt lock clean
+.PHONY: help setup demo run test soak bench lint types imports check bootstrap deploy fmt lock clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 10
@@ -48,6 +48,9 @@ deploy: ## test and deploy to Google Cloud (PROJECT=…, DRY_RUN=1 shows the com
 
 bench: setup ## measure speed against the floors (ARGS="--only hot-paths")
 	$(BIN)/python -m benchmarks $(ARGS)
+
+soak: setup ## minutes of kill -9 under load on both stores, and thousands of hostile requests (ARGS="--seconds 600")
+	$(BIN)/python -m tests.soak $(ARGS)
 
 lint: setup ## style
 	$(BIN)/ruff check .

@@ -32,6 +32,14 @@ class Emulator:
     host: str
     process: subprocess.Popen[bytes]
 
+    def pause(self) -> None:
+        """Have it say nothing: the honest outage, as it keeps its data in memory."""
+        os.killpg(self.process.pid, signal.SIGSTOP)
+
+    def resume(self) -> None:
+        """End a pause."""
+        os.killpg(self.process.pid, signal.SIGCONT)
+
     def stop(self) -> None:
         """End it; gcloud starts Java as a child, so the whole group goes."""
         with suppress(ProcessLookupError):

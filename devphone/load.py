@@ -12,7 +12,7 @@ import threading
 import time
 import uuid
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Sequence
 from contextlib import suppress
 from typing import Any, Final
 from urllib.parse import urlsplit
@@ -24,7 +24,7 @@ from devphone.callee import Callee, parse_callee
 from devphone.emulator import EmulatorError
 from devphone.load_plan import DEFAULT_MIX, MOST_CALLS, PIN, Faults, parse_mix, plan
 from devphone.load_report import Observed, Report, judge
-from devphone.pair import Pair, make_phone, running_pair, sweep
+from devphone.pair import make_phone, running_pair, sweep
 from devphone.screen import Screen
 from devphone.service import Service, StartError
 from devphone.timeline import Line
@@ -39,8 +39,11 @@ PATIENCE_S: Final = 90
 PLACE_S: Final = 10
 """How long a call that says nothing keeps others from being placed."""
 
-POST_PAUSES_S: Final = (0.5, 1, 2)
+POST_PAUSES_S: Final = (0.5, 1.0, 2.0)
 """How long a caller waits before the same request goes out again."""
+
+PASSING: Final = frozenset({"in_progress"})
+"""The codes of answers after which it does."""
 
 REORDER_S: Final = 0.5
 """How long a webhook is held back so that later ones overtake it."""
@@ -100,8 +103,12 @@ def _in_background(work: Any) -> None:
 class Run:
     """One load run, seen from the callers' side."""
 
+    pauses_s: Sequence[float] = POST_PAUSES_S
+    passing: Collection[str] = PASSING
+
     def __init__(self, options: argparse.Namespace, phone: Phone, application: Application) -> None:
         self._options = options
+        self._phone = phone
         # One for all: signing takes longer than the request.
         self._token = application.token()
         self._calls = {
@@ -123,42 +130,44 @@ class Run:
         sender.on_sent = self._sent
         return sender
 
-    async def place_all(self, pair: Pair) -> None:
+    async def place_all(self, service_url: str, callback: str) -> None:
         """Place all calls, so many at once; a call keeps its place until its outcome is there, or for PLACE_S."""
         self._loop = asyncio.get_running_loop()
         places = asyncio.Semaphore(self._options.concurrency)
         async with clients(timeout_s=60) as pick:
 
-            async def one(call: Observed) -> None:
+            async def one(position: int, call: Observed) -> None:
+                if self._options.rate is not None:
+                    await asyncio.sleep(position / self._options.rate)
                 async with places:
-                    await self._place(pick(), pair, call)
+                    await self._place(pick(), service_url, callback, call)
                     if call.tid is not None:
                         with suppress(TimeoutError):
                             await asyncio.wait_for(call.over.wait(), PLACE_S)
 
-            await asyncio.gather(*(one(call) for call in self._calls.values()))
+            await asyncio.gather(*(one(*numbered) for numbered in enumerate(self._calls.values())))
         self._loop = None
 
-    async def _place(self, client: httpx.AsyncClient, pair: Pair, call: Observed) -> None:
+    async def _place(self, client: httpx.AsyncClient, service_url: str, callback: str, call: Observed) -> None:
         headers = {"Authorization": f"Bearer {self._token}", "Idempotency-Key": str(uuid.uuid4())}
         request = {
             "to": call.planned.number,
             "from": "447700900999",
             "text": "Enter the PIN",
             "pin_code": PIN,
-            "callback": f"{pair.board.url}/callback",
+            "callback": callback,
             **call.planned.kind.fields,
         }
 
         async def post() -> None:
-            # As callers should: no answer, or "in progress", and the same request goes out again under the same key.
-            for pause_s in (*POST_PAUSES_S, None):
+            # As callers should: no answer, or one that will pass, and the request goes out again under the same key.
+            for pause_s in (*self.pauses_s, None):
                 began = time.monotonic()
                 with suppress(httpx.HTTPError):
-                    response = await client.post(f"{pair.service.url}/call", json=request, headers=headers)
+                    response = await client.post(f"{service_url}/call", json=request, headers=headers)
                     self._latencies["POST /call"].append(time.monotonic() - began)
                     answer = response.json()
-                    if pause_s is None or answer.get("code") != "in_progress":
+                    if pause_s is None or answer.get("code") not in self.passing:
                         call.answer = call.answer if call.tid else response.status_code
                         if "tid" in answer:
                             call.tid = answer["tid"]
@@ -190,9 +199,12 @@ class Run:
     def _hear(self, line: Line) -> None:
         if line.what == "asks for a call" and line.call is not None:
             self._calls[line.data["to"]].dialled += 1
+        elif line.what == "keys" and line.call is not None and line.data.get("keys") == PIN:
+            self._calls[self._phone.legs[line.call].to].keyed_the_pin = True
         elif line.what == "calls back" and line.data["fields"].get("to") in self._calls:
             call = self._calls[line.data["fields"]["to"]]
-            call.payloads.append(line.data["fields"])
+            how = {name: line.data[name] for name in ("id", "verified", "sha256")}
+            call.payloads.append(line.data["fields"] | {"callback": how})
             if self._loop is not None:
                 self._loop.call_soon_threadsafe(call.over.set)
 
@@ -215,7 +227,7 @@ def load(options: argparse.Namespace) -> int:
             over = threading.Event()
             watcher = threading.Thread(target=_watch, args=(run, options.calls, sweeper, over, screen))
             watcher.start()
-            asyncio.run(run.place_all(pair))
+            asyncio.run(run.place_all(pair.service.url, f"{pair.board.url}/callback"))
             deadline = time.monotonic() + options.stale_after + PATIENCE_S
             while run.outcomes() < options.calls and time.monotonic() < deadline:
                 time.sleep(0.2)
@@ -283,6 +295,7 @@ def add_load_parser(commands: Any) -> None:
     parser = commands.add_parser("load", help="thousands of calls with faults, and a judgement of the promises")
     parser.add_argument("--calls", type=_calls, default=500)
     parser.add_argument("--concurrency", type=_calls, default=100)
+    parser.add_argument("--rate", type=float, help="most new calls a second")
     parser.add_argument("--mix", type=parse_mix, default=parse_mix(DEFAULT_MIX), metavar=DEFAULT_MIX)
     parser.add_argument("--duplicate", type=_share, default=0.0, help="share of webhooks that are sent twice")
     parser.add_argument("--reorder", type=_share, default=0.0, help="share of events that later ones overtake")

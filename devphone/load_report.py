@@ -24,7 +24,9 @@ class Observed:
     dialled: int = 0
     touched: bool = False
     """Something went wrong with one of its webhooks, so that it may end otherwise."""
+    keyed_the_pin: bool = False
     payloads: list[dict[str, Any]] = field(default_factory=list)
+    """The fields of its callbacks; `callback` tells how each came: its id, whether it was verified, its hash."""
     over: asyncio.Event = field(default_factory=asyncio.Event)
 
     @property
@@ -112,8 +114,12 @@ def _broken(call: Observed) -> list[tuple[str, str]]:
 
 def _may_be(call: Observed, payload: dict[str, Any]) -> bool:
     """Tell whether an outcome is possible: without faults just one is, and `ok` never without the PIN."""
-    kind = call.planned.kind
+    kind, how = call.planned.kind, payload["callback"]
     if call.tid is not None and payload.get("tid") != call.tid:
+        return False
+    if how["id"] != payload.get("tid") or how["verified"] is False:
+        return False
+    if payload.get("status") == "ok" and not call.keyed_the_pin:
         return False
     if (payload.get("status"), payload.get("reason")) == (kind.status, kind.reason):
         return True

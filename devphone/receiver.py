@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections import OrderedDict, deque
 from dataclasses import asdict, dataclass
 from typing import Any, Final
@@ -55,6 +56,7 @@ class CallbackReceiver:
         if content is None:
             return Response(status_code=413)
         body = content.decode("utf-8", "replace")
+        told = body if request.method == "POST" else request.url.query
         headers = dict(request.headers)
         fields = _fields(request, body)
         callback = Callback(
@@ -63,12 +65,13 @@ class CallbackReceiver:
             headers=headers,
             body=body,
             fields=fields,
-            verified=self._verify(body if request.method == "POST" else request.url.query, headers),
+            verified=self._verify(told, headers),
             answer=self._answer(request, fields, headers),
         )
         self._callbacks.append(callback)
         data: dict[str, Any] = {"method": callback.method, "fields": callback.fields, "verified": callback.verified}
         data |= {"id": headers.get("webhook-id"), "answer": callback.answer}
+        data["sha256"] = hashlib.sha256(told.encode()).hexdigest()  # so that the same payload twice can be told
         self._timeline.add(Line(self._pace.seconds(), "service", "calls back", None, data))
         return Response(status_code=callback.answer)
 

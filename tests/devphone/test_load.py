@@ -29,15 +29,19 @@ def test_a_mix_that_makes_no_sense_is_refused(text: str) -> None:
         parse_mix(text)
 
 
-def observed(kind: str, *payloads: dict[str, Any], dialled: int = 1, touched: bool = False) -> Observed:
+def observed(
+    kind: str, *payloads: dict[str, Any], dialled: int = 1, touched: bool = False, keyed: bool = True
+) -> Observed:
     call = Observed(PlannedCall("447700910000", KINDS[kind], sent_twice=False))
     call.tid, call.answer, call.dialled, call.touched = "t", 200, dialled, touched
     call.payloads += payloads
+    call.keyed_the_pin = KINDS[kind].keys_the_pin and keyed
     return call
 
 
-def payload(status: str, reason: str, tid: str = "t") -> dict[str, Any]:
-    return {"tid": tid, "status": status, "reason": reason}
+def payload(status: str, reason: str, tid: str = "t", **how: object) -> dict[str, Any]:
+    fields = {"tid": tid, "status": status, "reason": reason}
+    return fields | {"callback": {"id": tid, "verified": True, "sha256": "s"} | how}
 
 
 OK, BUSY, HUNG_UP = payload("ok", "pin_matched"), payload("error", "busy"), payload("failed", "hung_up")
@@ -57,6 +61,10 @@ OK, BUSY, HUNG_UP = payload("ok", "pin_matched"), payload("error", "busy"), payl
         (observed("wrong", OK, touched=True), "wrong"),
         (observed("right", payload("ok", "pin_matched", tid="another")), "wrong"),
         (observed("right", OK, dialled=2), "dialled_twice"),
+        (observed("right", OK, keyed=False), "wrong"),
+        (observed("right", payload("ok", "pin_matched", id="another")), "wrong"),
+        (observed("right", payload("ok", "pin_matched", verified=False)), "wrong"),
+        (observed("right", OK, payload("ok", "pin_matched", sha256="other bytes")), "changed"),
     ],
 )
 def test_each_broken_promise_is_found(call: Observed, broken: str | None) -> None:
