@@ -1,0 +1,197 @@
+"""The state machine searched breadth first: every history of a call, of whatever length, up to what can matter.
+
+Two moments of a call are the same here when they agree in all that the rules look at; of times that is only whether
+they have come. So the search ends, and has then seen every state that can be reached, and each event in it.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Hashable, Iterator
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+import pytest
+
+from tests.builders import NOW, PIN, TOKEN, a_call
+from ttsprompt.domain import events as ev
+from ttsprompt.domain.call import Transition, apply
+from ttsprompt.domain.model import Call, DeliveryState, MachineDetection, Phase, Policy, State
+from ttsprompt.domain.timing import GRACE
+from ttsprompt.domain.verdict import MAX_REPLAYS, Reason, Status
+
+STARTS: dict[str, dict[str, Any]] = {
+    "one try": {"tries_allowed": 1},
+    "two tries": {"tries_allowed": 2},
+    "machines are hung up on": {"tries_allowed": 1, "machine_detection": MachineDetection.HANGUP},
+    "machines are talked to": {"tries_allowed": 1, "machine_detection": MachineDetection.CONTINUE},
+    "given up after a while": {"tries_allowed": 1, "policy": Policy(stale_after=timedelta(seconds=5))},
+}
+ORDER = list(State)
+HOLD = timedelta(seconds=30)
+DONE = (DeliveryState.DELIVERED, DeliveryState.UNDELIVERABLE)
+
+
+@dataclass(frozen=True)
+class Moment:
+    """A call at some time, and until when a sweep that may still be at work has claimed it."""
+
+    call: Call
+    now: datetime
+    claimed_until: datetime | None = None
+
+    def key(self) -> Hashable:
+        """Return all that the rules look at; not what only the rule that sets it does, such as Vonage's uuid."""
+        call = self.call
+        due = call.due_at is not None and call.due_at <= self.now
+        claimed = self.claimed_until is not None and call.due_at == self.claimed_until
+        reason = call.verdict and call.verdict.reason
+        if call.phase is Phase.SETTLED:
+            return reason, call.delivery.state, due, claimed
+        grace_is_over = call.ended_at is not None and self.now >= call.ended_at + GRACE
+        met_a_machine = any(line.event == "machine" for line in call.timeline)
+        answered, entries = call.answered_at is not None, tuple(sorted(call.entries))
+        return call.state, reason, answered, entries, met_a_machine, call.disconnected_by, grace_is_over, due, claimed
+
+
+@dataclass(frozen=True)
+class Step:
+    """What an event did at a moment."""
+
+    before: Moment
+    event: ev.Event
+    transition: Transition
+
+    @property
+    def after(self) -> Call:
+        return self.transition.call
+
+
+def what_may_happen(moment: Moment) -> Iterator[ev.Event]:
+    call, now = moment.call, moment.now
+    yield from (ev.Placed(None), ev.Placed("u-1"), ev.PlacementUnclear(), ev.Answered(), ev.MachineDetected())
+    for keys in (PIN, "9", "0000", "", "*"):
+        for step in {1, call.current_step, call.current_step + 1}:
+            yield ev.KeysEntered(step, keys, TOKEN)
+    for duration, by in ((None, None), (0, None), (7, "user"), (7, "platform")):
+        yield ev.Terminated(ev.TerminalStatus.COMPLETED, disconnected_by=by, duration=duration)
+    yield ev.Terminated(ev.TerminalStatus.BUSY)
+    yield ev.Terminated(ev.TerminalStatus.FAILED, detail="internal_error")
+    yield from (ev.GraceElapsed(), ev.CancelRequested(), ev.RedeliveryRequested(), ev.Claimed(now + HOLD))
+    yield ev.Overdue(moment.claimed_until or now)
+    for outcome in ev.DeliveryOutcome:
+        for retry_at in (None, now + timedelta(minutes=1)):
+            yield ev.DeliveryTried(outcome, None, None, retry_at)
+
+
+def later(moment: Moment) -> Iterator[Moment]:
+    """Return the times that matter: when the grace period is over, and when the call is due."""
+    for at in (moment.call.ended_at and moment.call.ended_at + GRACE, moment.call.due_at):
+        if at is not None and at > moment.now:
+            yield Moment(moment.call, at, moment.claimed_until)
+
+
+def every_step(start: str) -> list[Step]:
+    kind = STARTS[start]
+    first = Moment(a_call(**kind), NOW)
+    seen, waiting = {first.key()}, deque([first])
+    steps = []
+    while waiting:
+        moment = waiting.popleft()
+        following = list(later(moment))
+        for event in what_may_happen(moment):
+            transition = apply(moment.call, event, moment.now, kind.get("policy", Policy()))
+            steps.append(Step(moment, event, transition))
+            until = event.until if isinstance(event, ev.Claimed) else moment.claimed_until
+            following.append(Moment(transition.call, moment.now, until))
+        for one in following:
+            if one.key() not in seen:
+                seen.add(one.key())
+                waiting.append(one)
+    return steps
+
+
+@pytest.fixture(scope="module", params=STARTS)
+def steps(request: pytest.FixtureRequest) -> list[Step]:
+    return every_step(request.param)
+
+
+def test_the_search_meets_every_phase_and_every_reason(steps: list[Step]) -> None:
+    calls = [step.before.call for step in steps]
+
+    assert {call.phase for call in calls} == set(Phase)
+    reasons = {call.verdict.reason for call in calls if call.verdict is not None}
+    # Which of these an unanswered call gets is a matter of status and detail, and has a table of its own.
+    missing = {Reason.REJECTED, Reason.UNREACHABLE}
+    if calls[0].machine_detection is not MachineDetection.HANGUP:
+        missing.add(Reason.MACHINE)
+    assert set(Reason) - reasons == missing
+
+
+def test_the_state_only_goes_forward_and_a_settled_call_stays_settled(steps: list[Step]) -> None:
+    for step in steps:
+        assert ORDER.index(step.after.state) >= ORDER.index(step.before.call.state)
+        if step.before.call.phase is Phase.SETTLED:
+            assert step.after.phase is Phase.SETTLED
+
+
+def test_a_verdict_never_changes(steps: list[Step]) -> None:
+    for step in steps:
+        if step.before.call.verdict is not None:
+            assert step.after.verdict == step.before.call.verdict
+
+
+def test_only_the_right_pin_makes_a_call_ok(steps: list[Step]) -> None:
+    for step in steps:
+        if step.before.call.verdict is None and step.after.verdict is not None:
+            is_right = isinstance(step.event, ev.KeysEntered) and step.event.keys == PIN
+            assert (step.after.verdict.status is Status.OK) is is_right
+
+
+def test_there_are_never_more_judgements_than_tries(steps: list[Step]) -> None:
+    for step in steps:
+        assert step.after.tries_used <= step.after.tries_allowed
+        assert len(step.after.entries) <= step.after.tries_allowed + MAX_REPLAYS
+        before = step.before.call
+        if step.after.entries != before.entries:
+            assert isinstance(step.event, ev.KeysEntered)
+            assert step.event.step == before.current_step
+            assert step.after.entries[:-1] == before.entries
+
+
+def test_a_call_is_settled_once_and_whoever_settles_it_is_told(steps: list[Step]) -> None:
+    for step in steps:
+        settles = step.before.call.phase is not Phase.SETTLED and step.after.phase is Phase.SETTLED
+        assert step.transition.settled is settles
+        if step.before.call.payload is not None:
+            assert step.after.payload == step.before.call.payload
+        if settles:
+            assert step.after.verdict is not None
+            assert step.after.payload is not None
+            assert (step.after.prompts, step.after.secrets) == (None, None)
+
+
+def test_whatever_is_not_done_with_has_a_time_at_which_it_is_looked_after(steps: list[Step]) -> None:
+    for step in steps:
+        assert (step.after.due_at is None) is (step.after.delivery.state in DONE)
+
+
+def test_a_call_that_ended_with_its_question_open_is_looked_after_when_its_grace_period_is_over(
+    steps: list[Step],
+) -> None:
+    for step in steps:
+        call, earlier = step.after, step.before.call
+        if call.phase is Phase.GRACE and call.due_at != earlier.due_at and not isinstance(step.event, ev.Claimed):
+            assert call.ended_at is not None
+            assert call.due_at == call.ended_at + GRACE
+
+
+def test_from_every_state_one_sweep_that_finds_the_call_due_settles_it(steps: list[Step]) -> None:
+    for step in steps:
+        call = step.after
+        if call.phase is not Phase.SETTLED:
+            assert call.due_at is not None
+            now = max(call.due_at, step.before.now)
+            claimed = apply(call, ev.Claimed(now + HOLD), now).call
+            assert apply(claimed, ev.Overdue(now + HOLD), now).settled
