@@ -8,9 +8,14 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 from devphone.emulator import Emulator, is_installed, start_emulator
 from tests.world import World, make_world
+
+# A busy machine is no fault of the code.
+settings.register_profile("no deadline", deadline=None)
+settings.load_profile("no deadline")
 
 OUR_SETTINGS = (
     "ALLOWED_APPLICATIONS",
