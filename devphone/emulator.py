@@ -61,19 +61,22 @@ def start_emulator(port: int | None = None) -> Emulator:
     if not is_installed():
         raise EmulatorError("The Firestore emulator needs gcloud (with cloud-firestore-emulator) and Java.")
     host = f"127.0.0.1:{port or free_port()}"
-    with deferred():
-        process = subprocess.Popen(
-            ["gcloud", "emulators", "firestore", "start", f"--host-port={host}", "--quiet"],  # noqa: S607 - from PATH
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-            start_new_session=True,
-        )
-        emulator = Emulator(host, process)
+    emulator: Emulator | None = None
     try:
+        # A signal that was held back is raised at the end of this block: within the `try`, or nobody stops the process.
+        with deferred():
+            process = subprocess.Popen(
+                ["gcloud", "emulators", "firestore", "start", f"--host-port={host}", "--quiet"],  # noqa: S607 - PATH
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.DEVNULL,
+                start_new_session=True,
+            )
+            emulator = Emulator(host, process)
         _wait_until_it_answers(emulator)
     except BaseException:
-        emulator.stop()
+        if emulator is not None:
+            emulator.stop()
         raise
     return emulator
 
