@@ -9,14 +9,15 @@ import threading
 from collections.abc import Callable
 
 from devphone.app import Phone
-from devphone.callee import parse_callee
-from devphone.demo import CALLEE, CALLER, DEMO_SPEED, SCRIPT, demo, run
+from devphone.callee import PickUp, parse_callee
+from devphone.demo import DEMO_SPEED, SCRIPT, demo, run
 from devphone.habits import Habit
 from devphone.interrupts import interrupt_once
 from devphone.load import add_load_parser
 from devphone.numbers import PIN
 from devphone.one_call import WAIT_S, Options, call
 from devphone.pace import Pace
+from devphone.page import CALLEE, CALLER
 from devphone.screen import Screen
 from devphone.switchboard import Switchboard
 
@@ -116,12 +117,12 @@ def _parser() -> argparse.ArgumentParser:
     _add_store(kept, 1)
     kept.add_argument("--port", type=int, default=8080)
     kept.add_argument("--phone-port", type=int, default=7000)
-    _add_callee(kept)
+    _add_callee(kept, PickUp.PERSON)
     _add_call(commands.add_parser("call", help="place one call, and show what happens and the callback"))
     served = commands.add_parser("serve", help="the phone alone")
     served.set_defaults(run_command=_serve)
     served.add_argument("--port", type=int, default=7000)
-    _add_callee(served)
+    _add_callee(served, SCRIPT)
     served.add_argument("--speed", type=_speed, default=1)
     served.add_argument("--rate", type=_speed, help="most new calls a second; above it 429")
     served.add_argument("--signature-secret", help="sign webhooks, as Vonage does with the account's secret")
@@ -135,9 +136,12 @@ def _add_store(parser: argparse.ArgumentParser, speed: float) -> None:
     parser.add_argument("--speed", type=_speed, default=speed, help="telephone seconds in a real one")
 
 
-def _add_callee(parser: argparse.ArgumentParser) -> None:
+def _add_callee(parser: argparse.ArgumentParser, default: str) -> None:
     parser.add_argument(
-        "--callee", type=_script, default=SCRIPT, help="what is keyed at each question, or busy, no-answer, …"
+        "--callee",
+        type=_script,
+        default=default,
+        help=f"what is keyed at each question; or person (at the page), busy, no-answer, …; default: {default}",
     )
     parser.add_argument(
         "--habit", type=Habit, choices=list(Habit), action="append", default=[], help="what Vonage leaves open"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import random
 import re
 import time
 from collections import deque
@@ -10,18 +11,24 @@ from collections.abc import AsyncIterator, Callable, Collection
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Any, Final
+from urllib.parse import urlsplit
 
 from starlette.applications import Starlette
+from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from devphone import strict_json
 from devphone.callee import Callee, parse_callee
+from devphone.desk import Desk
+from devphone.faulty_sender import Faults, FaultySender
+from devphone.guard import Guard
 from devphone.habits import Habit
 from devphone.leg import Leg
 from devphone.numbers import Vendor, reserved
 from devphone.pace import Pace
+from devphone.page import Page
 from devphone.receiver import CallbackReceiver, read_at_most
 from devphone.rules import REFUSED, Fault, check_call
 from devphone.timeline import Line, Timeline
@@ -45,22 +52,32 @@ class Phone:
     signing_secret: str | None = None
     rate: float | None = None
     habits: Collection[Habit] = frozenset()
+    faults: Faults = field(default_factory=Faults)
+    desk: Desk | None = None
+    """The service beside this phone, for the page."""
+    pick: PickClient | None = None
     timeline: Timeline = field(default_factory=Timeline)
     legs: dict[str, Leg] = field(default_factory=dict)
     """Calls under way, and those that ended last."""
     callees: dict[str, Callee] = field(default_factory=dict)
     """Scripts by number; any other number is a test number, or `callee`."""
-    make_sender: Callable[[PickClient, str | None], WebhookSender] = WebhookSender
+    make_sender: Callable[[PickClient, str | None], WebhookSender] | None = None
+    """What webhooks are sent by, if it is something else than what `faults` is for."""
     _placed: deque[float] = field(default_factory=deque)
     _over: deque[str] = field(default_factory=deque)
     _sender: WebhookSender | None = None
+    _page: Page = field(init=False)
     _tasks: set[asyncio.Task[None]] = field(default_factory=set)
+
+    def __post_init__(self) -> None:
+        self._page = Page(self)
 
     def app(self) -> Starlette:
         """Return the web application."""
         receiver = CallbackReceiver(self.timeline, self.pace, self.signing_secret)
         return Starlette(
             routes=[
+                *self._page.routes(),
                 Route("/v1/calls", self._create, methods=["POST"]),
                 Route("/v1/calls/{uuid}", self._get, methods=["GET"]),
                 Route("/v1/calls/{uuid}", self._put, methods=["PUT"]),
@@ -71,17 +88,32 @@ class Phone:
                 Route("/callback", receiver.receive, methods=["GET", "POST"]),
                 Route("/callback/{rest:path}", receiver.receive, methods=["GET", "POST"]),
             ],
+            middleware=[Middleware(Guard)],
             lifespan=self._lifespan,
         )
+
+    def open_desk(self, desk: Desk) -> None:
+        """Let the page place calls and sweep."""
+        self.desk = desk
+        self._page.renew()
+
+    def close(self) -> None:
+        """End the page's event streams: they would keep the server from stopping."""
+        self._page.bell.close()
 
     @asynccontextmanager
     async def _lifespan(self, _app: Starlette) -> AsyncIterator[None]:
         async with clients() as pick:
-            self._sender = self.make_sender(pick, self.signature_secret)
+            self.pick = pick
+            self._sender = (self.make_sender or self._own_sender)(pick, self.signature_secret)
             yield
+            self.close()
             for task in list(self._tasks):
                 task.cancel()
             await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    def _own_sender(self, pick: PickClient, secret: str | None) -> WebhookSender:
+        return FaultySender(pick, secret, lambda: self.faults, random.Random())
 
     async def _create(self, request: Request) -> Response:
         try:
@@ -139,9 +171,12 @@ class Phone:
         if self._sender is None:
             msg = "the phone is not switched on"
             raise RuntimeError(msg)
-        leg = Leg(order, application_id, callee, self.pace, self._sender, self.timeline, self.habits)
+        leg = Leg(
+            order, application_id, callee, self.pace, self._sender, self.timeline, self.habits, self._page.changed
+        )
         self.legs[leg.uuid] = leg
-        self.timeline.add(Line(self.pace.seconds(), "service", "asks for a call", leg.uuid, {"to": leg.to}))
+        data = {"to": leg.to, "status": 201, "body": order} | _tid(order)
+        self.timeline.add(Line(self.pace.seconds(), "service", "asks for a call", leg.uuid, data))
         task = asyncio.create_task(self._live(leg))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
@@ -229,6 +264,12 @@ class Phone:
         else:
             self.callee = callee
         return Response(status_code=204)
+
+
+def _tid(order: dict[str, Any]) -> dict[str, str]:
+    """Return the service's own id of a call, which its event URL ends in; nothing for another program's."""
+    route, tid = ("", *urlsplit(order["event_url"][0]).path.strip("/").split("/"))[-2:]
+    return {"tid": tid} if route == "event" else {}
 
 
 async def _until_it_hangs_up(request: Request) -> None:

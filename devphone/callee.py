@@ -19,6 +19,8 @@ class PickUp(StrEnum):
     CANCEL = "cancel"
     UNANSWERED = "unanswered"
     FAIL = "fail"
+    PERSON = "person"
+    """Whoever sits at the page decides, and keys."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,10 +10,13 @@ from typing import Any, Final
 
 import httpx
 
-from devphone.callee import parse_callee
+from devphone.app import Phone
+from devphone.callee import PickUp, parse_callee
+from devphone.desk import Desk
 from devphone.emulator import EmulatorError
 from devphone.habits import Habit
 from devphone.numbers import PIN
+from devphone.page import CALLEE, CALLER
 from devphone.pair import Pair, make_phone, running_pair, sweep
 from devphone.screen import Screen
 from devphone.service import Service, StartError
@@ -25,9 +28,8 @@ DEMO_SPEED: Final = 4
 DEMO_LIMIT_S: Final = 60
 SWEEP_EVERY_S: Final = 60
 SCRIPT: Final = "1111,1234"
-CALLEE: Final = "447700900000"
-CALLER: Final = "447700900999"
-"""Numbers that Ofcom keeps for drama."""
+RUN_SETTINGS: Final = {"CALLBACK_RETRY_SCHEDULE": "10,20,30,60,300,3600"}
+"""Whoever watches does not want to wait long for a callback to be tried again."""
 
 
 def demo(store: str, speed: float = DEMO_SPEED) -> int:
@@ -59,45 +61,52 @@ def run(store: str, port: int, phone_port: int, callee: str, speed: float, habit
     phone = make_phone(application, parse_callee(callee), speed, habits)
     phone.timeline.listen(screen.show)
     try:
-        with running_pair(phone, store, screen, port=port, phone_port=phone_port, keep=True) as pair:
-            screen.title("Running; stop with Ctrl-C")
-            screen.pair("service", pair.service.url)
-            screen.pair("dev phone", pair.board.url)
-            screen.pair("callee keys", callee)
-            screen.title("Place a call")
-            request = json.dumps(_request(pair.board))
-            print(
-                f"curl -X POST {pair.service.url}/call -H 'Content-Type: application/json' \\\n"
-                f"  -H 'Authorization: Bearer {application.token()}' \\\n  -d '{request}'\n",
-                flush=True,
-            )
-            return _keep_running(pair, screen)
+        with running_pair(
+            phone, store, screen, port=port, phone_port=phone_port, keep=True, settings=RUN_SETTINGS
+        ) as pair:
+            return _keep_running(pair, screen, application)
     except (StartError, EmulatorError, RuntimeError) as error:
         return screen.failed(str(error))
     except KeyboardInterrupt:
         return 0
 
 
-def _keep_running(pair: Pair, screen: Screen) -> int:
+def _keep_running(pair: Pair, screen: Screen, application: Application) -> int:
     """Sweep each minute, as Cloud Scheduler would, until the service ends; return the exit code."""
     with pair.sweeper() as sweeper:
+        pair.board.phone.open_desk(Desk(pair.service.url, f"{sweeper.url}/", application.token))
+        _show_the_way(pair, screen, application)
         next_sweep = time.monotonic() + SWEEP_EVERY_S
         while pair.service.is_running() and sweeper.is_running():
             time.sleep(0.5)
             if time.monotonic() >= next_sweep:
                 next_sweep += SWEEP_EVERY_S
-                _sweep(sweeper, screen)
+                _sweep(sweeper, pair.board.phone, screen)
     return screen.failed("the service has ended")
 
 
-def _sweep(sweeper: Service, screen: Screen) -> None:
+def _show_the_way(pair: Pair, screen: Screen, application: Application) -> None:
+    phone = pair.board.phone
+    screen.title("Running; stop with Ctrl-C")
+    screen.pair("service", pair.service.url)
+    is_person = phone.callee.pick_up is PickUp.PERSON
+    screen.pair("calls", "ring on the page" if is_person else "are played by the script")
+    print(
+        f"\nOr by hand:\ncurl -X POST {pair.service.url}/call -H 'Content-Type: application/json' \\\n"
+        f"  -H 'Authorization: Bearer {application.token()}' \\\n  -d '{json.dumps(_request(pair.board))}'\n",
+        flush=True,
+    )
+    screen.title(f"Open the phone:  {pair.board.url}/")
+
+
+def _sweep(sweeper: Service, phone: Phone, screen: Screen) -> None:
     try:
         counts = sweep(sweeper)
     except (httpx.HTTPError, ValueError) as error:
         screen.pair("sweep", f"failed: {error}")
         return
     if any(counts.values()):
-        screen.pair("sweep", ", ".join(f"{count} {name}" for name, count in counts.items() if count))
+        phone.timeline.add(Line(phone.pace.seconds(), "scheduler", "sweeps", None, {"counts": counts}))
 
 
 def _request(board: Switchboard) -> dict[str, Any]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import uuid
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -14,8 +14,10 @@ from devphone.bodies import VERDICTS, Bodies
 from devphone.callee import Callee, PickUp
 from devphone.habits import Habit
 from devphone.pace import Pace, iso
+from devphone.person import Person
 from devphone.player import HungUp, Player
 from devphone.reporter import Reporter
+from devphone.scene import Scene
 from devphone.timeline import Timeline
 from devphone.webhooks import WebhookSender
 
@@ -37,12 +39,17 @@ class Leg:
     sender: WebhookSender
     timeline: Timeline
     habits: Collection[Habit] = frozenset()
+    changed: Callable[[str], None] = lambda _uuid: None
+    """Told the uuid whenever something that an onlooker can see changes."""
     uuid: str = field(default_factory=lambda: str(uuid.uuid4()))
     conversation_uuid: str = field(default_factory=lambda: f"CON-{uuid.uuid4()}")
     status: str = "started"
     created_s: float = 0
     answered_at: datetime | None = None
     ended_at: datetime | None = None
+    scene: Scene = field(init=False)
+    person: Person | None = field(init=False)
+    """Whoever sits at the page, if it is for them to answer."""
     _hang_up: asyncio.Event = field(default_factory=asyncio.Event)
     _reporter: Reporter = field(init=False)
 
@@ -50,6 +57,8 @@ class Leg:
         bodies = Bodies(self.uuid, self.conversation_uuid, self.from_, self.to, self.habits)
         self._reporter = Reporter(self.order, bodies, self.pace, self.sender, self.timeline, self.habits)
         self.created_s = self.pace.seconds()
+        self.scene = Scene(lambda: self.changed(self.uuid))
+        self.person = Person() if self.callee.pick_up is PickUp.PERSON else None
 
     @property
     def to(self) -> str:
@@ -86,37 +95,70 @@ class Leg:
         self._event("started")
         self._event("ringing")
         self._reporter.note("vonage", "rings")
-        ending = await self._ring()
+        patience_s = float(self.order.get("ringing_timer", 60))
+        self.scene.ring(self.pace.seconds() + patience_s)
+        ending = await (self._ring(patience_s) if self.person is None else self._ring_for(self.person, patience_s))
         if ending is not None:
             self._end(ending, detail=self.callee.detail, by=None)
             return
         self.answered_at = self.pace.now()
         self._event("answered", start_time=None, rate=None, network=None)
         self._reporter.note("callee", "picks up")
-        player = Player(self.callee, self.pace, self._reporter, tasks, self.habits)
+        self.scene.answer(self.pace.seconds())
+        player = Player(self.callee, self.pace, self._reporter, tasks, self.habits, self.person, self.scene)
         self._end("completed", detail=None, by=await self._talk_until_over(player))
 
-    async def _ring(self) -> str | None:
+    async def _ring(self, patience_s: float) -> str | None:
         """Return the status of a call that nobody answers, None for one that is answered."""
-        patience = float(self.order.get("ringing_timer", 60))
-        in_time = self.callee.pick_up is not PickUp.NO_ANSWER and self.callee.ring_s < patience
-        rings = self.callee.ring_s if in_time else patience
+        in_time = self.callee.pick_up is not PickUp.NO_ANSWER and self.callee.ring_s < patience_s
+        rings = self.callee.ring_s if in_time else patience_s
         with suppress(TimeoutError):
             await asyncio.wait_for(self._hang_up.wait(), rings / self.pace.speed)
             return "cancelled"
         return _UNANSWERED.get(self.callee.pick_up) if in_time else "timeout"
 
+    async def _ring_for(self, person: Person, patience_s: float) -> str | None:
+        """As `_ring`, but a person decides."""
+        decided = asyncio.create_task(person.decided.wait())
+        stop = asyncio.create_task(self._hang_up.wait())
+        try:
+            await asyncio.wait(
+                {decided, stop}, timeout=patience_s / self.pace.speed, return_when=asyncio.FIRST_COMPLETED
+            )
+        finally:
+            decided.cancel()
+            stop.cancel()
+        if self._hang_up.is_set():
+            return "cancelled"
+        if not person.decided.is_set():
+            return "timeout"
+        if person.rejects:
+            self._reporter.note("callee", "rejects the call")
+            return "rejected"
+        return None
+
     async def _talk_until_over(self, player: Player) -> str:
         """Return who ended the call: the callee or the NCCO, unless somebody else cut it short."""
         talking = asyncio.create_task(self._talk(player))
         stop = asyncio.create_task(self._hang_up.wait())
+        left = asyncio.create_task((self.person or Person()).left.wait())
         length_s = float(self.order.get("length_timer", 7200))
         try:
-            await asyncio.wait({talking, stop}, timeout=length_s / self.pace.speed, return_when=asyncio.FIRST_COMPLETED)
-            return await talking if talking.done() else "platform"
+            await asyncio.wait(
+                {talking, stop, left}, timeout=length_s / self.pace.speed, return_when=asyncio.FIRST_COMPLETED
+            )
+            if talking.done():
+                return await talking
+            talking.cancel()
+            if left.done():
+                with suppress(HungUp):
+                    await player.leave()
+                return "user"
+            return "platform"
         finally:
             talking.cancel()
             stop.cancel()
+            left.cancel()
 
     async def _talk(self, player: Player) -> str:
         """Play NCCOs until nothing is left; return who ended the call."""
@@ -149,6 +191,7 @@ class Leg:
     def _end(self, status: str, *, detail: str | None, by: str | None) -> None:
         self.status = status
         self.ended_at = self.pace.now()
+        self.scene.end(self.pace.seconds())
         self._reporter.note("vonage", "ends the call", status=status, by=by)
         if status != "completed":
             extra = {} if detail is None else {"detail": detail}

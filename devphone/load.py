@@ -12,24 +12,24 @@ import threading
 import time
 import uuid
 from collections import defaultdict
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Collection, Sequence
 from contextlib import suppress
 from typing import Any, Final
-from urllib.parse import urlsplit
 
 import httpx
 
 from devphone.app import Phone
 from devphone.callee import Callee, parse_callee
 from devphone.emulator import EmulatorError
-from devphone.load_plan import DEFAULT_MIX, MOST_CALLS, PIN, Faults, parse_mix, plan
+from devphone.faulty_sender import Faults, FaultySender
+from devphone.load_plan import DEFAULT_MIX, MOST_CALLS, PIN, parse_mix, plan
 from devphone.load_report import Observed, Report, judge
 from devphone.pair import make_phone, running_pair, sweep
 from devphone.screen import Screen
 from devphone.service import Service, StartError
 from devphone.timeline import Line
 from devphone.tokens import Application, make_application
-from devphone.webhooks import EVENT_S, PickClient, Reply, WebhookSender, clients
+from devphone.webhooks import PickClient, WebhookSender, clients
 
 SETTINGS: Final = {"CALLBACK_RETRY_SCHEDULE": "2,2,3,3,5,5,5,5,5,5", "THREADS": "64", "LOG_LEVEL": "WARNING"}
 SWEEP_EVERY_S: Final = 3
@@ -44,60 +44,6 @@ POST_PAUSES_S: Final = (0.5, 1.0, 2.0)
 
 PASSING: Final = frozenset({"in_progress"})
 """The codes of answers after which it does."""
-
-REORDER_S: Final = 0.5
-"""How long a webhook is held back so that later ones overtake it."""
-
-
-class FaultySender(WebhookSender):
-    """Loses, doubles, delays and holds back webhooks on their way, and notes how long the service takes."""
-
-    faults: Faults = Faults()
-    dice: random.Random = random.Random(0)
-    on_sent: Callable[[str, str, float | None, bool], None]
-
-    async def send(self, url: str, body: dict[str, Any], *, method: str = "POST", timeout_s: float = EVENT_S) -> Reply:
-        """Send one webhook, or do something else with it."""
-        route, tid = urlsplit(url).path.strip("/").split("/")[-2:]
-        dice, faults = self.dice, self.faults
-        if dice.random() < faults.drop:
-            self.on_sent(route, tid, None, True)
-            return Reply(None, fault="dropped")
-        if faults.delay_s:
-            await asyncio.sleep(dice.uniform(0, faults.delay_s))
-        if route == "event" and dice.random() < faults.reorder:
-            self.on_sent(route, tid, None, True)
-            _in_background(self._held_back(url, body, method, timeout_s))
-            return Reply(204)
-        if dice.random() < faults.duplicate:
-            _in_background(self._timed(route, tid, url, body, method, timeout_s))
-        return await self._timed(route, tid, url, body, method, timeout_s)
-
-    async def _held_back(self, url: str, body: dict[str, Any], method: str, timeout_s: float) -> Reply:
-        await asyncio.sleep(REORDER_S)
-        return await super().send(url, body, method=method, timeout_s=timeout_s)
-
-    async def _timed(
-        self, route: str, tid: str, url: str, body: dict[str, Any], method: str, timeout_s: float
-    ) -> Reply:
-        began = time.monotonic()
-        reply = await super().send(url, body, method=method, timeout_s=timeout_s)
-        seconds = time.monotonic() - began
-        is_good = reply.status is not None and reply.status < 300 and reply.sends == 1  # noqa: PLR2004 - success
-        self.on_sent(route, tid, seconds, not is_good or seconds > SLOW_S)
-        return reply
-
-
-SLOW_S: Final = 0.5
-"""The phone runs faster than life, so a webhook that takes this long may outlast a callee, or the length timer."""
-
-_tasks: set[asyncio.Task[Reply]] = set()
-
-
-def _in_background(work: Any) -> None:
-    task = asyncio.create_task(work)
-    _tasks.add(task)
-    task.add_done_callback(_tasks.discard)
 
 
 class Run:
@@ -125,10 +71,8 @@ class Run:
 
     def sender(self, pick: PickClient, secret: str | None) -> WebhookSender:
         """Return what the phone sends its webhooks by."""
-        sender = FaultySender(pick, secret)
-        sender.faults, sender.dice = self._options.faults, random.Random(self._options.seed)
-        sender.on_sent = self._sent
-        return sender
+        dice = random.Random(self._options.seed)
+        return FaultySender(pick, secret, lambda: self._options.faults, dice, self._sent)
 
     async def place_all(self, service_url: str, callback: str) -> None:
         """Place all calls, so many at once; a call keeps its place until its outcome is there, or for PLACE_S."""

@@ -46,16 +46,6 @@ DEFAULT_MIX: Final = "right=40,third=10,late=10,wrong=10,silent=5,hangup=5,rejec
 
 
 @dataclass(frozen=True, slots=True)
-class Faults:
-    """How often what goes wrong on the way from Vonage to the service; shares from 0 to 1, `delay_s` at most."""
-
-    duplicate: float = 0
-    reorder: float = 0
-    drop: float = 0
-    delay_s: float = 0
-
-
-@dataclass(frozen=True, slots=True)
 class PlannedCall:
     """One call of the run."""
 

@@ -15,8 +15,9 @@ import httpx
 
 from devphone.callee import Callee
 from devphone.emulator import EmulatorError
+from devphone.masking import shown
 from devphone.pair import Pair, make_phone, running_pair, sweep
-from devphone.screen import Screen, masked
+from devphone.screen import Screen
 from devphone.service import Service, StartError
 from devphone.timeline import Line
 from devphone.tokens import Application, make_application
@@ -233,9 +234,4 @@ class _Exchange:
 
 def _shareable(line: Line) -> Line:
     """Return a line without what was keyed and without webhook tokens."""
-    data = dict(line.data)
-    if "keys" in data:
-        data["keys"] = masked(data["keys"])
-    if "url" in data:
-        data["url"] = re.sub(r"(token=)[^&]*", r"\1…", data["url"])
-    return replace(line, data=data)
+    return replace(line, data=shown(line.data))

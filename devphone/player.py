@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 from devphone.callee import Callee, Entry
 from devphone.habits import Habit
 from devphone.pace import Pace
+from devphone.person import Person
 from devphone.reporter import Reporter
-from devphone.speech import speech_s
+from devphone.scene import Question, Scene
+from devphone.speech import speech_s, spoken
 from devphone.webhooks import Reply
 
 LATE_S: Final = 1.0
@@ -28,14 +30,22 @@ class HungUp(Exception):  # noqa: N818 - not an error: it is how a call ends
 
 @dataclass(slots=True, eq=False)
 class Player:
-    """Plays the NCCOs of one call. Reports that outlive the call become tasks of `tasks`."""
+    """Plays the NCCOs of one call. Reports that outlive the call become tasks of `tasks`.
+
+    With a `person` their keys are taken, as they come, instead of the callee's script.
+    """
 
     callee: Callee
     pace: Pace
     reporter: Reporter
     tasks: asyncio.TaskGroup
     habits: Collection[Habit] = frozenset()
+    person: Person | None = None
+    scene: Scene = field(default_factory=Scene)
     _questions: int = 0
+    _asking: dict[str, Any] | None = None
+    """The input that waits for a person's keys, and below what they have keyed."""
+    _keyed: str = ""
 
     async def play(self, ncco: list[dict[str, Any]]) -> None:
         """Play an NCCO and those that follow it, to the end.
@@ -52,9 +62,12 @@ class Player:
         for position, action in enumerate(ncco):
             if action["action"] == "input":
                 keys, timed_out = await self._listen(action, speaking_s)
-                reply = await self.reporter.keys(action, keys, timed_out=timed_out)
-                return self._next(reply, ncco[position + 1 :])
+                # What is on its way arrives, also when the call ends meanwhile.
+                report = self.tasks.create_task(self.reporter.keys(action, keys, timed_out=timed_out))
+                return self._next(await asyncio.shield(report), ncco[position + 1 :])
             self.reporter.note("vonage", "says", text=action["text"])
+            language = str(action.get("language", "en-US"))
+            self.scene.say(spoken(action), language, self.pace.seconds(), speech_s(action))
             # Once on, it stays on until the input, which listens from the first word.
             barge_in = barge_in or action.get("bargeIn") is True
             if barge_in:
@@ -67,10 +80,22 @@ class Player:
         """Return the keys of one question, and whether the timer ended it. The first `speaking_s` are speech."""
         dtmf = action.get("dtmf", {})
         most, patience_s = int(dtmf.get("maxDigits", 4)), float(dtmf.get("timeOut", 3))
+        given_up_s = patience_s + (0 if Habit.TIME_OUT_FROM_SPEECH in self.habits else speaking_s)
+        self.scene.ask(Question(most, dtmf.get("submitOnHash") is True, self.pace.seconds() + given_up_s))
+        try:
+            if self.person is not None:
+                return await self._listen_to(self.person, action, most, patience_s, given_up_s)
+            return await self._play_script(action, most, patience_s, speaking_s, given_up_s)
+        finally:
+            self.scene.close_question()
+
+    async def _play_script(
+        self, action: dict[str, Any], most: int, patience_s: float, speaking_s: float, given_up_s: float
+    ) -> tuple[str, bool]:
+        """As `_listen`, with the keys of the callee's script."""
         entry = self.callee.entry(self._questions)
         self._questions += 1
         begins_s = self.callee.think_s + (0 if self.callee.interrupts else speaking_s)
-        given_up_s = patience_s + (0 if Habit.TIME_OUT_FROM_SPEECH in self.habits else speaking_s)
         if begins_s > given_up_s or entry == Entry():
             await self.pace.sleep(given_up_s)
             self.reporter.note("callee", "keys nothing")
@@ -79,10 +104,9 @@ class Player:
         keys = ""
         for key in entry.keys:
             await self.pace.sleep(self.callee.key_s)
-            submits = key == "#" and dtmf.get("submitOnHash") is True
-            if not submits or Habit.HASH_IN_DIGITS in self.habits:
-                keys += key
-            if submits or len(keys) == most:
+            keys, is_complete = self._with(keys, key, action, most)
+            self.scene.key(self.pace.seconds(), self.pace.seconds() + patience_s)
+            if is_complete:
                 self.reporter.note("callee", "keys", keys=keys)
                 if entry.hangs_up:
                     # The keys and the ending race each other to the service.
@@ -95,6 +119,49 @@ class Player:
             await self._hang_up_within(action, keys)
         await self.pace.sleep(patience_s)
         return keys, True
+
+    async def _listen_to(
+        self, person: Person, action: dict[str, Any], most: int, patience_s: float, given_up_s: float
+    ) -> tuple[str, bool]:
+        """As `_listen`, with the keys of a person; each key starts the timer anew."""
+        person.forget()
+        self._asking, self._keyed = action, ""
+        is_complete, until_s = False, self.pace.seconds() + given_up_s
+        while not is_complete:
+            key = await person.key((until_s - self.pace.seconds()) / self.pace.speed)
+            if key is None:
+                break
+            self._keyed, is_complete = self._with(self._keyed, key, action, most)
+            until_s = self.pace.seconds() + patience_s
+            self.scene.key(self.pace.seconds(), until_s)
+        self._asking = None
+        self._note_keys(self._keyed)
+        return self._keyed, not is_complete
+
+    def _with(self, keys: str, key: str, action: dict[str, Any], most: int) -> tuple[str, bool]:
+        """Return an entry with one more key, and whether that completes it."""
+        submits = key == "#" and action.get("dtmf", {}).get("submitOnHash") is True
+        if not submits or Habit.HASH_IN_DIGITS in self.habits:
+            keys += key
+        return keys, submits or len(keys) == most
+
+    def _note_keys(self, keys: str) -> None:
+        if keys:
+            self.reporter.note("callee", "keys", keys=keys)
+        else:
+            self.reporter.note("callee", "keys nothing")
+
+    async def leave(self) -> None:
+        """Have the person hang up, whatever is being played.
+
+        Raises:
+            HungUp: always.
+        """
+        if self._asking is not None:
+            if self._keyed:
+                self._note_keys(self._keyed)
+            await self._hang_up_within(self._asking, self._keyed)
+        self._leave()
 
     async def _hang_up_within(self, action: dict[str, Any], keys: str) -> None:
         """Hang up in the middle of an entry."""

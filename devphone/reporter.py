@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Collection
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Final
 
+from devphone import strict_json
 from devphone.bodies import VERDICTS, Bodies
 from devphone.habits import Habit
 from devphone.ncco_reply import Refusal, read_ncco
@@ -15,6 +16,8 @@ from devphone.timeline import Line, Timeline
 from devphone.webhooks import ANSWER_S, Reply, WebhookSender
 
 OVERTAKEN = frozenset({"started", "ringing"})
+MAX_SHOWN: Final = 2000
+"""Bytes of a reply that is not JSON."""
 
 
 @dataclass(slots=True, eq=False)
@@ -54,8 +57,7 @@ class Reporter:
             if body.get("status") == "completed":
                 self.ended.set()
             reply = await self.sender.send(url, body, method=method)
-            what = f"reports {body['status']}" if "status" in body else "reports an error"
-            self.note("vonage", what, url=url, status=reply.status, fault=reply.fault, sends=reply.sends, body=body)
+            self._note_sent(f"reports {body['status']}" if "status" in body else "reports an error", url, body, reply)
         self.ended.set()
 
     async def keys(self, action: dict[str, Any], keys: str, *, timed_out: bool) -> Reply:
@@ -63,16 +65,15 @@ class Reporter:
         url = action.get("eventUrl", self.order["event_url"])[0]
         body = self.bodies.keys(keys, self.pace.now(), timed_out=timed_out)
         reply = await self.sender.send(url, body, method=action.get("eventMethod", "POST"))
-        self.note("vonage", "reports the keys", url=url, status=reply.status, fault=reply.fault, sends=reply.sends)
+        self._note_sent("reports the keys", url, body, reply)
         return reply
 
     async def first_ncco(self) -> Reply:
         """Ask for the first NCCO."""
         url, method = self.order["answer_url"][0], self.order.get("answer_method", "GET")
-        reply = await self.sender.send(url, self.bodies.answer(), method=method, timeout_s=ANSWER_S)
-        self.note(
-            "vonage", "fetches the first NCCO", url=url, status=reply.status, fault=reply.fault, sends=reply.sends
-        )
+        body = self.bodies.answer()
+        reply = await self.sender.send(url, body, method=method, timeout_s=ANSWER_S)
+        self._note_sent("fetches the first NCCO", url, body, reply)
         return reply
 
     def ncco(self, reply: Reply) -> list[dict[str, Any]] | None:
@@ -84,7 +85,28 @@ class Reporter:
             return None
         return ncco
 
+    def _note_sent(self, what: str, url: str, body: dict[str, Any], reply: Reply) -> None:
+        self.note(
+            "vonage",
+            what,
+            url=url,
+            status=reply.status,
+            fault=reply.fault,
+            sends=reply.sends,
+            seconds=reply.seconds,
+            body=body,
+            reply=_readable(reply.body),
+        )
+
     def note(self, who: str, what: str, **data: Any) -> None:
         """Put a line on the timeline."""
         known = {name: value for name, value in data.items() if value is not None}
         self.timeline.add(Line(self.pace.seconds(), who, what, self.bodies.uuid, known))
+
+
+def _readable(content: bytes) -> Any:
+    """Return what a reply carries: the value of a JSON text, any other as it is, None for nothing."""
+    try:
+        return strict_json.loads(content) if content else None
+    except ValueError:
+        return content[:MAX_SHOWN].decode("utf-8", "replace")

@@ -8,6 +8,7 @@ import sys
 from typing import Any, Final, TextIO
 from urllib.parse import urlsplit
 
+from devphone.masking import masked
 from devphone.timeline import Line
 
 _COLOURS: Final = {"service": "34", "vonage": "35", "callee": "32", "you": "36"}
@@ -73,15 +74,10 @@ def _plain(text: str) -> str:
     return "".join(letter if letter.isprintable() or letter == "\n" else "?" for letter in text)
 
 
-def masked(keys: str) -> str:
-    """Return typed keys so that a looker-on learns nothing."""
-    return "•" * len(keys) or "nothing"
-
-
 def _details(line: Line) -> str:
     """Return the part of a line's data that a person wants, in words."""
     data = line.data
-    parts = []
+    parts = [f"{count} {name}" for name, count in data.get("counts", {}).items() if count]
     if "to" in data:
         parts.append(f"to {data['to']}")
     if "text" in data:

@@ -13,6 +13,12 @@ _TAG: Final = re.compile(r"<[^>]*>")
 _BREAK: Final = re.compile(r"<break\b[^>]*\btime\s*=\s*[\"']([0-9]{1,6}(?:\.[0-9]{1,6})?)(ms|s)[\"']", re.ASCII)
 
 
+def spoken(talk: dict[str, Any]) -> str:
+    """Return the words of a `talk`, without SSML."""
+    text: str = talk["text"]
+    return " ".join(_TAG.sub(" ", text).split()) if text.lstrip().startswith("<speak") else text
+
+
 def speech_s(talk: dict[str, Any]) -> float:
     """Return the telephone seconds of a `talk` with its breaks and loops; `loop` 0 is forever."""
     text: str = talk["text"]

@@ -51,6 +51,7 @@ class Switchboard:
 
     def stop(self) -> None:
         """Switch it off."""
+        self.phone.close()
         self._server.should_exit = True
         if self._thread.is_alive():
             self._thread.join(timeout=10)

@@ -60,6 +60,11 @@ class Timeline:
         with self._lock:
             return list(self._lines)
 
+    def count(self) -> int:
+        """Return the number of the last line."""
+        with self._lock:
+            return self._count
+
     def numbered(self, after: int = 0) -> list[tuple[int, Line]]:
         """Return the lines after line number `after` with their numbers, from 1; the oldest may be gone."""
         with self._lock:

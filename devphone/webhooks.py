@@ -40,6 +40,8 @@ class Reply:
     fault: str | None = None
     may_be_repeated: bool = False
     sends: int = 1
+    seconds: float | None = None
+    """From the first send to the last answer, by the clock on the wall."""
 
 
 PickClient = Callable[[], httpx.AsyncClient]
@@ -73,10 +75,11 @@ class WebhookSender:
 
     async def send(self, url: str, body: dict[str, Any], *, method: str = "POST", timeout_s: float = EVENT_S) -> Reply:
         """Send one webhook, and once more after a time-out, a broken connection, 429, 503 or 504."""
+        began, sends = time.monotonic(), 1
         reply = await self._send_once(url, body, method, timeout_s)
         if reply.may_be_repeated:
-            return replace(await self._send_once(url, body, method, timeout_s), sends=2)
-        return reply
+            reply, sends = await self._send_once(url, body, method, timeout_s), 2
+        return replace(reply, sends=sends, seconds=round(time.monotonic() - began, 4))
 
     async def _send_once(self, url: str, body: dict[str, Any], method: str, timeout_s: float) -> Reply:
         content = json.dumps(body, separators=(",", ":"), ensure_ascii=False).encode()

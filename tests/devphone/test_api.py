@@ -39,7 +39,7 @@ async def _on_the_phone(scene: Callable[[httpx.AsyncClient, Service], Awaitable[
     async with (
         app.router.lifespan_context(app),
         httpx.AsyncClient(transport=httpx.MockTransport(service.handle)) as to_service,
-        httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://phone.example") as client,
+        httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://127.0.0.1") as client,
     ):
         phone._sender = WebhookSender(lambda: to_service)
         return await scene(client, service)

@@ -1,0 +1,23 @@
+// Requests to the phone, which passes on to the service what is for the service.
+
+export async function post(path, body, headers = {}) {
+  const options = { method: "POST", headers: { "Content-Type": "application/json", ...headers } };
+  if (body !== undefined) options.body = JSON.stringify(body);
+  try {
+    const response = await fetch(path, options);
+    const text = await response.text();
+    return { ok: response.ok, status: response.status, body: parsed(text) };
+  } catch {
+    return { ok: false, status: 0, body: { title: "No answer", detail: "The dev phone does not answer. Is it running?" } };
+  }
+}
+
+export const act = (call, action, body) => post(`devphone/calls/${encodeURIComponent(call.uuid)}/${action}`, body);
+
+function parsed(text) {
+  try {
+    return text ? JSON.parse(text) : null;
+  } catch {
+    return { detail: text };
+  }
+}
