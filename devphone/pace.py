@@ -21,7 +21,11 @@ class Pace:
 
     def now(self) -> datetime:
         """Return the telephone's time of day, UTC."""
-        return self._epoch + timedelta(seconds=self.seconds())
+        return self.at(self.seconds())
+
+    def at(self, seconds: float) -> datetime:
+        """Return the time of day of a moment, given in telephone seconds since the phone was switched on."""
+        return self._epoch + timedelta(seconds=seconds)
 
     async def sleep(self, seconds: float) -> None:
         """Let telephone seconds go by."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
 from typing import Any, Final
 from urllib.parse import urlsplit
 
@@ -34,7 +33,7 @@ def page_line(number: int, line: Line, key: str | None, pace: Pace) -> dict[str,
     status = data.get("answer", data.get("status"))
     return {
         "line": number,
-        "at": iso(pace.now() + timedelta(seconds=line.at_s - pace.seconds())),
+        "at": iso(pace.at(line.at_s)),
         "at_s": round(line.at_s, 2),
         "who": line.who,
         "towards": towards,

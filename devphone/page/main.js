@@ -59,6 +59,8 @@ function showSound() {
   setText(byId("sound"), sound.on() ? "Sound on" : "Sound off");
 }
 
+// Where there is room for them, the test numbers are in sight.
+byId("numbers-panel").open = matchMedia("(min-width: 1180px)").matches;
 phone.start();
 keyboard.start();
 switches.start();

@@ -66,6 +66,7 @@ export function render() {
   setText(byId("party"), call ? party(call) : "No call");
   setText(byId("state"), call ? state(call, phase) : "Place a call, and it rings here.");
   setText(byId("caption"), phase === "talking" ? call.leg.caption : "");
+  renderOutcome(call);
   byId("caption").lang = call?.leg?.language ?? "en";
   const mine = Boolean(call && isMine(call));
   const rings = Boolean(call && calls.ringsHere(call));
@@ -110,12 +111,21 @@ const party = (call) => (call.leg?.person === false ? `To ${call.to}` : call.leg
 
 function state(call, phase) {
   const script = call.leg && !call.leg.person ? ", played by a script" : "";
-  const said = calls.outcome(call);
-  if (phase === "asked") return said ? `${said.status}: ${said.details}` : `Vonage gave no clear answer (${call.answer ?? "…"})`;
+  if (phase === "asked") return call.answer === null ? "Asked for" : `POST /call was answered ${call.answer}`;
   if (phase === "ringing") return script ? `Ringing${script}` : "Incoming call";
-  if (phase === "talking") return call.leg.question ? `Keys are awaited${script}` : `Connected${script}`;
-  const end = calls.ending(call.leg.status);
-  return said ? `${end}. Outcome ${said.status}: ${said.details}` : `${end}. The callback is on its way.`;
+  if (phase === "talking") return call.leg.question ? `Waiting for keys${script}` : `Connected${script}`;
+  return calls.ending(call.leg.status);
+}
+
+function renderOutcome(call) {
+  const said = call && calls.outcome(call);
+  const isOver = call && !calls.isUnderWay(call);
+  const text = said ? `${said.status} ${said.details}` : "No callback yet";
+  const line = byId("outcome");
+  if (!isOver) line.replaceChildren();
+  else if (line.textContent !== text) {
+    line.replaceChildren(...(said ? [make("b", { textContent: said.status }), " ", make("span", { textContent: said.details })] : [text]));
+  }
 }
 
 function renderLines(current) {

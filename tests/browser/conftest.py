@@ -1,0 +1,69 @@
+"""The real service and the phone, with its page open in Chromium."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterator
+
+import httpx
+import pytest
+from playwright.sync_api import Browser, Page, expect
+
+from devphone.callee import Callee, PickUp
+from devphone.desk import Desk
+from devphone.faulty_sender import Faults
+from devphone.pair import Pair, make_phone, running_pair
+from devphone.screen import Screen
+from devphone.tokens import make_application
+from tests.browser.chromium import installed, running
+
+expect.set_options(timeout=15_000)  # a script thinks and speaks as long as a person
+
+SETTINGS = {"CALLBACK_RETRY_SCHEDULE": "1,1,1"}
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    """One browser for a module; beyond it, the loop it runs in would keep other tests from having theirs."""
+    path = installed()
+    if path is None:
+        pytest.skip("the page's tests need Chromium (apt-get install chromium)")
+    with running(path) as started:
+        yield started
+
+
+@pytest.fixture(scope="module")
+def pair() -> Iterator[Pair]:
+    """The service, its sweep, and a phone whose calls ring on the page."""
+    application = make_application()
+    phone = make_phone(application, Callee(pick_up=PickUp.PERSON), speed=1)
+    with (
+        running_pair(phone, "sqlite", Screen(io.StringIO()), settings=SETTINGS) as started,
+        started.sweeper() as sweeper,
+    ):
+        phone.open_desk(Desk(started.service.url, f"{sweeper.url}/", application.token))
+        yield started
+
+
+@pytest.fixture
+def page(browser: Browser, pair: Pair) -> Iterator[Page]:
+    """The page, just opened, by somebody whom no earlier call concerns; the page must not complain of anything."""
+    phone = pair.board.phone
+    phone.habits, phone.faults = frozenset(), Faults()
+    context = browser.new_context(viewport={"width": 1280, "height": 900})
+    context.set_default_timeout(10_000)
+    context.add_init_script(
+        f"addEventListener('DOMContentLoaded', () => {{ document.body.dataset.lines = {phone.timeline.count()} }})"
+    )
+    opened = context.new_page()
+    complaints: list[str] = []
+    opened.on("pageerror", lambda error: complaints.append(str(error)))
+    opened.on("console", lambda message: complaints.append(message.text) if "Security Policy" in message.text else None)
+    opened.goto(pair.board.url)
+    opened.get_by_text("Live", exact=True).wait_for()
+    yield opened
+    context.close()
+    for leg in phone.legs.values():
+        for action in ("reject", "hang-up"):
+            httpx.post(f"{pair.board.url}/devphone/calls/{leg.uuid}/{action}", trust_env=False)
+    assert complaints == []

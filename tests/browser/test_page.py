@@ -1,0 +1,347 @@
+"""A person at the page, in a real browser, with the real service."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from itertools import count
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Locator, Page, expect
+
+from devphone.habits import Habit
+from devphone.numbers import NUMBERS
+from devphone.pair import Pair
+
+_numbers = count(447700901000)
+
+
+def place(page: Page, **fields: str) -> str:
+    """Ask for a call by the form, to a number of its own; return the number."""
+    number = fields.pop("to", str(next(_numbers)))
+    page.get_by_label("To", exact=True).fill(number)
+    if fields.keys() - {"text", "pin_code"}:
+        page.get_by_text("All fields").click()
+    for name, value in fields.items():
+        page.locator(f"[name={name}]").fill(value)
+    page.get_by_role("button", name="Call", exact=True).click()
+    return number
+
+
+def answer(page: Page) -> None:
+    page.get_by_role("button", name="Answer", exact=True).click()
+    expect(state(page)).to_have_text("Waiting for keys")
+
+
+def press(page: Page, keys: str) -> None:
+    keypad = page.get_by_role("group", name="Keypad")
+    for key in keys:
+        keypad.get_by_role("button", name=key, exact=True).click()
+
+
+def state(page: Page) -> Locator:
+    return page.locator("#state")
+
+
+def caption(page: Page) -> Locator:
+    return page.locator("#caption")
+
+
+def outcome(page: Page) -> Locator:
+    return page.locator("#outcome")
+
+
+def line(page: Page, text: str) -> Locator:
+    """Return the lines of the timeline that came since this test began and hold a text."""
+    before = page.locator("body").get_attribute("data-lines")
+    return page.locator(f"#timeline > li:nth-child(n+{int(before or 0) + 1})").filter(has_text=re.compile(text))
+
+
+def test_a_wrong_and_the_right_pin_by_mouse_end_in_ok(page: Page) -> None:
+    number = place(page, text="Say your <b>PIN</b> & wait.", pin_code="2580")
+    expect(state(page)).to_have_text("Incoming call")
+    expect(page.locator("#party")).to_have_text("From 447700900999")
+
+    answer(page)
+    expect(caption(page)).to_have_text("Say your <b>PIN</b> & wait.")
+    press(page, "1111")
+    expect(caption(page)).to_have_text("That was not right. Please try again.")
+    press(page, "2580")
+
+    expect(caption(page)).to_have_text("Thank you, goodbye.")
+    expect(outcome(page)).to_have_text("ok pin_matched · signature verified")
+    expect(page.locator("#calls button").first).to_contain_text(f"{number} ok")
+
+
+def test_the_keyboard_alone_suffices(page: Page) -> None:
+    page.get_by_label("To", exact=True).focus()
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("button", name="Answer", exact=True)).to_be_focused()
+    page.keyboard.press("Enter")
+    expect(state(page)).to_have_text("Waiting for keys")
+    page.keyboard.type("99#")
+    expect(caption(page)).to_contain_text("not right")
+    page.keyboard.type("1234")
+
+    expect(outcome(page)).to_contain_text("ok pin_matched")
+
+
+def test_the_timeline_shows_each_message_with_its_body_and_without_secrets(page: Page) -> None:
+    place(page, pin_code="2580")
+    answer(page)
+    press(page, "1379")
+    press(page, "2580")
+    expect(outcome(page)).to_contain_text("ok")
+
+    expect(line(page, "You → Service.*posts a request")).to_have_count(1)
+    expect(line(page, "Service → You.*answers you.*200 · [0-9]+ ms")).to_have_count(1)
+    expect(line(page, "Service → Vonage.*asks for a call.*201")).to_have_count(1)
+    expect(line(page, "Vonage → Service.*reports answered.*204 · [0-9]+ ms")).to_have_count(1)
+    keys = line(page, "reports the keys.*/input step 1.*200 · [0-9]+ ms")
+    keys.locator("summary").click()
+    expect(keys.locator("pre").last).to_contain_text('"action": "talk"')
+    expect(line(page, "calls back.*ok · pin_matched · signature verified")).to_have_count(1)
+    everything = page.locator("#timeline").inner_html()
+    assert "2580" not in everything
+    assert "1379" not in everything
+    assert re.search(r"token=[^…]", everything) is None
+    assert "eyJ" not in everything
+
+
+@pytest.mark.parametrize("how", ["mouse", "keyboard"])
+def test_a_call_that_rings_can_be_rejected(page: Page, how: str) -> None:
+    place(page)
+    expect(state(page)).to_have_text("Incoming call")
+    if how == "mouse":
+        page.get_by_role("button", name="Reject", exact=True).click()
+    else:
+        page.keyboard.press("Escape")
+
+    expect(state(page)).to_have_text("Rejected")
+    expect(outcome(page)).to_contain_text("error rejected")
+
+
+@pytest.mark.parametrize("how", ["mouse", "keyboard"])
+def test_a_call_can_be_hung_up(page: Page, how: str) -> None:
+    place(page)
+    answer(page)
+    press(page, "12")
+    if how == "mouse":
+        page.get_by_role("button", name="Hang up").click()
+    else:
+        page.keyboard.press("Escape")
+
+    expect(state(page)).to_have_text("Call over")
+    expect(outcome(page)).to_contain_text("failed hung_up")
+
+
+def test_a_key_interrupts_the_speech(page: Page) -> None:
+    place(page, text="A long text. " * 20)
+    answer(page)
+    expect(page.locator("#phone")).to_have_class(re.compile("speaking"))
+    press(page, "1")
+
+    expect(page.locator("#phone")).not_to_have_class(re.compile("speaking"))
+    expect(page.get_by_label("1 of 4 keys")).to_be_visible()
+
+
+def test_faults_of_the_request_are_shown_at_their_fields(page: Page) -> None:
+    place(page, to="12", pin_code="12a4", attempts="many")
+
+    for name in ("to", "pin_code", "attempts"):
+        field = page.locator(f"[name={name}]")
+        expect(field).to_have_attribute("aria-invalid", "true")
+        fault = page.locator(f"#{field.get_attribute('aria-describedby')}")
+        expect(fault).to_contain_text("This must")
+    expect(page.get_by_label("To", exact=True)).to_be_focused()
+    expect(page.locator("#order-status")).to_contain_text("422")
+
+    place(page, pin_code="1234")
+    expect(page.locator("[name=to]")).not_to_have_attribute("aria-invalid", "true")
+
+
+def test_reloading_in_mid_call_loses_nothing(page: Page) -> None:
+    place(page, text="A text to be kept. " * 8, pin_code="2580")
+    answer(page)
+    press(page, "25")
+    lines = page.locator("#timeline > li")
+    before, seen = lines.count(), lines.all_inner_texts()
+
+    page.reload()
+
+    expect(state(page)).to_have_text("Waiting for keys")
+    expect(caption(page)).to_contain_text("A text to be kept.")
+    expect(page.get_by_label("2 of 4 keys")).to_be_visible()
+    expect(page.locator("#timer")).to_have_text(re.compile("0:0[0-9]"))
+    expect(page.locator("[name=pin_code]")).to_have_value("2580")
+    expect(lines).to_have_count(before)
+    assert lines.all_inner_texts() == seen
+    page.keyboard.type("80")
+    expect(outcome(page)).to_contain_text("ok pin_matched")
+
+    page.reload()
+    expect(page.locator("#calls button").first).to_contain_text("ok")
+    expect(page.locator("#calls button").first).to_contain_text("signature verified")
+
+
+def test_a_connection_that_breaks_goes_on_where_it_was(page: Page, pair: Pair) -> None:
+    place(page)
+    expect(line(page, "reports ringing")).to_have_count(1)
+    bell = pair.board.phone._page.bell
+    bell.close()
+    expect(page.locator("#link")).to_contain_text("lost")
+    bell.is_closed = False
+    before = page.locator("#timeline > li").count()
+
+    expect(page.locator("#link")).to_have_text("Live")
+    answer(page)
+    numbers = page.locator("#timeline > li").evaluate_all("items => items.map(item => Number(item.dataset.line))")
+    assert numbers == list(range(numbers[0], numbers[0] + len(numbers)))
+    assert len(numbers) > before
+
+
+def test_several_calls_are_taken_one_after_the_other(page: Page) -> None:
+    first = place(page, pin_code="1111")
+    answer(page)
+    second = place(page, pin_code="2222")
+    calls_under_way = page.get_by_role("group", name="Calls under way")
+    calls_under_way.get_by_role("button", name=f"{second} rings").click()
+    page.get_by_role("button", name="Answer", exact=True).click()
+    press(page, "2222")
+    expect(page.locator("#calls button").filter(has_text=second)).to_contain_text("ok")
+    calls_under_way.get_by_role("button", name=f"{first} talking").click()
+    press(page, "1111")
+
+    expect(outcome(page)).to_contain_text("ok pin_matched")
+    expect(page.locator("#calls button").filter(has_text=first)).to_contain_text("ok")
+
+
+def test_a_test_number_is_one_click_away_and_played_by_its_script(page: Page) -> None:
+    page.get_by_role("button", name=re.compile("447700900001")).click()
+    expect(state(page)).to_have_text("Ringing, played by a script")
+    expect(page.get_by_role("button", name="Answer", exact=True)).to_be_disabled()
+
+    expect(outcome(page)).to_contain_text("ok pin_matched")
+
+
+def test_every_test_number_is_on_the_page(page: Page) -> None:
+    expect(page.locator("#numbers button")).to_have_count(len(NUMBERS))
+
+
+def test_the_sweep_says_what_it_did(page: Page) -> None:
+    page.get_by_role("button", name="Run the sweep").click()
+
+    expect(page.locator("#sweep-status")).to_contain_text("Swept:")
+    expect(line(page, "You → Service.*sweeps.*200")).to_have_count(1)
+
+
+def test_a_callback_that_was_refused_is_delivered_by_the_sweep(page: Page) -> None:
+    page.locator("#f-callback").evaluate("field => { field.value += '/fails-twice' }")
+    place(page)
+    answer(page)
+    press(page, "1234")
+    expect(outcome(page)).to_contain_text("refused, to be tried again")
+
+    for tries in (2, 3):
+        button, said = page.get_by_role("button", name="Run the sweep"), page.locator("#calls button").first
+        while f"{tries} tries" not in said.inner_text():
+            button.click()
+            expect(button).to_be_enabled()
+    expect(outcome(page)).to_have_text("ok pin_matched · signature verified · 3 tries")
+
+
+def test_faults_are_switched_on_and_stay_on_after_a_reload(page: Page) -> None:
+    page.get_by_text("Faults", exact=False).first.click()
+    page.get_by_label("Every webhook arrives twice").check()
+    expect(page.locator("#faults-on")).to_have_text("1 on")
+    page.reload()
+    expect(page.locator("#faults-on")).to_have_text("1 on")
+
+    place(page)
+    answer(page)
+    press(page, "1234")
+
+    expect(outcome(page)).to_contain_text("ok pin_matched")
+    expect(line(page, "reports the keys.*sent 2 times")).to_have_count(1)
+
+
+def test_every_habit_has_a_switch(page: Page) -> None:
+    switches = page.locator("[data-habit]").evaluate_all("boxes => boxes.map(box => box.dataset.habit)")
+
+    assert sorted(switches) == sorted(Habit)
+
+
+def test_a_call_can_be_looked_at_alone(page: Page) -> None:
+    place(page)
+    page.get_by_role("button", name="Reject", exact=True).click()
+    number = place(page)
+    page.get_by_role("button", name="Reject", exact=True).click()
+    expect(outcome(page)).to_contain_text("rejected")
+    page.locator("#calls button").filter(has_text=number).click()
+
+    expect(line(page, "rejects the call").locator("visible=true")).to_have_count(1)
+    page.get_by_role("button", name="Show all").click()
+    assert line(page, "rejects the call").locator("visible=true").count() > 1
+
+
+def idle(_: Page) -> None:
+    """Nothing has happened."""
+
+
+def faulty(page: Page) -> None:
+    place(page, to="12")
+    expect(page.locator("#f-to-fault")).to_be_visible()
+
+
+def ringing(page: Page) -> None:
+    place(page)
+    expect(state(page)).to_have_text("Incoming call")
+
+
+def asked(page: Page) -> None:
+    place(page)
+    answer(page)
+    press(page, "12")
+
+
+def over(page: Page) -> None:
+    asked(page)
+    press(page, "34")
+    expect(outcome(page)).to_contain_text("ok")
+    page.get_by_text("Faults", exact=False).first.click()
+    line(page, "reports the keys").last.locator("summary").click()
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("scene", [idle, faulty, ringing, asked, over])
+def test_axe_finds_no_barrier(page: Page, scene: Callable[[Page], None], scheme: str) -> None:
+    page.emulate_media(color_scheme="dark" if scheme == "dark" else "light", reduced_motion="reduce")
+    scene(page)
+
+    results = Axe().run(page)
+
+    assert results.violations_count == 0, results.generate_report()
+
+
+@pytest.mark.parametrize("width", [360, 900, 1600])
+def test_nothing_is_wider_than_the_window(page: Page, width: int) -> None:
+    page.set_viewport_size({"width": width, "height": 800})
+    place(page, text="Averyverylongword" * 20)
+    answer(page)
+    line(page, "asks for a call").last.locator("summary").click()
+
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+
+
+def test_nothing_is_asked_of_other_machines(page: Page, pair: Pair) -> None:
+    asked_of: list[str] = []
+    page.on("request", lambda request: asked_of.append(request.url))
+    page.reload()
+    expect(page.get_by_text("Live", exact=True)).to_be_visible()
+    place(page)
+    page.get_by_role("button", name="Reject", exact=True).click()
+    expect(outcome(page)).to_contain_text("rejected")
+
+    assert asked_of
+    assert all(url.startswith(f"{pair.board.url}/") for url in asked_of)
