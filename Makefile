@@ -13,10 +13,10 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 unexport PIP_USER PIP_TARGET PIP_PREFIX PIP_ROOT PIP_REQUIRE_VIRTUALENV PYTHONHOME PYTHONPATH
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo run test soak bench lint types imports check bootstrap deploy fmt lock clean
+.PHONY: help setup demo run test soak bench lint types imports check bootstrap deploy fmt screenshots lock clean
 
 help: ## list the targets
-	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 10
+	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 14
 
 setup: .venv/ready ## install everything into .venv
 
@@ -34,7 +34,7 @@ setup: .venv/ready ## install everything into .venv
 demo: setup ## place one call to a scripted callee and show what happens (STORE=sqlite)
 	$(BIN)/python -m devphone demo --store $(STORE)
 
-run: setup ## keep the functions and the dev phone running
+run: setup ## run the functions and the dev phone, a phone in the browser
 	$(BIN)/python -m devphone run
 
 test: setup .venv-nexmo/ready ## run the tests (ARGS="-k something")
@@ -67,6 +67,9 @@ check: lint types imports test ## everything that CI runs
 fmt: setup ## format, and mend what can be mended
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
+
+screenshots: setup ## take pictures of the dev phone's page (needs Chromium; ARGS=--readme for the README's)
+	$(BIN)/python -m tests.tools.screenshots $(ARGS)
 
 lock: ## pin the newest releases that fit (needs uv)
 	for f in requirements requirements-dev tests/e2e/old_client/requirements; do \

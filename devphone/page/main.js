@@ -60,7 +60,7 @@ function showSound() {
 }
 
 // Where there is room for them, the test numbers are in sight.
-byId("numbers-panel").open = matchMedia("(min-width: 1180px)").matches;
+byId("numbers-panel").open = matchMedia("(min-width: 720px)").matches;
 phone.start();
 keyboard.start();
 switches.start();
