@@ -53,12 +53,15 @@ def _is_free(port: int) -> bool:
 
 @dataclass(slots=True, eq=False)
 class Service:
-    """One function of the service, listening on 127.0.0.1. `log` is the file it prints to, None for our own stdout."""
+    """One function of the service, or of another `source`, listening on 127.0.0.1.
+
+    `log` is the file it prints to, None for our own stdout.
+    """
 
     settings: dict[str, str]
     port: int = field(default_factory=free_port)
     target: str = "ttsprompt"
-    source: Path = ROOT / "main.py"
+    source: Path | None = None
     log: Path | None = field(kw_only=True)
     process: subprocess.Popen[bytes] | None = None
 
@@ -92,7 +95,7 @@ class Service:
         environment = {name: value for name, value in os.environ.items() if name not in _SETTINGS.split()}
         environment |= {"BASE_URL": self.url, **self.settings}
         command = [sys.executable, "-m", "functions_framework", "--target", self.target]
-        command += ["--source", str(self.source), "--host", "127.0.0.1", "--port", str(self.port)]
+        command += ["--source", str(self.source or ROOT / "main.py"), "--host", "127.0.0.1", "--port", str(self.port)]
         output = None if self.log is None else self.log.open("ab")
         try:
             with deferred():

@@ -13,8 +13,9 @@ from pathlib import Path
 
 from devphone.callee import Callee
 from devphone.emulator import Emulator
+from devphone.faulty_sender import Faults
 from devphone.load import SETTINGS, Run
-from devphone.load_plan import DEFAULT_MIX, Faults, parse_mix
+from devphone.load_plan import DEFAULT_MIX, parse_mix
 from devphone.load_report import Report
 from devphone.pair import make_phone
 from devphone.tokens import make_application
