@@ -221,6 +221,21 @@ def test_sweeps_at_once_deliver_each_call_once(tmp_path: Path) -> None:
     assert len({request.webhook_id for request in world.sender.sent}) == len(world.sender.sent) == 40
 
 
+def test_sweeps_at_once_try_each_undelivered_callback_once(tmp_path: Path) -> None:
+    """Two at most go to one host at once, so there are as many hosts as calls."""
+    world = make_world(tmp_path)
+    for number in range(40):
+        world.sender.responses = [CallbackResponse(http_status=500)]
+        world.place(callback=f"https://host{number}.example/callback")
+        world.event("busy")
+    world.sender.sent.clear()
+    world.clock.advance(1000)
+
+    in_threads(lambda: sweep_of(world, threads=2).run(), 4)
+
+    assert len({request.webhook_id for request in world.sender.sent}) == len(world.sender.sent) == 40
+
+
 def test_a_sweep_that_died_with_a_claim_is_made_good_after_thirty_seconds(world: World) -> None:
     tid = world.place()
     world.clock.advance(1000)

@@ -85,6 +85,15 @@ def test_an_exception_is_one_redacted_line() -> None:
     assert JWT not in line["exception"]
 
 
+def test_the_message_of_a_library_is_redacted_too() -> None:
+    stream, _ = written()
+    logging.getLogger("urllib3.connectionpool").warning("Retrying %s with Bearer %s", "/input?token=abc&step=1", JWT)
+    line = only_line(stream)
+
+    assert "abc" not in line["message"]
+    assert JWT not in line["message"]
+
+
 def test_libraries_do_not_log_their_urls() -> None:
     stream, _ = written("DEBUG")
     logging.getLogger("urllib3.connectionpool").debug("GET /callback?to=447970513607")
