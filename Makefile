@@ -5,6 +5,10 @@ ARGS ?=
 PYTHON ?= $(shell for p in python3.13 python3.12 python3.11 python3; do \
 	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)
 
+# How many requests each of these tests makes in a soak.
+FUZZ_EXAMPLES ?= 10000
+FUZZ := tests/functional/test_fuzz.py tests/e2e/test_raw_bytes.py
+
 BIN := .venv/bin
 INSTALL := -m pip install --quiet --no-deps --require-hashes -r
 export PYTHONDONTWRITEBYTECODE := 1
@@ -51,6 +55,7 @@ bench: setup ## measure speed against the floors (ARGS="--only hot-paths")
 
 soak: setup ## minutes of kill -9 under load on both stores, and thousands of hostile requests (ARGS="--seconds 600")
 	$(BIN)/python -m tests.soak $(ARGS)
+	FUZZ_EXAMPLES=$(FUZZ_EXAMPLES) $(BIN)/python -m pytest -q --timeout 3600 $(FUZZ)
 
 lint: setup ## style
 	$(BIN)/ruff check .

@@ -11,6 +11,7 @@ import pytest
 from hypothesis import settings
 
 from devphone.emulator import Emulator, is_installed, start_emulator
+from tests.canaries import watching
 from tests.world import World, make_world
 
 # A busy machine is no fault of the code.
@@ -57,6 +58,17 @@ def untouched_logging() -> Iterator[None]:
     logging.captureWarnings(capture=False)
     root.setLevel(level)
     root.handlers[:] = handlers
+
+
+@pytest.fixture(autouse=True)
+def no_secret_where_none_may_be(untouched_logging: None, request: pytest.FixtureRequest) -> Iterator[None]:
+    """A leak fails the test in which it happened; `shows_secrets` marks those that are about taking secrets out."""
+    if request.node.get_closest_marker("shows_secrets"):
+        yield
+        return
+    with watching() as canaries:
+        yield
+    assert canaries.leaks == []
 
 
 @pytest.fixture(scope="session")

@@ -75,6 +75,7 @@ def test_a_line_has_cloud_loggings_names_and_the_fields() -> None:
     assert "uuid" not in line
 
 
+@pytest.mark.shows_secrets
 def test_an_exception_is_one_redacted_line() -> None:
     stream, log = written()
     log.error("internal_error", exc_info=ValueError(f"failed for +447970513607 with Bearer {JWT}"))
