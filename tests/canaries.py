@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import re
+import threading
 from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
@@ -36,6 +37,7 @@ class Canaries:
     def __init__(self) -> None:
         self.leaks: list[str] = []
         self._secrets: deque[re.Pattern[str]] = deque(maxlen=40)
+        self._lock = threading.Lock()
 
     def learn(self, token: str, keys: str) -> None:
         """Remember what is secret."""
@@ -45,13 +47,16 @@ class Canaries:
             self._remember(keys, rf"(?<![\w.:+-]){re.escape(keys)}(?![\w.:+-])")
 
     def _remember(self, secret: str, pattern: str) -> None:
-        if len(secret) >= SHORTEST_KEYS and not any(known.pattern == pattern for known in self._secrets):
-            self._secrets.append(re.compile(pattern))
+        with self._lock:
+            if len(secret) >= SHORTEST_KEYS and not any(known.pattern == pattern for known in self._secrets):
+                self._secrets.append(re.compile(pattern))
 
     def look(self, where: str, text: str) -> None:
         """Note any secret in `text`."""
+        with self._lock:
+            secrets = list(self._secrets)
         self.leaks += [f"{name} in {where}: {text}" for name, look in LOOKS.items() if look.search(text)]
-        self.leaks += [f"{secret.pattern} in {where}: {text}" for secret in self._secrets if secret.search(text)]
+        self.leaks += [f"{secret.pattern} in {where}: {text}" for secret in secrets if secret.search(text)]
 
 
 @contextmanager
