@@ -42,5 +42,7 @@ class Person:
     async def key(self, within_s: float) -> str | None:
         """Return the next key; None if there is none within so many seconds of the clock on the wall."""
         with suppress(TimeoutError):
-            return await asyncio.wait_for(self._keys.get(), max(within_s, 0))
+            # Not `wait_for`: in Python 3.11 it swallows a cancellation that comes together with a key.
+            async with asyncio.timeout(max(within_s, 0)):
+                return await self._keys.get()
         return None

@@ -12,7 +12,13 @@ export async function post(path, body, headers = {}) {
   }
 }
 
-export const act = (call, action, body) => post(`devphone/calls/${encodeURIComponent(call.uuid)}/${action}`, body);
+let done = Promise.resolve();
+
+// What the hand does arrives in its order: each waits for the one before.
+export function act(call, action, body) {
+  done = done.then(() => post(`devphone/calls/${encodeURIComponent(call.uuid)}/${action}`, body));
+  return done;
+}
 
 function parsed(text) {
   try {

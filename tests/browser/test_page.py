@@ -8,7 +8,7 @@ from itertools import count
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Locator, Page, expect
+from playwright.sync_api import Locator, Page, Route, expect
 
 from devphone.habits import Habit
 from devphone.numbers import NUMBERS
@@ -134,6 +134,20 @@ def test_a_call_can_be_hung_up(page: Page, how: str) -> None:
 
     expect(state(page)).to_have_text("Call over")
     expect(outcome(page)).to_contain_text("failed hung_up")
+
+
+def test_keys_arrive_in_the_order_in_which_they_were_pressed(page: Page) -> None:
+    held: list[Route] = []
+    place(page, pin_code="2580")
+    answer(page)
+    page.route("**/keys", held.append)
+    page.keyboard.type("2580")
+    expect(page.locator("#keypad .down")).to_have_count(0)
+    assert len(held) == 1
+    page.unroute("**/keys")
+    held[0].continue_()
+
+    expect(outcome(page)).to_contain_text("ok pin_matched · signature verified")
 
 
 def test_a_key_interrupts_the_speech(page: Page) -> None:
