@@ -40,6 +40,9 @@ VALUES = st.recursive(
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(TEXTS, inner, max_size=3),
     max_leaves=8,
 )
+NO_KEYS = (VALUES | TEXTS).filter(lambda value: not str(value).isdecimal())
+"""Junk for a PIN that cannot by chance be a number that is no secret."""
+
 CONTENT_TYPES = st.sampled_from(
     [
         "application/json",
@@ -104,21 +107,21 @@ def changed_requests(draw: st.DrawFn) -> dict[str, Any]:
     """Return a good body for `POST /call` in which some fields are missing, junk, or too many."""
     body = dict(REQUEST)
     for name in draw(st.lists(st.sampled_from(FIELDS), max_size=4)):
-        body[name] = draw(VALUES | TEXTS)
+        body[name] = draw(NO_KEYS if name in {"pin_code", "reject_code"} else VALUES | TEXTS)
     for name in draw(st.lists(st.sampled_from(FIELDS), max_size=1)):
         body.pop(name, None)
     return body | draw(st.dictionaries(TEXTS, VALUES, max_size=1))
 
 
 STATUSES = st.sampled_from(["answered", "machine", "completed", "busy", "failed", "timeout", "unanswered", "ringing"])
-KEYS = mostly(["1234", "9", "*", "#", "", None], VALUES)
+KEYS = mostly(["1234", "9", "*", "#", "", None], NO_KEYS)
 WEBHOOKS = mostly(
     st.fixed_dictionaries(
         {},
         optional={
             "status": mostly(STATUSES, VALUES),
             "reason": VALUES,
-            "dtmf": mostly(st.fixed_dictionaries({"digits": KEYS}), VALUES),
+            "dtmf": mostly(st.fixed_dictionaries({"digits": KEYS}), NO_KEYS),
             "duration": VALUES | st.sampled_from(["1e9", "-1", "NaN", "999999999", "1" * 5000]),
             "price": VALUES,
             "detail": VALUES,

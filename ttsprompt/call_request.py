@@ -46,7 +46,7 @@ from pydantic_core import PydanticCustomError
 from ttsprompt.callback_url import check_callback_url
 from ttsprompt.domain.model import CallbackFormat, CallbackMethod, MachineDetection
 from ttsprompt.domain.ssml import is_ssml, ssml_fault
-from ttsprompt.errors import FieldFault, InvalidFieldsError
+from ttsprompt.errors import FieldFault, InvalidFieldsError, shown_name
 
 MAX_TEXT: Final = 1500
 """Vonage's limit for one `talk` (vonage-voice §2.1)."""
@@ -301,7 +301,7 @@ def _field_fault(field: str, kind: str, message: str, context: Mapping[str, Any]
 
 
 def _unknown_field(name: str) -> FieldFault:
-    shown = "".join(c for c in name if c.isprintable())[:64]
+    shown = shown_name(name)
     near = difflib.get_close_matches(name[:64].lower(), _NAMES, n=1)
-    hint = f" Did you mean {near[0]}?" if near else ""
+    hint = f" Did you mean {near[0]}?" if near else "" if shown else " Does the content type fit the body?"
     return FieldFault(shown, "unknown_field", f"There is no such field.{hint}")

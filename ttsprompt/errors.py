@@ -30,9 +30,12 @@ Anything else is a bug and becomes an opaque `internal` 500.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import ClassVar, Final
+
+_NAME: Final = re.compile(r"[a-z_][\w.-]{0,31}", re.ASCII | re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +45,15 @@ class FieldFault:
     field: str
     code: str
     message: str
+
+
+def shown_name(name: str) -> str:
+    """Return as much of a field's name as may be shown, "" if that is nothing.
+
+    Under a wrong content type a whole body, PIN and all, is taken for a name.
+    """
+    found = _NAME.match(name)
+    return found.group() if found else ""
 
 
 class TtsPromptError(Exception):

@@ -168,6 +168,16 @@ def test_a_repeated_form_field_is_a_fault(client: FlaskClient) -> None:
     assert {"field": "to", "code": "repeated", "message": "This field is given more than once."} in problem["errors"]
 
 
+@pytest.mark.parametrize("body", ['{"pin_code": "73946182055"}', "73946182055=1&73946182055=2", "73946182055"])
+def test_a_body_that_is_taken_for_a_fields_name_is_not_repeated(client: FlaskClient, body: str) -> None:
+    """As curl sends JSON when it is not told the content type."""
+    response = client.post("/call", data=body, content_type="application/x-www-form-urlencoded", headers=credential())
+    problem = assert_problem(response, 422, "invalid_fields")
+
+    assert "" in {error["field"] for error in problem["errors"]}
+    assert "73946182055" not in response.text
+
+
 @pytest.mark.parametrize(
     "headers",
     [

@@ -6,6 +6,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, Final
 
+import pytest
 import schemathesis
 from flask import Request
 from hypothesis import HealthCheck, settings
@@ -57,6 +58,7 @@ def says_only_what_schemas_can(_context: Any, body: Any) -> bool:
     )
 
 
+@pytest.mark.shows_secrets  # the PINs it makes up may be anything, even the number that is called
 @schema.parametrize()
 @settings(suppress_health_check=list(HealthCheck), deadline=None)
 def test_every_operation_keeps_to_its_description(case: schemathesis.Case[Any]) -> None:

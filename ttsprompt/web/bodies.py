@@ -11,7 +11,7 @@ from urllib.parse import parse_qsl
 
 from flask import Request
 
-from ttsprompt.errors import FieldFault, MalformedRequestError, TooLargeError, UnsupportedMediaTypeError
+from ttsprompt.errors import FieldFault, MalformedRequestError, TooLargeError, UnsupportedMediaTypeError, shown_name
 
 MAX_BODY_BYTES: Final = 64 * 1024
 """No request of ours comes near it: three texts of 1500 characters and a private key."""
@@ -111,7 +111,7 @@ def _read_form(body: bytes) -> Fields:
     values = dict(pairs)
     names = [name for name, _ in pairs]
     repeated = [name for name in values if names.count(name) > 1]
-    faults = tuple(FieldFault(name[:64], "repeated", "This field is given more than once.") for name in repeated)
+    faults = tuple(FieldFault(shown_name(name), "repeated", "This field is given more than once.") for name in repeated)
     return Fields(values, is_form=True, faults=faults)
 
 
