@@ -17,7 +17,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 unexport PIP_USER PIP_TARGET PIP_PREFIX PIP_ROOT PIP_REQUIRE_VIRTUALENV PYTHONHOME PYTHONPATH
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo run test soak bench lint types imports check bootstrap deploy fmt screenshots lock clean
+.PHONY: help setup demo run test soak bench lint types imports check audit bootstrap deploy fmt screenshots lock clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 14
@@ -69,6 +69,14 @@ imports: setup ## the direction of imports
 
 check: lint types imports test ## everything that CI runs
 
+.venv-audit/ready: tests/tools/audit/requirements.txt
+	$(PYTHON) -m venv --clear .venv-audit
+	.venv-audit/bin/python $(INSTALL) $<
+	@touch $@
+
+audit: setup .venv-audit/ready ## licences and known vulnerabilities; asks the network
+	$(BIN)/python -m tests.tools.audit .venv-audit/bin/pip-audit
+
 fmt: setup ## format, and mend what can be mended
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
@@ -77,8 +85,8 @@ screenshots: setup ## take pictures of the dev phone's page (needs Chromium; ARG
 	$(BIN)/python -m tests.tools.screenshots $(ARGS)
 
 lock: ## pin the newest releases that fit (needs uv)
-	for f in requirements requirements-dev tests/e2e/old_client/requirements; do \
+	for f in requirements requirements-dev tests/e2e/old_client/requirements tests/tools/audit/requirements; do \
 		uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header -o $$f.txt $$f.in || exit 1; done
 
 clean: ## remove what was installed and made
-	rm -rf .venv .venv-nexmo .coverage .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf .venv .venv-nexmo .venv-audit .coverage .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
