@@ -27,6 +27,9 @@ LOOKS: Final = {
     "a private key": re.compile(r"BEGIN [A-Z ]*PRIVATE KEY|MII[CEJ][\w+/]{20}"),
     "a webhook token": re.compile(r"token=(?!dry-run)[\w-]{20}"),
 }
+OTHERS: Final = ("httpx", "httpcore", "uvicorn", "playwright")
+"""Libraries of the dev phone, which plays Vonage and so has the tokens; none of the service's."""
+
 SHORTEST_KEYS: Final = 4
 """Fewer digits are everywhere."""
 
@@ -69,9 +72,7 @@ def watching() -> Iterator[Canaries]:
             logging.getLogger(name).setLevel(logging.DEBUG if name == "" else logging.NOTSET)
         for owner in (verdict, calls):
             stack.enter_context(_before(owner, "keyed_mac", canaries.learn))
-        stack.enter_context(
-            _before(logging.Logger, "handle", lambda _, record: canaries.look("the log", _text_of(record)))
-        )
+        stack.enter_context(_before(logging.Logger, "handle", lambda _, record: _look_at(record, canaries)))
         for module in (sqlite_store, firestore_store):
             stack.enter_context(
                 _after(module, "to_document", lambda document: canaries.look("a document", str(document)))
@@ -91,9 +92,11 @@ def watching() -> Iterator[Canaries]:
         logging.getLogger(name).setLevel(level)
 
 
-def _text_of(record: logging.LogRecord) -> str:
+def _look_at(record: logging.LogRecord, canaries: Canaries) -> None:
+    if record.name.partition(".")[0] in OTHERS:
+        return
     fault = "" if record.exc_info is None else repr(record.exc_info[1])
-    return f"{record.name}: {record.getMessage()} {getattr(record, 'fields', '')} {fault}"
+    canaries.look("the log", f"{record.name}: {record.getMessage()} {getattr(record, 'fields', '')} {fault}")
 
 
 def _before(owner: Any, name: str, look: Callable[..., None]) -> Any:

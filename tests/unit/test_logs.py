@@ -15,6 +15,8 @@ from werkzeug.test import EnvironBuilder
 
 from ttsprompt.logs import configure_logging, enter_request, redact
 
+pytestmark = pytest.mark.shows_secrets  # what is logged here is there to be taken out
+
 JWT = "eyJhbGciOiJSUzI1NiJ9.eyJhcHBsaWNhdGlvbl9pZCI6IngifQ.c2lnbmF0dXJl"
 PEM = "-----BEGIN PRIVATE KEY-----\nMIIEvQIBADANBgkq\n-----END PRIVATE KEY-----"
 
@@ -75,7 +77,6 @@ def test_a_line_has_cloud_loggings_names_and_the_fields() -> None:
     assert "uuid" not in line
 
 
-@pytest.mark.shows_secrets
 def test_an_exception_is_one_redacted_line() -> None:
     stream, log = written()
     log.error("internal_error", exc_info=ValueError(f"failed for +447970513607 with Bearer {JWT}"))
