@@ -138,13 +138,18 @@ def test_a_call_can_be_hung_up(page: Page, how: str) -> None:
 
 def test_keys_arrive_in_the_order_in_which_they_were_pressed(page: Page) -> None:
     held: list[Route] = []
+
+    def hold(route: Route) -> None:
+        held.append(route)
+        if len(held) > 1:
+            route.continue_()
+
     place(page, pin_code="2580")
     answer(page)
-    page.route("**/keys", held.append)
+    page.route("**/keys", hold)
     page.keyboard.type("2580")
     expect(page.locator("#keypad .down")).to_have_count(0)
     assert len(held) == 1
-    page.unroute("**/keys")
     held[0].continue_()
 
     expect(outcome(page)).to_contain_text("ok pin_matched · signature verified")
@@ -167,6 +172,7 @@ def test_faults_of_the_request_are_shown_at_their_fields(page: Page) -> None:
         field = page.locator(f"[name={name}]")
         expect(field).to_have_attribute("aria-invalid", "true")
         fault = page.locator(f"#{field.get_attribute('aria-describedby')}")
+        expect(fault).to_be_visible()
         expect(fault).to_contain_text("This must")
     expect(page.get_by_label("To", exact=True)).to_be_focused()
     expect(page.locator("#order-status")).to_contain_text("422")
