@@ -231,7 +231,10 @@ def test_sweeps_at_once_try_each_undelivered_callback_once(tmp_path: Path) -> No
     world.sender.sent.clear()
     world.clock.advance(1000)
 
-    in_threads(lambda: sweep_of(world, threads=2).run(), 4)
+    def run() -> None:
+        sweep_of(world, threads=2).run()
+
+    in_threads(run, 4)
 
     assert len({request.webhook_id for request in world.sender.sent}) == len(world.sender.sent) == 40
 
