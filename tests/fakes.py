@@ -83,11 +83,15 @@ class FakeVoice:
 
 @dataclass
 class FakeSender:
-    """A receiver that answers from `responses`, then 200 for ever; each send takes `takes_s` of the clock's time."""
+    """A receiver that answers from `responses`, then 200 for ever; each send takes `takes_s` of the clock's time.
+
+    `meanwhile` runs before it answers, once.
+    """
 
     clock: FakeClock
     responses: list[CallbackResponse] = field(default_factory=list)
     takes_s: float = 0
+    meanwhile: Callable[[], None] | None = None
     sent: list[CallbackRequest] = field(default_factory=list)
     timeouts: list[float] = field(default_factory=list)
 
@@ -96,4 +100,8 @@ class FakeSender:
         self.sent.append(request)
         self.timeouts.append(timeout_s)
         self.clock.advance(self.takes_s)
-        return self.responses.pop(0) if self.responses else CallbackResponse(http_status=200)
+        response = self.responses.pop(0) if self.responses else CallbackResponse(http_status=200)
+        if self.meanwhile is not None:
+            action, self.meanwhile = self.meanwhile, None
+            action()
+        return response

@@ -10,6 +10,7 @@ from collections import deque
 from collections.abc import Hashable, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from itertools import product
 from typing import Any
 
 import pytest
@@ -81,8 +82,8 @@ def what_may_happen(moment: Moment) -> Iterator[ev.Event]:
     yield from (ev.GraceElapsed(), ev.CancelRequested(), ev.RedeliveryRequested(), ev.Claimed(now + HOLD))
     yield ev.Overdue(moment.claimed_until or now)
     for outcome in ev.DeliveryOutcome:
-        for retry_at in (None, now + timedelta(minutes=1)):
-            yield ev.DeliveryTried(outcome, None, None, retry_at)
+        for due_at, retry_at in product((call.due_at, None), (None, now + timedelta(minutes=1))):
+            yield ev.DeliveryTried(due_at, outcome, None, None, retry_at)
 
 
 def later(moment: Moment) -> Iterator[Moment]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import timedelta
 
 import pytest
@@ -19,6 +20,7 @@ from ttsprompt.domain.events import (
     Overdue,
     Placed,
     PlacementUnclear,
+    RedeliveryRequested,
     TerminalStatus,
     Terminated,
 )
@@ -117,8 +119,8 @@ def test_a_settled_call_is_due_at_its_first_retry_but_not_before_its_first_try_i
     assert settled.due_at == NOW + timedelta(seconds=due_after_s)
 
 
-def tried(outcome: DeliveryOutcome, *, last: bool = False) -> DeliveryTried:
-    return DeliveryTried(outcome, None, "timed out", None if last else LATER)
+def tried(outcome: DeliveryOutcome, *, last: bool = False) -> Callable[[Call], DeliveryTried]:
+    return lambda call: DeliveryTried(call.due_at, outcome, None, "timed out", None if last else LATER)
 
 
 @pytest.mark.parametrize(
@@ -134,18 +136,46 @@ def tried(outcome: DeliveryOutcome, *, last: bool = False) -> DeliveryTried:
         ([tried(DeliveryOutcome.GONE), tried(DeliveryOutcome.DELIVERED)], DeliveryState.DELIVERED, False),
     ],
 )
-def test_tries_to_deliver_lead_to(tries: list[DeliveryTried], state: DeliveryState, *, is_due: bool) -> None:
+def test_tries_to_deliver_lead_to(
+    tries: list[Callable[[Call], DeliveryTried]], state: DeliveryState, *, is_due: bool
+) -> None:
     call = SETTLED
     for one in tries:
-        call = apply(call, one, LATER).call
+        call = apply(call, one(call), LATER).call
     assert call.delivery.state is state
     assert call.due_at == (LATER if is_due else None)
-    assert call.delivery.tries_made == len(tries)
+    assert len(call.delivery.tries) == len(tries)
+
+
+def test_a_failed_try_of_the_schedule_before_leaves_the_new_one_alone() -> None:
+    """Somebody asked for redelivery while a try was under way."""
+    again = apply(SETTLED, RedeliveryRequested(), LATER).call
+    for result in (DeliveryOutcome.FAILED, DeliveryOutcome.GONE):
+        for last in (False, True):
+            after = apply(again, tried(result, last=last)(SETTLED), LATER).call
+            assert (after.delivery.state, after.due_at) == (DeliveryState.PENDING, again.due_at)
+            assert (after.delivery.tries_made, len(after.delivery.tries)) == (0, 1)
+
+
+def test_a_try_of_the_schedule_before_that_got_through_ends_the_new_one() -> None:
+    again = apply(SETTLED, RedeliveryRequested(), LATER).call
+    after = apply(again, tried(DeliveryOutcome.DELIVERED)(SETTLED), LATER).call
+    assert (after.delivery.state, after.due_at) == (DeliveryState.DELIVERED, None)
+
+
+def test_a_call_delivered_again_and_again_does_not_grow_for_ever() -> None:
+    call = SETTLED
+    for _ in range(200):
+        call = apply(call, RedeliveryRequested(), LATER).call
+    assert [line.event for line in call.timeline].count("redelivery") == 50
+    assert apply(call, RedeliveryRequested(), LATER + timedelta(days=1)).call.due_at == LATER + timedelta(
+        days=1, seconds=60
+    )
 
 
 def test_every_try_is_counted_and_the_last_fifty_are_kept() -> None:
     call = SETTLED
     for number in range(60):
-        call = apply(call, DeliveryTried(DeliveryOutcome.FAILED, 500 + number, None, LATER), LATER).call
+        call = apply(call, DeliveryTried(call.due_at, DeliveryOutcome.FAILED, 500 + number, None, LATER), LATER).call
     assert call.delivery.tries_made == 60
     assert [one.http_status for one in call.delivery.tries] == list(range(510, 560))

@@ -83,7 +83,7 @@ HAPPENINGS: Mapping[type[Event], Callable[[Call], tuple[Event, datetime]]] = {
     GraceElapsed: lambda _: (GraceElapsed(), AT),
     Claimed: lambda call: (Claimed(due(call) + timedelta(seconds=30)), due(call)),
     Overdue: lambda call: (Overdue(due(call)), AT),
-    DeliveryTried: lambda _: (DeliveryTried(DeliveryOutcome.FAILED, 500, None, RETRY_AT), AT),
+    DeliveryTried: lambda call: (DeliveryTried(call.due_at, DeliveryOutcome.FAILED, 500, None, RETRY_AT), AT),
     CancelRequested: lambda _: (CancelRequested(), AT),
     RedeliveryRequested: lambda _: (RedeliveryRequested(), AT),
 }

@@ -43,6 +43,9 @@ class Transition:
     """This event began the grace period: whoever commits it waits, then applies `GraceElapsed`."""
 
 
+REDELIVERIES_NOTED: Final = 50
+"""How many lines of a timeline are about redelivery; a record has a size that the store takes (1 MiB in Firestore)."""
+
 Handler = Callable[[Call, Any, datetime, Policy], Transition]
 
 
@@ -53,9 +56,11 @@ def apply(call: Call, event: Event, now: datetime, policy: Policy = Policy()) ->
 
 
 def found_ended(call: Call, ending: events.Terminated, now: datetime, policy: Policy) -> Transition:
-    """Return what a lookup's news make of `call`: as the webhook would, but the sweep is to deliver, and at once."""
+    """Return what a lookup's news make of `call`: as the webhook would, but it is the sweep that waits and delivers."""
     transition = apply(call, ending, now, policy)
-    return Transition(replace(transition.call, due_at=now)) if transition.settled else Transition(transition.call)
+    if transition.settled:
+        return replace(transition, call=replace(transition.call, due_at=now))
+    return replace(transition, grace=False)
 
 
 # --- what an event can do -------------------------------------------------------------------------------------------
@@ -202,22 +207,25 @@ def cancel(call: Call, _event: events.CancelRequested, now: datetime, policy: Po
 def restart_delivery(call: Call, _event: events.RedeliveryRequested, now: datetime, policy: Policy) -> Transition:
     """Begin the schedule anew, with the same payload"""
     delivery = Delivery(DeliveryState.PENDING, 0, call.delivery.tries)
-    due_at, expire_at = _crash_net(now, policy), now + policy.retention
-    return Transition(replace(call, delivery=delivery, due_at=due_at, expire_at=expire_at).noted(now, "redelivery"))
+    call = replace(call, delivery=delivery, due_at=_crash_net(now, policy), expire_at=now + policy.retention)
+    noted = sum(line.event == "redelivery" for line in call.timeline)
+    return Transition(call.noted(now, "redelivery") if noted < REDELIVERIES_NOTED else call)
 
 
 def record_delivery(call: Call, event: events.DeliveryTried, now: datetime, _policy: Policy) -> Transition:
-    """Record the try; delivered, or undeliverable after 410 or the last try, or due again"""
-    delivery = call.delivery
-    state, due_at = delivery.state, call.due_at
+    """Record the try; delivered, or undeliverable after 410 or the last try, or due again.
+
+    A failure that comes when the schedule has moved on without it (begun anew, or claimed again) changes nothing else
+    """
+    state, tries_made, due_at = call.delivery.state, call.delivery.tries_made, call.due_at
     if event.outcome is events.DeliveryOutcome.DELIVERED:
-        state, due_at = DeliveryState.DELIVERED, None
-    elif state is DeliveryState.PENDING:
+        state, tries_made, due_at = DeliveryState.DELIVERED, tries_made + 1, None
+    elif state is DeliveryState.PENDING and due_at == event.due_at:
         given_up = event.outcome is events.DeliveryOutcome.GONE or event.retry_at is None
         state = DeliveryState.UNDELIVERABLE if given_up else DeliveryState.PENDING
-        due_at = None if given_up else event.retry_at
-    tries = (*delivery.tries, DeliveryTry(now, event.http_status, event.fault))[-TRIES_KEPT:]
-    return Transition(replace(call, delivery=Delivery(state, delivery.tries_made + 1, tries), due_at=due_at))
+        tries_made, due_at = tries_made + 1, None if given_up else event.retry_at
+    tries = (*call.delivery.tries, DeliveryTry(now, event.http_status, event.fault))[-TRIES_KEPT:]
+    return Transition(replace(call, delivery=Delivery(state, tries_made, tries), due_at=due_at))
 
 
 # --- the steps they are made of -------------------------------------------------------------------------------------

@@ -95,8 +95,12 @@ class Overdue:
 
 @dataclass(frozen=True, slots=True)
 class DeliveryTried:
-    """One try to deliver the callback. `retry_at` is when the next is due, None when the schedule is used up."""
+    """One try to deliver the callback, begun when the call was due at `due_at`.
 
+    `retry_at` is when the next is due, None when the schedule is used up.
+    """
+
+    due_at: datetime | None
     outcome: DeliveryOutcome
     http_status: int | None
     fault: str | None

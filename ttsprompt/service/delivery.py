@@ -61,7 +61,7 @@ class Deliveries:
             payload=call.payload,
         )
         response = self.sender.send(request, now=self.clock.now(), timeout_s=timeout_s)
-        event = self._tried(response, call.delivery.tries_made + 1)
+        event = self._tried(call, response)
         fields = {"tid": call.tid, "outcome": event.outcome, "http_status": event.http_status, "fault": event.fault}
         log.info("callback_tried", extra={"fields": fields})
         try:
@@ -79,11 +79,12 @@ class Deliveries:
             log.error("callback_undeliverable", extra={"fields": fields})
         return state
 
-    def _tried(self, response: CallbackResponse, tries_made: int) -> events.DeliveryTried:
-        outcome = _outcome(response.http_status)
+    def _tried(self, call: Call, response: CallbackResponse) -> events.DeliveryTried:
+        tries_made = call.delivery.tries_made + 1
         delay = retry_delay(self.policy, tries_made, response.retry_after_s, self.random())
         return events.DeliveryTried(
-            outcome=outcome,
+            due_at=call.due_at,
+            outcome=_outcome(response.http_status),
             http_status=response.http_status,
             fault=response.fault,
             retry_at=None if delay is None else self.clock.now() + delay,
