@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import io
 from collections.abc import Iterator
 from contextlib import closing
@@ -202,6 +203,15 @@ def test_a_credential_that_cannot_be_valid_is_refused(client: FlaskClient, heade
 
     assert_problem(response, 401, "unauthenticated")
     assert response.headers["WWW-Authenticate"].startswith("Bearer")
+
+
+def test_a_token_that_gives_a_claim_twice_is_refused(client: FlaskClient) -> None:
+    """We would take one for the application, and Vonage perhaps the other."""
+    parts = ('{"alg":"RS256"}', '{"application_id":"mine","application_id":"yours"}', "signature")
+    token = ".".join(base64.urlsafe_b64encode(part.encode()).decode().rstrip("=") for part in parts)
+    response = client.post("/call", json=REQUEST, headers={"Authorization": f"Bearer {token}"})
+
+    assert_problem(response, 401, "unauthenticated")
 
 
 def test_the_other_credential_header_goes_first(client: FlaskClient) -> None:

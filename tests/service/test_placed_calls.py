@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import logging
+import sqlite3
 import uuid
+from contextlib import closing
+from pathlib import Path
 from typing import Any
 
 import pytest
 from werkzeug.test import TestResponse
 
-from tests.world import World, bearer
+from tests.world import World, bearer, make_world
 from ttsprompt.domain.events import TerminalStatus, Terminated
 from ttsprompt.errors import UnauthenticatedError, VendorUnreachableError
 from ttsprompt.ports import CallbackResponse, CallOrder
 from ttsprompt.service.authority import MOST_REMEMBERED, NO_UUID, Authority
 from ttsprompt.service.credential import Credential
+from ttsprompt.service.sweep import Sweep
 
 COMPLETED = Terminated(TerminalStatus.COMPLETED, duration=9, price="0.01")
 ROUTES = [("GET", ""), ("DELETE", ""), ("POST", "/redeliver")]
@@ -80,7 +85,7 @@ class TestWhoMayAsk:
         tid = world.place()
         response = ask(world, tid, method, path, {})
 
-        assert code(response) == (401, "unauthenticated")
+        assert code(response) == code(ask(world, "no-uuid", method, path, {})) == (401, "unauthenticated")
         assert response.headers["WWW-Authenticate"]
         assert world.voice.looked_up == []
 
@@ -177,6 +182,36 @@ def test_an_ending_that_vonage_tells_is_taken_in_and_delivered_by_the_sweep(worl
     assert world.call(tid).due_at == world.clock.now()
 
 
+def test_a_call_that_was_given_up_takes_price_and_duration_from_a_lookup(tmp_path: Path) -> None:
+    world = make_world(tmp_path, STALE_AFTER="60")
+    tid = world.place()
+    world.enter("1234")
+    world.clock.advance(60)
+    deliveries = world.app.webhooks.deliveries
+    Sweep(store=world.store, deliveries=deliveries, clock=world.clock, policy=deliveries.policy, threads=1).run()
+    world.voice.ending = COMPLETED
+    body = view(ask(world, tid))
+
+    assert (body["status"], body["duration"], body["price"]) == ("ok", 9, "0.01")
+    assert body["delivery"]["state"] == "delivered"
+
+
+def test_a_lookup_that_comes_after_the_webhook_reports_no_second_settlement(
+    world: World, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO)
+    tid = world.place()
+    world.voice.ending = COMPLETED
+
+    def ends_meanwhile() -> None:
+        world.event("busy")
+
+    world.voice.while_looked_up = ends_meanwhile
+    ask(world, tid)
+
+    assert [record.msg for record in caplog.records].count("call_settled") == 1
+
+
 def test_a_right_pin_whose_ending_was_lost_is_settled_by_a_lookup(world: World) -> None:
     tid = world.place()
     world.enter("1234")
@@ -247,6 +282,18 @@ def test_too_early_a_hang_up_is_repeated_after_two_seconds(world: World) -> None
 
     assert len(world.voice.hung_up) == 2
     assert world.clock.slept == [2]
+
+
+def test_a_call_that_is_over_and_cannot_be_hung_up_is_no_failure(
+    world: World, caplog: pytest.LogCaptureFixture
+) -> None:
+    world.voice.hang_up_statuses = [400]
+    tid = world.place()
+    world.event("busy")
+    ask(world, tid, "DELETE")
+
+    assert (len(world.voice.hung_up), world.clock.slept) == (1, [])
+    assert "hang_up_failed" not in [record.msg for record in caplog.records]
 
 
 @pytest.mark.parametrize("failure", [[400, 400], [500], [VendorUnreachableError("gone")]])
@@ -336,6 +383,23 @@ def test_redelivery_restarts_the_schedule_with_the_same_payload(world: World) ->
     assert len({(request.webhook_id, request.payload) for request in world.sender.sent}) == 1
 
 
+def test_a_redelivery_asked_for_while_a_try_is_under_way_is_not_undone_by_its_failure(world: World) -> None:
+    """The first try takes long and fails; meanwhile the caller's own redelivery is tried, and fails too."""
+    tid = world.place()
+    world.sender.responses = [CallbackResponse(http_status=410), CallbackResponse(http_status=500)]
+    seen = []
+
+    def redeliver() -> None:
+        seen.append(view(ask(world, tid, "POST", "/redeliver"))["delivery"])
+
+    world.sender.meanwhile = redeliver
+    world.event("busy")
+    body = view(ask(world, tid))
+
+    assert [len(delivery["tries"]) for delivery in (*seen, body["delivery"])] == [1, 2]
+    assert (body["delivery"]["state"], body["delivery"]["next_at"]) == ("pending", seen[0]["next_at"])
+
+
 def test_a_redelivery_that_fails_is_due_again(world: World) -> None:
     world.sender.responses = [CallbackResponse(http_status=200), CallbackResponse(http_status=500)]
     tid = world.place()
@@ -369,3 +433,16 @@ def test_the_paths_take_no_other_methods(world: World) -> None:
 
     assert ask(world, tid, "PUT").headers["Allow"] == "DELETE, GET, HEAD"
     assert ask(world, tid, "GET", "/redeliver").headers["Allow"] == "POST"
+
+
+def test_a_record_that_cannot_be_read_is_logged_with_its_tid(
+    world: World, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    tid = world.place()
+    with closing(sqlite3.connect(tmp_path / "calls.db")) as connection, connection:
+        connection.execute("UPDATE calls SET document = '{}'")
+
+    assert code(ask(world, tid)) == (500, "internal")
+    (record,) = [record for record in caplog.records if record.msg == "internal_error"]
+    assert record.fields == {"method": "GET", "route": "/call", "tid": tid}  # type: ignore[attr-defined]
+    assert record.exc_info is not None

@@ -16,16 +16,20 @@ HANG_UP_AGAIN_S: Final = 2.0
 
 
 def hang_up(voice: VoiceApi, clock: Clock, call: Call, token: str) -> None:
-    """Ask Vonage to end a call, and once more if it is too early. A call that is gone is done; a failure is logged."""
+    """Ask Vonage to end a call, and once more if it is too early.
+
+    A call that is gone is done, as is one that has ended and cannot be hung up; any other failure is logged.
+    """
     if call.uuid is None:
         return
     try:
         status = voice.hang_up(call.uuid, token)
-        if status == 400:  # noqa: PLR2004 - the clearest name
+        if status == 400 and call.ended_at is None:  # noqa: PLR2004 - the clearest name
             clock.sleep(HANG_UP_AGAIN_S)
             status = voice.hang_up(call.uuid, token)
     except VendorError as error:
         log.error("hang_up_failed", extra={"fields": {"tid": call.tid, "code": error.code}})
         return
-    if status != 404 and not 200 <= status <= 299:  # noqa: PLR2004 - success, or nothing left to end
+    nothing_left = {404} if call.ended_at is None else {400, 404}
+    if status not in nothing_left and not 200 <= status <= 299:  # noqa: PLR2004 - the range is the definition of success
         log.error("hang_up_failed", extra={"fields": {"tid": call.tid, "http_status": status}})

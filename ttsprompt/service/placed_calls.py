@@ -67,14 +67,14 @@ class PlacedCalls:
         if stored.call.application_id != credential.application_id:
             raise CallNotFoundError
         ending = self.authority.check(credential, stored.call.uuid)
-        if ending is None or stored.call.phase is Phase.SETTLED:
+        if ending is None:
             return stored
-        found = self.store.update(
+        update = self.store.update(
             tid, lambda call: found_ended(call, ending, self.clock.now(), self.policy), seen=stored
-        ).stored
-        if found.call.phase is Phase.SETTLED:
-            report_settled(found.call)
-        return found
+        )
+        if update.transition.settled:
+            report_settled(update.stored.call)
+        return update.stored
 
     def _apply(self, stored: Stored, event: events.CancelRequested | events.RedeliveryRequested) -> Stored:
         def fn(call: Call) -> Transition:

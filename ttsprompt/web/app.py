@@ -140,20 +140,20 @@ class App:
         )
 
     def _status(self, request: Request, _body: bytes, tid: str) -> Response:
-        return _json(views.call_view(self.placed_calls.status(_tid(tid), self._credential(request))))
+        return _json(views.call_view(self.placed_calls.status(*self._asked(request, tid))))
 
     def _cancel(self, request: Request, _body: bytes, tid: str) -> Response:
-        return _json(views.call_view(self.placed_calls.cancel(_tid(tid), self._credential(request))))
+        return _json(views.call_view(self.placed_calls.cancel(*self._asked(request, tid))))
 
     def _redeliver(self, request: Request, _body: bytes, tid: str) -> Response:
-        return _json(views.call_view(self.placed_calls.redeliver(_tid(tid), self._credential(request))))
+        return _json(views.call_view(self.placed_calls.redeliver(*self._asked(request, tid))))
 
-    def _credential(self, request: Request) -> Credential:
-        """Return the credential of the headers: a GET has no body to carry one."""
+    def _asked(self, request: Request, tid: str) -> tuple[str, Credential]:
+        """Return which call is asked for, and the credential of the headers: a GET has no body to carry one."""
         credential = callers.header_credential(request, self.clock.now())
         if credential is None:
             raise UnauthenticatedError("Send a Vonage application JWT as Authorization: Bearer <JWT>.")
-        return credential
+        return _tid(tid), credential
 
     def _key_credential(self, app_id: str | None, private_key: str | None) -> Credential:
         if app_id is None or private_key is None:

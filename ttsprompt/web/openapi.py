@@ -18,7 +18,7 @@ _ANYWHERE: Final = ("malformed", "method_not_allowed", "too_large", "internal")
 
 _TOKENS: Final[list[dict[str, list[str]]]] = [{"vonageToken": []}, {"vonageTokenBesideGateway": []}]
 _WEBHOOK: Final = ("unauthenticated", "not_found", "store_unavailable")
-_CALLERS: Final = ("unauthenticated", "application_not_allowed", "not_found", "vendor_unreachable", "store_unavailable")
+_CALLERS: Final = ("unauthenticated", "not_found", "vendor_unreachable", "store_unavailable")
 _PLACING: Final = (
     "unauthenticated",
     "application_not_allowed",

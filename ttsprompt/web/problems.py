@@ -66,9 +66,11 @@ def answer(request: Request, handle: Callable[[Request], Response]) -> Response:
         if isinstance(error, errors.StoreUnavailableError):
             fields = {"route": _route(request), "cause": type(error.__cause__).__name__}
             log.error("store_unavailable", extra={"fields": fields})
+        if error.code == "internal":
+            log.error("internal_error", exc_info=error, extra={"fields": {**_where(request), **_named(error)}})
         response = problem(error)
     except Exception:
-        log.exception("internal_error", extra={"fields": {"method": request.method, "route": _route(request)}})
+        log.exception("internal_error", extra={"fields": _where(request)})
         response = internal_problem()
     response.headers["Cache-Control"] = "no-store"
     response.headers["X-Content-Type-Options"] = "nosniff"
@@ -111,6 +113,14 @@ def http_problem(error: HTTPException) -> Response:
 def internal_problem() -> Response:
     """Return the opaque answer for a bug; what happened is in the log."""
     return _response(500, TITLES["internal"], "Something went wrong on our side.", "internal", {}, {})
+
+
+def _where(request: Request) -> dict[str, str]:
+    return {"method": request.method, "route": _route(request)}
+
+
+def _named(error: errors.TtsPromptError) -> dict[str, str]:
+    return {"tid": error.tid} if isinstance(error, errors.CorruptRecordError) else {}
 
 
 def _route(request: Request) -> str:
