@@ -50,6 +50,8 @@ def test_the_ncco_is_the_one_that_would_be_played(world: World) -> None:
     [
         ({"text": "Your PIN is 1234."}, "contains_pin"),
         ({"text": "Key 1, 2, 3, 4 now"}, "contains_pin"),
+        ({"text": "<speak>1<break time='1s'/>2 - 3; 4</speak>"}, "contains_pin"),
+        ({"failed_text": "No, it is 1234."}, "contains_pin"),
         ({"language": "tlh"}, "unknown_language"),
         ({"pin_code": "12345678", "input_timeout": 3}, "short"),
     ],
@@ -60,6 +62,11 @@ def test_what_is_likely_not_meant_is_a_warning(world: World, fields: dict[str, A
 
 def test_telling_a_one_digit_pin_is_meant(world: World) -> None:
     assert rehearse(world, text="Press 1 to acknowledge.", pin_code="1")["warnings"] == []
+
+
+def test_a_long_pin_with_the_longest_timeout_is_as_good_as_it_gets(world: World) -> None:
+    assert rehearse(world, pin_code="1" * 20, input_timeout=10)["warnings"] == []
+    assert [warning["code"] for warning in rehearse(world, pin_code="1" * 20, input_timeout=9)["warnings"]] == ["short"]
 
 
 def test_the_rules_are_the_same(world: World) -> None:

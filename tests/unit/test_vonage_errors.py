@@ -120,6 +120,13 @@ def test_a_token_echoed_as_a_trace_id_is_taken_out() -> None:
     assert judged(500, headers={"x-nexmo-trace-id": JWT}).trace_id == "[token]"
 
 
+def test_a_webhook_url_that_is_echoed_loses_its_secret() -> None:
+    url = "https://calls.example.com/event/6a2827c9?token=Zx-9_aB3&step=1"
+    error = judged(500, {"title": "Bad event_url", "detail": f"'{url}' cannot be reached"})
+
+    assert error.detail.startswith("Bad event_url: 'https://calls.example.com/event/6a2827c9?token=[token]&step=1'")
+
+
 # The fields
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Any, Final
@@ -13,6 +14,7 @@ from ttsprompt.errors import FieldFault, VendorError, VendorRateLimitedError, Ve
 
 _MAX_WORDS: Final = 300
 _MAX_RETRY_AFTER_S: Final = 3600
+_WEBHOOK_TOKEN: Final = re.compile(r"token=[^&\s\"']+")
 _OUR_NAMES: Final = {"to": "to", "number": "to", "from": "from", "length_timer": "text", "ncco": "text"}
 """Vonage's field → ours, where a caller can do something about it."""
 
@@ -71,8 +73,8 @@ def _field(name: object, token: str) -> str:
 
 
 def _text(value: object, token: str) -> str:
-    """Return Vonage's words fit to pass on: one short line, without the token should Vonage echo it."""
+    """Return Vonage's words fit to pass on: one short line, without our tokens should Vonage echo them."""
     if not isinstance(value, str):
         return ""
     line = " ".join("".join(c if c.isprintable() else " " for c in value).split())
-    return line.replace(token, "[token]")[:_MAX_WORDS]
+    return _WEBHOOK_TOKEN.sub("token=[token]", line.replace(token, "[token]"))[:_MAX_WORDS]

@@ -18,6 +18,9 @@ LANGUAGES: Final = frozenset(
 )
 """Vonage's languages as far as we know them (vonage-voice §2.1); it may have more, so an unknown one is no fault."""
 
+MAX_INPUT_TIMEOUT_S: Final = 10
+"""Vonage's longest (vonage-voice §2.2): there is nothing to warn of that the caller could mend."""
+
 SECONDS_TO_BEGIN: Final = 2
 SECONDS_A_DIGIT: Final = 0.5
 
@@ -25,13 +28,19 @@ SECONDS_A_DIGIT: Final = 0.5
 def find_warnings(request: CallRequest) -> list[FieldFault]:
     """Return what the caller should look at again."""
     warnings = []
-    spoken = re.sub(r"(?<=[0-9])[\s,.-]+(?=[0-9])", "", request.text)
     # A PIN of one digit is meant to be told: "press 1 to acknowledge".
-    if len(request.pin_code) > 1 and request.pin_code in spoken:
-        warnings.append(FieldFault("text", "contains_pin", "The text says the PIN to whoever picks up."))
+    if len(request.pin_code) > 1:
+        for name, text in (("text", request.text), ("failed_text", request.failed_text)):
+            if request.pin_code in _digits_run_together(text or ""):
+                warnings.append(FieldFault(name, "contains_pin", "The text says the PIN to whoever picks up."))
     if request.language.lower() not in LANGUAGES:
         warnings.append(FieldFault("language", "unknown_language", "Vonage may not know this language."))
-    if request.input_timeout < SECONDS_TO_BEGIN + SECONDS_A_DIGIT * len(request.pin_code):
+    if request.input_timeout < min(SECONDS_TO_BEGIN + SECONDS_A_DIGIT * len(request.pin_code), MAX_INPUT_TIMEOUT_S):
         message = "This is short for a PIN of this length: digits that come later count as another try."
         warnings.append(FieldFault("input_timeout", "short", message))
     return warnings
+
+
+def _digits_run_together(text: str) -> str:
+    """Return a text without what a voice leaves out between digits: tags, blanks, punctuation."""
+    return re.sub(r"(?<=[0-9])[\W_]+(?=[0-9])", "", re.sub(r"<[^>]*>", " ", text))
