@@ -333,14 +333,15 @@ def over(page: Page) -> None:
     line(page, "reports the keys").last.locator("summary").click()
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("scene", [idle, faulty, ringing, asked, over])
-def test_axe_finds_no_barrier(page: Page, scene: Callable[[Page], None], scheme: str) -> None:
-    page.emulate_media(color_scheme="dark" if scheme == "dark" else "light", reduced_motion="reduce")
+def test_axe_finds_no_barrier_in_light_or_dark(page: Page, scene: Callable[[Page], None]) -> None:
+    page.emulate_media(color_scheme="light", reduced_motion="reduce")
     scene(page)
-
     results = Axe().run(page)
+    assert results.violations_count == 0, results.generate_report()
 
+    page.emulate_media(color_scheme="dark", reduced_motion="reduce")
+    results = Axe().run(page)
     assert results.violations_count == 0, results.generate_report()
 
 

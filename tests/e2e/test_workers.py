@@ -19,6 +19,8 @@ def test_a_worker_that_is_killed_is_not_missed(stack: Stack) -> None:
     service.start()
     try:
         tids = [place(stack, service) for _ in range(4)]
+        # What is under way in a worker that dies is for the sweep, and for the soak to show.
+        assert [stack.outcome(tid)["status"] for tid in tids] == ["ok"] * 4
         assert service.process is not None
         children = Path(f"/proc/{service.process.pid}/task/{service.process.pid}/children").read_text().split()
         assert len(children) == 2
