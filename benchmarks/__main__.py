@@ -48,9 +48,10 @@ def main() -> int:
         )
         return 1
     for name in names:
-        print(f"… {name}", file=sys.stderr, flush=True)
+        started = time.monotonic()
         with tempfile.TemporaryDirectory(prefix="bench-") as folder, stage(Path(folder)) as place:
             rows += MEASURES[name](place)
+        print(f"… {name}: {time.monotonic() - started:.0f} s", file=sys.stderr, flush=True)
     imports = cold_start.imports()
     _write(options.json, rows, imports)
     print(table(rows))

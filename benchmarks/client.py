@@ -1,9 +1,9 @@
 """The load: HTTP from a process of its own, over connections that are kept.
 
-Reads `{"port": …, "scripts": [[[method, path, body, headers], …], …], "concurrency": n, "seconds": s}` from standard
-input: each script is a chain of requests that one client makes in order. With `seconds` the scripts are repeated for so
-long, else each is played once. Writes the latencies in seconds, what was answered other than 2xx, and how long
-all took.
+Reads `{"port": …, "scripts": [[[method, path, body, headers], …], …], "concurrency": n, "seconds": s, "spread_s": s,
+"pause_s": s}` from standard input: each script is a chain of requests that one client makes in order, pausing before
+each. With `seconds` the scripts are repeated for so long, else each is played once. Writes the latencies in seconds,
+what was answered other than 2xx, and how long all took.
 """
 
 from __future__ import annotations
@@ -52,24 +52,36 @@ class Load:
         return ordered[min(int(share * len(ordered)), len(ordered) - 1)]
 
 
-def run_load(port: int, scripts: list[list[Request]], *, concurrency: int = 1, seconds: float | None = None) -> Load:
-    """Run a load in another process and return what came of it.
+def run_load(port: int, scripts: list[list[Request]], **options: Any) -> Load:
+    """Run a load in another process and return what came of it; the options are those of `start_load`.
 
     Raises:
         RuntimeError: some answer was not 2xx, so that the figure would mean nothing.
     """
-    return finish_load(start_load(port, scripts, concurrency=concurrency, seconds=seconds))
+    return finish_load(start_load(port, scripts, **options))
 
 
 def start_load(
-    port: int, scripts: list[list[Request]], *, concurrency: int = 1, seconds: float | None = None
+    port: int,
+    scripts: list[list[Request]],
+    *,
+    concurrency: int = 1,
+    seconds: float | None = None,
+    spread_s: float = 0,
+    pause_s: float = 0,
 ) -> subprocess.Popen[str]:
-    """Begin a load and let it run."""
+    """Begin a load and let it run.
+
+    Its clients begin one after the other, over `spread_s`, and pause before each request: as they do not wait for each
+    other, a service that stands still is seen by all of them.
+    """
     task = {
         "port": port,
         "scripts": [[[r.method, r.path, r.body, r.headers] for r in script] for script in scripts],
         "concurrency": concurrency,
         "seconds": seconds,
+        "spread_s": spread_s,
+        "pause_s": pause_s,
     }
     process = subprocess.Popen(
         [sys.executable, "-m", "benchmarks.client"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=ROOT
@@ -91,17 +103,27 @@ def finish_load(process: subprocess.Popen[str]) -> Load:
 
 
 class _Client(threading.Thread):
-    def __init__(self, port: int, work: queue.SimpleQueue[list[list[Any]] | None], until: float | None) -> None:
+    def __init__(
+        self,
+        port: int,
+        work: queue.SimpleQueue[list[list[Any]] | None],
+        *,
+        until: float | None,
+        delay_s: float,
+        pause_s: float,
+    ) -> None:
         super().__init__(daemon=True)
-        self._port, self._work, self._until = port, work, until
+        self._port, self._work, self._until, self._delay_s, self._pause_s = port, work, until, delay_s, pause_s
         self.latencies: list[float] = []
         self.faults: list[str] = []
 
     def run(self) -> None:
         connection = http.client.HTTPConnection("127.0.0.1", self._port, timeout=120)
+        time.sleep(self._delay_s)
         while (script := self._work.get()) is not None:
             for method, path, body, headers in script:
                 payload = None if body is None else json.dumps(body)
+                time.sleep(self._pause_s)
                 sent = {"Content-Type": "application/json", **headers} if payload else headers
                 began = time.perf_counter()
                 try:
@@ -126,7 +148,11 @@ def main() -> None:
         work.put(script)
     began = time.perf_counter()
     until = None if task["seconds"] is None else began + task["seconds"]
-    clients = [_Client(task["port"], work, until) for _ in range(task["concurrency"])]
+    concurrency, spread_s = task["concurrency"], task["spread_s"]
+    clients = [
+        _Client(task["port"], work, until=until, delay_s=spread_s * i / concurrency, pause_s=task["pause_s"])
+        for i in range(concurrency)
+    ]
     for client in clients:
         client.start()
     if until is None:

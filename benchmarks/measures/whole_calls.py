@@ -25,24 +25,27 @@ def measure(stage: Stage, store: str, *, rounds: int = ROUNDS) -> Iterator[Row]:
     yield Row(f"whole calls, {store}", "1/s", floors, rates, bar=0.6, at_most=False)
 
 
-def through_service(stage: Stage, service: Service, vendor: str, number: int) -> float:
-    """Live through calls: all are placed, then all go on; return calls in a second."""
+def through_service(stage: Stage, service: Service, vendor: str, number: int, *, answered_of: int = 1) -> float:
+    """Live through calls: all are placed, then all go on; return calls in a second.
+
+    One in `answered_of` is answered, the others are busy.
+    """
     placing, calls = stage.place(service, vendor, number, concurrency=CLIENTS)
-    playing = run_load(service.port, [_script(call) for call in calls], concurrency=CLIENTS)
+    scripts = [_script(call) if i % answered_of == 0 else [call.event("busy")] for i, call in enumerate(calls)]
+    playing = run_load(service.port, scripts, concurrency=CLIENTS)
     return _rate(number, placing, playing)
 
 
-def on_floor(floor: Service, number: int) -> float:
+def on_floor(floor: Service, number: int, *, answered_of: int = 1) -> float:
     """Do the same round trips on the floor."""
     tids = [uuid.uuid4().hex for _ in range(number)]
     body = {"text": "x" * 200}
     placing = run_load(floor.port, [[Request("POST", f"/place/{tid}", body)] for tid in tids], concurrency=CLIENTS)
-    script = ["turn", "turn", "end"]
-    playing = run_load(
-        floor.port,
-        [[Request("POST", f"/{route}/{tid}", body) for route in script] for tid in tids],
-        concurrency=CLIENTS,
-    )
+    routes = [["turn", "turn", "end"] if i % answered_of == 0 else ["end"] for i in range(number)]
+    scripts = [
+        [Request("POST", f"/{route}/{tid}", body) for route in script] for tid, script in zip(tids, routes, strict=True)
+    ]
+    playing = run_load(floor.port, scripts, concurrency=CLIENTS)
     return _rate(number, placing, playing)
 
 
