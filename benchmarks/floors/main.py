@@ -41,7 +41,7 @@ RECORD: Final = {
     "state": "answered",
     "uuid": "63f61863-4a51-4f6b-86e1-46edebcf9356",
     "entries": ["wrong"],
-    "timeline": [{"at": NOW, "event": "created"}, {"at": NOW, "event": "placed"}],
+    "timeline": "[" + '{"at":"2026-01-01T12:00:00+00:00","event":"created"},' * 2 + "]",
     "created_at": NOW,
     "due_at": NOW,
     "expire_at": NOW,
