@@ -1,4 +1,4 @@
-"""`python -m benchmarks`: measure, print the table, write the figures as JSON. Exit code 1: a target was missed, or not measured."""
+"""`python -m benchmarks`: measure, print the table, write the figures as JSON. Exit code 1: some target was not met."""
 
 from __future__ import annotations
 
