@@ -44,6 +44,7 @@ from pydantic import (
 from pydantic_core import PydanticCustomError
 
 from ttsprompt.callback_url import check_callback_url
+from ttsprompt.domain import timing
 from ttsprompt.domain.model import CallbackFormat, CallbackMethod, MachineDetection
 from ttsprompt.domain.ssml import is_ssml, ssml_fault
 from ttsprompt.errors import FieldFault, InvalidFieldsError, shown_name
@@ -179,7 +180,7 @@ class CallRequest(BaseModel):
     language: Language = "en-US"
     style: Style | None = None
     premium: Truth | None = None
-    input_timeout: Whole = Field(default=10, ge=1, le=10)
+    input_timeout: Whole = Field(default=timing.MAX_INPUT_TIMEOUT_S, ge=1, le=timing.MAX_INPUT_TIMEOUT_S)
     ringing_timeout: Whole = Field(default=45, ge=10, le=120)
     machine_detection: Detection | None = None
     callback_format: Format = CallbackFormat.FORM

@@ -21,7 +21,7 @@ ENDING = 70
 CALLS = 20
 BETWEEN_KEYS_S = 0.3
 UNDER_WAY_S = 1.2
-"""After that all the slow requests wait; sixty endings at one instant would be a measure of the machine."""
+"""After that all the slow requests wait; seventy endings at one instant would be a measure of the machine."""
 
 TRIES = 10
 MOST = 2.0

@@ -11,6 +11,9 @@ CHARACTERS_PER_SECOND: Final = 4
 """A slow voice; languages such as Chinese say about this many characters a second, English far more."""
 
 MAX_LENGTH_TIMER_S: Final = 7200
+MAX_INPUT_TIMEOUT_S: Final = 10
+"""Vonage's longest (vonage-voice §2.2)."""
+
 GRACE: Final = timedelta(seconds=3)
 """How long after the end of a call keys may still arrive: Vonage's webhooks are not ordered (vonage-voice §3.3)."""
 
@@ -26,6 +29,11 @@ _BREAK: Final = re.compile(
 )
 
 
+def without_tags(text: str) -> str:
+    """Return a text without its tags: what is left is spoken."""
+    return _TAG.sub("", text)
+
+
 def speaking_time_s(text: str) -> float:
     """Return how long `text` takes to speak at most, with the breaks that its SSML states.
 
@@ -34,7 +42,7 @@ def speaking_time_s(text: str) -> float:
     if not text.lstrip().startswith("<speak"):
         return len(text) / CHARACTERS_PER_SECOND
     breaks = sum(float(n) / (1000 if unit.lower() == "ms" else 1) for n, unit in _BREAK.findall(text))
-    return min(len(_TAG.sub("", text)) / CHARACTERS_PER_SECOND + breaks, MAX_LENGTH_TIMER_S)
+    return min(len(without_tags(text)) / CHARACTERS_PER_SECOND + breaks, MAX_LENGTH_TIMER_S)
 
 
 def length_timer_s(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Final
 
+from ttsprompt.domain.timing import MAX_INPUT_TIMEOUT_S, without_tags
 from ttsprompt.errors import FieldFault
 
 if TYPE_CHECKING:
@@ -17,9 +18,6 @@ LANGUAGES: Final = frozenset(
     "pl-PL pt-BR pt-PT ro-RO ru-RU sk-SK sv-SE ta-IN te-IN th-TH tr-TR uk-UA vi-VN yue-CN".lower().split()
 )
 """Vonage's languages as far as we know them (vonage-voice §2.1); it may have more, so an unknown one is no fault."""
-
-MAX_INPUT_TIMEOUT_S: Final = 10
-"""Vonage's longest (vonage-voice §2.2): there is nothing to warn of that the caller could mend."""
 
 SECONDS_TO_BEGIN: Final = 2
 SECONDS_A_DIGIT: Final = 0.5
@@ -35,6 +33,7 @@ def find_warnings(request: CallRequest) -> list[FieldFault]:
                 warnings.append(FieldFault(name, "contains_pin", "The text says the PIN to whoever picks up."))
     if request.language.lower() not in LANGUAGES:
         warnings.append(FieldFault("language", "unknown_language", "Vonage may not know this language."))
+    # At the longest there is nothing to warn of that the caller could mend.
     if request.input_timeout < min(SECONDS_TO_BEGIN + SECONDS_A_DIGIT * len(request.pin_code), MAX_INPUT_TIMEOUT_S):
         message = "This is short for a PIN of this length: digits that come later count as another try."
         warnings.append(FieldFault("input_timeout", "short", message))
@@ -43,4 +42,4 @@ def find_warnings(request: CallRequest) -> list[FieldFault]:
 
 def _digits_run_together(text: str) -> str:
     """Return a text without what a voice leaves out between digits: tags, blanks, punctuation."""
-    return re.sub(r"(?<=[0-9])[\W_]+(?=[0-9])", "", re.sub(r"<[^>]*>", " ", text))
+    return re.sub(r"(?<=[0-9])[\W_]+(?=[0-9])", "", without_tags(text))
