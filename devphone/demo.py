@@ -15,6 +15,7 @@ from devphone.callee import PickUp, parse_callee
 from devphone.desk import Desk
 from devphone.emulator import EmulatorError
 from devphone.habits import Habit
+from devphone.interrupts import pause
 from devphone.numbers import PIN
 from devphone.page import CALLEE, CALLER
 from devphone.pair import Pair, make_phone, running_pair, sweep
@@ -78,7 +79,7 @@ def _keep_running(pair: Pair, screen: Screen, application: Application) -> int:
         _show_the_way(pair, screen, application)
         next_sweep = time.monotonic() + SWEEP_EVERY_S
         while pair.service.is_running() and sweeper.is_running():
-            time.sleep(0.5)
+            pause(0.5)
             if time.monotonic() >= next_sweep:
                 next_sweep += SWEEP_EVERY_S
                 _sweep(sweeper, pair.board.phone, screen)

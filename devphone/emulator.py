@@ -14,7 +14,7 @@ from typing import Final
 
 import httpx
 
-from devphone.interrupts import deferred
+from devphone.interrupts import deferred, pause
 from devphone.service import free_port
 
 START_S: Final = 60
@@ -88,7 +88,7 @@ def _wait_until_it_answers(emulator: Emulator) -> None:
             httpx.get(f"http://{emulator.host}/", timeout=1, trust_env=False)
             _warm_up(emulator.host)
             return
-        time.sleep(0.2)
+        pause(0.2)
     raise EmulatorError("The Firestore emulator did not start.")
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
@@ -11,17 +12,41 @@ from typing import Final
 
 SIGNALS: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
+_interrupted = threading.Event()
+
+
+class Interrupted(KeyboardInterrupt):
+    """A KeyboardInterrupt that lets us choose the exit code.
+
+    One of exactly KeyboardInterrupt's type that passes through `exec` of a text, as it does in the import of any
+    module with a dataclass, has Python die of SIGINT at its end even though it was caught (CPython's
+    `unhandled_keyboard_interrupt`).
+    """
+
 
 def interrupt_once() -> None:
     """Have the first signal raise KeyboardInterrupt, and any more leave the tidying up alone; it ends by itself."""
+    _interrupted.clear()
     for name in SIGNALS:
         signal.signal(name, _interrupt)
 
 
 def _interrupt(_signal: int, _frame: FrameType | None) -> None:
+    _interrupted.set()
     for name in SIGNALS:
         signal.signal(name, signal.SIG_IGN)
-    raise KeyboardInterrupt
+    raise Interrupted
+
+
+def pause(seconds: float) -> None:
+    """Sleep within a loop that waits; it does not go on waiting when the interrupt was lost.
+
+    An exception that a signal raises within a weak reference's callback or a destructor goes nowhere (the import
+    machinery has such callbacks), and there is no second signal.
+    """
+    if _interrupted.is_set():
+        raise Interrupted
+    time.sleep(seconds)
 
 
 @contextmanager

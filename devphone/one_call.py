@@ -15,6 +15,7 @@ import httpx
 
 from devphone.callee import Callee
 from devphone.emulator import EmulatorError
+from devphone.interrupts import pause
 from devphone.masking import shown
 from devphone.pair import Pair, make_phone, running_pair, sweep
 from devphone.screen import Screen
@@ -148,7 +149,7 @@ def _follow(
                 raise CallError(f"no callback was taken within {wait_s:g} s")
             if refused and again is not None:
                 again()
-            time.sleep(POLL_S)
+            pause(POLL_S)
     screen.callback(record.callback)
     if record.callback["verified"] is False:
         raise CallError("the callback's signature is wrong")

@@ -15,7 +15,7 @@ from typing import Final
 
 import httpx
 
-from devphone.interrupts import deferred
+from devphone.interrupts import deferred, pause
 
 ROOT: Final = Path(__file__).parents[1]
 START_S: Final = 30
@@ -112,7 +112,7 @@ class Service:
             with suppress(httpx.HTTPError):
                 httpx.get(f"{self.url}/", timeout=1, trust_env=False)
                 return
-            time.sleep(0.05)
+            pause(0.05)
         raise StartError(f"The service ({self.target}) did not start.\n{self.printed()[-2000:]}")
 
     def is_running(self) -> bool:

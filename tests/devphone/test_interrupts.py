@@ -12,14 +12,15 @@ from pathlib import Path
 
 import pytest
 
-from devphone.interrupts import SIGNALS, deferred, interrupt_once
+from devphone.interrupts import SIGNALS, deferred, interrupt_once, pause
 from devphone.service import ROOT
 
 
 @pytest.fixture(autouse=True)
-def handlers_as_before() -> Iterator[None]:
+def as_before() -> Iterator[None]:
     before = {name: signal.getsignal(name) for name in SIGNALS}
     yield
+    interrupt_once()  # forgets what has been
     for name, handler in before.items():
         signal.signal(name, handler)
 
@@ -46,6 +47,37 @@ def test_a_signal_is_held_back_while_a_process_is_being_started() -> None:
     with pytest.raises(KeyboardInterrupt):
         start()
     assert steps == ["started"]
+
+
+def test_an_interrupt_in_the_midst_of_an_import_leaves_the_exit_code_to_us(tmp_path: Path) -> None:
+    (tmp_path / "interrupted.py").write_text("""
+import signal, sys
+from devphone.interrupts import interrupt_once
+
+interrupt_once()
+try:
+    exec("signal.raise_signal(signal.SIGINT)")  # as dataclasses and namedtuples do when they are imported
+except KeyboardInterrupt:
+    sys.exit(7)
+""")
+    env = os.environ | {"PYTHONPATH": f"{tmp_path}:{ROOT}"}
+    command = [sys.executable, "-m", "interrupted"]
+    assert subprocess.run(command, env=env, check=False).returncode == 7
+
+
+class Doomed:
+    def __del__(self) -> None:
+        signal.raise_signal(signal.SIGINT)
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+def test_an_interrupt_that_was_lost_ends_the_next_wait() -> None:
+    interrupt_once()
+    pause(0)
+    Doomed()
+
+    with pytest.raises(KeyboardInterrupt):
+        pause(3600)
 
 
 def is_alive(pid: int) -> bool:
