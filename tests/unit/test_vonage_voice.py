@@ -6,6 +6,7 @@ import json
 import logging
 import select
 import socket
+import ssl
 import struct
 import subprocess
 import sys
@@ -587,6 +588,24 @@ def test_a_call_is_placed_over_tls(serve: Serve, monkeypatch: pytest.MonkeyPatch
 
     assert place(at(server, "https", "localhost")) == UUID
     assert posts(server) == 1
+
+
+def test_the_certificate_authorities_are_read_once_and_not_for_each_call(
+    serve: Serve, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    server = trusted_server(serve, monkeypatch, tmp_path, answering(CREATED))
+    read = ssl.SSLContext.load_verify_locations
+    reads = []
+
+    def counting(context: ssl.SSLContext, *args: Any, **kwargs: Any) -> None:
+        reads.append(args)
+        read(context, *args, **kwargs)
+
+    monkeypatch.setattr(ssl.SSLContext, "load_verify_locations", counting)
+
+    for _ in range(3):
+        assert place(at(server, "https", "localhost")) == UUID
+    assert len(reads) == 1
 
 
 def test_a_certificate_for_another_name_is_unreachable(
