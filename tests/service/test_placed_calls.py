@@ -300,7 +300,7 @@ def test_a_call_that_is_over_and_cannot_be_hung_up_is_no_failure(
 def test_a_hang_up_that_fails_is_logged_and_the_verdict_stands(
     world: World, failure: list[int | Exception], caplog: pytest.LogCaptureFixture
 ) -> None:
-    world.voice.hang_up_statuses = failure
+    world.voice.hang_up_statuses = list(failure)
     body = view(ask(world, world.place(), "DELETE"))
 
     assert body["reason"] == "cancelled"
