@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import httpx
 import pytest
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Page, expect
 
 from devphone.callee import Callee, PickUp
 from devphone.desk import Desk
@@ -15,7 +15,7 @@ from devphone.faulty_sender import Faults
 from devphone.pair import Pair, make_phone, running_pair
 from devphone.screen import Screen
 from devphone.tokens import make_application
-from tests.browser.chromium import installed, running
+from tests.browser.chromium import Chromium, installed, running
 
 expect.set_options(timeout=15_000)  # a script thinks and speaks as long as a person
 
@@ -23,7 +23,7 @@ SETTINGS = {"CALLBACK_RETRY_SCHEDULE": "1,1,1"}
 
 
 @pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
+def chromium() -> Iterator[Chromium]:
     """One browser for a module; beyond it, the loop it runs in would keep other tests from having theirs."""
     path = installed()
     if path is None:
@@ -46,23 +46,22 @@ def pair() -> Iterator[Pair]:
 
 
 @pytest.fixture
-def page(browser: Browser, pair: Pair) -> Iterator[Page]:
+def page(chromium: Chromium, pair: Pair) -> Iterator[Page]:
     """The page, just opened, by somebody whom no earlier call concerns; the page must not complain of anything."""
     phone = pair.board.phone
     phone.habits, phone.faults = frozenset(), Faults()
-    context = browser.new_context(viewport={"width": 1280, "height": 900})
-    context.set_default_timeout(10_000)
-    context.add_init_script(
+    opened = chromium.new_page(viewport={"width": 1280, "height": 900})
+    opened.set_default_timeout(10_000)
+    opened.add_init_script(
         f"addEventListener('DOMContentLoaded', () => {{ document.body.dataset.lines = {phone.timeline.count()} }})"
     )
-    opened = context.new_page()
     complaints: list[str] = []
     opened.on("pageerror", lambda error: complaints.append(str(error)))
     opened.on("console", lambda message: complaints.append(message.text) if "Security Policy" in message.text else None)
     opened.goto(pair.board.url)
     opened.get_by_text("Live", exact=True).wait_for()
     yield opened
-    context.close()
+    opened.context.close()
     for leg in phone.legs.values():
         for action in ("reject", "hang-up"):
             httpx.post(f"{pair.board.url}/devphone/calls/{leg.uuid}/{action}", trust_env=False)

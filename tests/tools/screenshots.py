@@ -10,14 +10,14 @@ import sys
 from pathlib import Path
 from typing import Final
 
-from playwright.sync_api import Browser, expect
+from playwright.sync_api import expect
 
 from devphone.callee import Callee, PickUp
 from devphone.desk import Desk
 from devphone.pair import make_phone, running_pair
 from devphone.screen import Screen
 from devphone.tokens import make_application
-from tests.browser.chromium import installed, running
+from tests.browser.chromium import Chromium, installed, running
 
 ROOT: Final = Path(__file__).parents[2]
 FOLDER: Final = ROOT / "build" / "screenshots"
@@ -37,25 +37,24 @@ def main(arguments: list[str]) -> str | None:
     with (
         running_pair(phone, "sqlite", Screen(io.StringIO())) as pair,
         pair.sweeper() as sweeper,
-        running(path) as browser,
+        running(path) as chromium,
     ):
         phone.open_desk(Desk(pair.service.url, f"{sweeper.url}/", application.token))
         if "--readme" in arguments:
-            _take(browser, pair.board.url, README_SIZE, "light", README.with_suffix(""), only_the_middle=True)
+            _take(chromium, pair.board.url, README_SIZE, "light", README.with_suffix(""), only_the_middle=True)
         for width, height in SIZES.items():
             for scheme in ("light", "dark"):
-                _take(browser, pair.board.url, (width, height), scheme, FOLDER / f"{width}-{scheme}")
+                _take(chromium, pair.board.url, (width, height), scheme, FOLDER / f"{width}-{scheme}")
     return None
 
 
 def _take(
-    browser: Browser, url: str, size: tuple[int, int], scheme: str, to: Path, *, only_the_middle: bool = False
+    chromium: Chromium, url: str, size: tuple[int, int], scheme: str, to: Path, *, only_the_middle: bool = False
 ) -> None:
     """Picture the page at rest, ringing, in the middle of a PIN, and after the call; whole, or what a window shows."""
-    context = browser.new_context(
+    page = chromium.new_page(
         viewport={"width": size[0], "height": size[1]}, color_scheme="dark" if scheme == "dark" else "light"
     )
-    page = context.new_page()
 
     def picture(name: str) -> None:
         page.mouse.move(0, 0)
@@ -81,7 +80,7 @@ def _take(
     expect(page.locator("#outcome")).to_contain_text("ok", timeout=20_000)
     page.locator("#timeline > li").filter(has_text="reports the keys").last.locator("summary").click()
     picture("over")
-    context.close()
+    page.context.close()
 
 
 if __name__ == "__main__":

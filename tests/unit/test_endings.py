@@ -9,9 +9,17 @@ import pytest
 
 from tests.builders import NOW, PIN, TOKEN
 from tests.histories import ANSWERED, DONE, HUNG_UP, RINGING, STARTED, Steps, Webhook, ev, live, outcome, typed
-from ttsprompt.domain.call import apply
-from ttsprompt.domain.events import GraceElapsed, KeysEntered, Placed, PlacementUnclear, TerminalStatus, Terminated
-from ttsprompt.domain.model import MachineDetection, Phase
+from ttsprompt.domain.call import apply, found_ended
+from ttsprompt.domain.events import (
+    GraceElapsed,
+    KeysEntered,
+    Placed,
+    PlacementUnclear,
+    TerminalStatus,
+    Terminated,
+    parse_ending,
+)
+from ttsprompt.domain.model import MachineDetection, Phase, Policy, State
 from ttsprompt.domain.timing import GRACE
 
 HANGUP = {"machine_detection": MachineDetection.HANGUP}
@@ -72,6 +80,7 @@ ENDINGS: dict[str, tuple[Steps, str, str, int]] = {
     "cut off by Vonage": ([ANSWERED, typed(1, "1"), DONE, WAIT], "error", "vendor_error", 1),
     "cut off by nobody knows whom": ([ANSWERED, ev("completed", duration="3"), WAIT], "failed", "hung_up", 0),
     "completed that nobody announced": ([HUNG_UP, WAIT], "failed", "hung_up", 0),
+    "completed after a second, unannounced": ([ev("completed", duration="1"), WAIT], "failed", "hung_up", 0),
     "keys that nobody announced": ([typed(1, "1"), HUNG_UP, WAIT], "failed", "hung_up", 1),
     "failed after the answer": ([ANSWERED, ev("failed", detail="internal_error"), WAIT], "failed", "hung_up", 0),
     # -- nobody answers
@@ -225,3 +234,41 @@ def test_price_and_duration_that_come_later_are_kept_for_people() -> None:
 def test_the_first_price_and_duration_stand() -> None:
     call = live([ANSWERED, typed(1, PIN), DONE, ev("completed", duration="99", price="9.99")])
     assert (call.duration_s, call.price) == (12, "0.01")
+
+
+def test_keys_for_a_question_not_asked_show_at_least_that_somebody_answered() -> None:
+    call = live([Placed("u-1"), typed(2, PIN)])
+
+    assert (call.state, call.entries) == (State.ANSWERED, ())
+    assert call.due_at is not None
+    assert call.due_at > NOW + timedelta(seconds=call.length_timer_s)
+
+
+@pytest.mark.parametrize(
+    ("fields", "expected"),
+    [
+        ({"detail": "cannot_route"}, Terminated(TerminalStatus.FAILED, detail="cannot_route")),
+        ({"detail": "Not a word."}, Terminated(TerminalStatus.FAILED)),
+        ({"detail": ["declined"]}, Terminated(TerminalStatus.FAILED)),
+        ({"disconnected_by": "user"}, Terminated(TerminalStatus.FAILED, disconnected_by="user")),
+        ({"disconnected_by": "platform"}, Terminated(TerminalStatus.FAILED, disconnected_by="platform")),
+        ({"disconnected_by": "447970513607"}, Terminated(TerminalStatus.FAILED)),
+        ({"price": 0.5, "duration": 1.2}, Terminated(TerminalStatus.FAILED, price="0.5", duration=2)),
+        ({"price": "-1", "duration": True}, Terminated(TerminalStatus.FAILED)),
+        ({"price": [0.5], "duration": None}, Terminated(TerminalStatus.FAILED)),
+    ],
+)
+def test_of_what_vonage_says_about_an_ending_only_what_makes_sense_is_taken(
+    fields: dict[str, Any], expected: Terminated
+) -> None:
+    assert parse_ending({"status": "failed", **fields}) == expected
+
+
+def test_an_ending_that_a_lookup_finds_is_left_to_the_sweep() -> None:
+    policy = Policy(retention=timedelta(days=3))
+    unsettled = found_ended(live([ANSWERED]), Terminated(TerminalStatus.COMPLETED), NOW, policy)
+    settled = found_ended(live([ANSWERED, typed(1, PIN)]), Terminated(TerminalStatus.COMPLETED), NOW, policy)
+
+    assert (unsettled.grace, unsettled.settled, unsettled.call.due_at) == (False, False, NOW + GRACE)
+    assert (settled.grace, settled.settled, settled.call.due_at) == (False, True, NOW)
+    assert settled.call.expire_at == NOW + policy.retention

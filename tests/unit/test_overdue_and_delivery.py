@@ -24,7 +24,7 @@ from ttsprompt.domain.events import (
     TerminalStatus,
     Terminated,
 )
-from ttsprompt.domain.model import Call, DeliveryState, Policy
+from ttsprompt.domain.model import Call, DeliveryState, DeliveryTry, Policy
 
 
 def swept(call: Call, policy: Policy = Policy()) -> Call:
@@ -160,7 +160,14 @@ def test_a_failed_try_of_the_schedule_before_leaves_the_new_one_alone() -> None:
 def test_a_try_of_the_schedule_before_that_got_through_ends_the_new_one() -> None:
     again = apply(SETTLED, RedeliveryRequested(), LATER).call
     after = apply(again, tried(DeliveryOutcome.DELIVERED)(SETTLED), LATER).call
-    assert (after.delivery.state, after.due_at) == (DeliveryState.DELIVERED, None)
+    assert (after.delivery.state, after.delivery.tries_made, after.due_at) == (DeliveryState.DELIVERED, 1, None)
+
+
+def test_a_try_is_recorded_with_what_came_of_it() -> None:
+    event = DeliveryTried(SETTLED.due_at, DeliveryOutcome.FAILED, None, "timeout", LATER)
+    after = apply(SETTLED, event, LATER).call
+
+    assert after.delivery.tries == (DeliveryTry(LATER, None, "timeout"),)
 
 
 def test_a_call_delivered_again_and_again_does_not_grow_for_ever() -> None:

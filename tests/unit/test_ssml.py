@@ -26,11 +26,14 @@ BAD = {
     '<!DOCTYPE x [<!ENTITY a "b">]><speak>&a;</speak>': "character 1",
     "<speak><!-- c --></speak>": "character 8",
     "<speak><?php ?></speak>": "character 8",
+    "<speak><!-- c --><!-- d --></speak>": "character 8",
+    "<say>a<speak>b</speak></say>": "The text must be inside one <speak> element (line 1, column 1).",
 }
 
 
 @pytest.mark.parametrize("text", GOOD)
 def test_well_formed_ssml_is_passed_through(text: str) -> None:
+    assert is_ssml(text)
     assert ssml_fault(text) is None
     assert parse_call_request(REQUEST | {"text": text}, form=False, credentials_in_body=False).text == text
 

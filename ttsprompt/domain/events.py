@@ -157,7 +157,7 @@ def parse_ending(fields: Mapping[str, Any]) -> Terminated | None:
 
 
 def _decimal(value: object) -> str | None:
-    text = str(value) if isinstance(value, str | int | float) and not isinstance(value, bool) else ""
+    text = str(value)
     return text if _DECIMAL.fullmatch(text) else None
 
 

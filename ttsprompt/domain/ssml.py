@@ -18,23 +18,11 @@ def ssml_fault(text: str) -> str | None:
     for start in ("<!", "<?"):
         if start in text:
             return f"Declarations and instructions are not part of SSML here (character {text.index(start) + 1})."
-    roots: list[str] = []
-    depth = 0
-
-    def opened(name: str, _attributes: object) -> None:
-        nonlocal depth
-        if depth == 0:
-            roots.append(name)
-        depth += 1
-
-    def closed(_name: str) -> None:
-        nonlocal depth
-        depth -= 1
-
+    names: list[str] = []
     parser = expat.ParserCreate("utf-8")
-    parser.StartElementHandler, parser.EndElementHandler = opened, closed
+    parser.StartElementHandler = lambda name, _attributes: names.append(name)
     try:
         parser.Parse(text.strip().encode(), True)
     except expat.ExpatError as error:
         return f"{expat.ErrorString(error.code).capitalize()} (line {error.lineno}, column {error.offset + 1})."
-    return None if roots == ["speak"] else "The text must be inside one <speak> element (line 1, column 1)."
+    return None if names[0] == "speak" else "The text must be inside one <speak> element (line 1, column 1)."
