@@ -10,6 +10,7 @@ from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
 import jwt
+import pytest
 from flask import Request
 from werkzeug.test import Client, TestResponse
 
@@ -128,6 +129,12 @@ def payload_of(request: CallbackRequest) -> dict[str, str]:
     if request.format == "json" and request.method == "POST":
         return {name: str(value) for name, value in json.loads(request.payload).items()}
     return dict(parse_qsl(request.payload, strict_parsing=True))
+
+
+def fields_logged(caplog: pytest.LogCaptureFixture, event: str) -> list[dict[str, Any]]:
+    """Return the fields of each line about an event, those that are None left out."""
+    lines = [record.__dict__["fields"] for record in caplog.records if record.msg == event]
+    return [{name: value for name, value in fields.items() if value is not None} for fields in lines]
 
 
 def json_of(response: TestResponse) -> Any:

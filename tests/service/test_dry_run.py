@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import pytest
@@ -41,23 +42,34 @@ def test_the_ncco_is_the_one_that_would_be_played(world: World) -> None:
     assert real.ncco is not None
     assert answer["ncco"][0] == real.ncco[0]
     assert answer["ncco"][1]["dtmf"] == real.ncco[1]["dtmf"]
+    assert [same_but_for_ids(a["ncco"][1]["eventUrl"][0]) for a in (answer, {"ncco": real.ncco})] == [
+        "https://calls.example.com/api/input/…?token=…&step=1"
+    ] * 2
     assert answer["length_timer"] == real.length_timer_s
     assert answer["stale_after"] == 118.25
 
 
+def same_but_for_ids(url: str) -> str:
+    return re.sub(r"(input/)[^?]+(.token=)[^&]+", r"\1…\2…", url)
+
+
 @pytest.mark.parametrize(
-    ("fields", "code"),
+    ("fields", "field", "code"),
     [
-        ({"text": "Your PIN is 1234."}, "contains_pin"),
-        ({"text": "Key 1, 2, 3, 4 now"}, "contains_pin"),
-        ({"text": "<speak>1<break time='1s'/>2 - 3; 4</speak>"}, "contains_pin"),
-        ({"failed_text": "No, it is 1234."}, "contains_pin"),
-        ({"language": "tlh"}, "unknown_language"),
-        ({"pin_code": "12345678", "input_timeout": 3}, "short"),
+        ({"text": "Your PIN is 1234."}, "text", "contains_pin"),
+        ({"text": "Key 1, 2, 3, 4 now"}, "text", "contains_pin"),
+        ({"text": "<speak>1<break time='1s'/>2 - 3; 4</speak>"}, "text", "contains_pin"),
+        ({"text": "Key 12.", "pin_code": "12"}, "text", "contains_pin"),
+        ({"failed_text": "No, it is 1234."}, "failed_text", "contains_pin"),
+        ({"language": "tlh"}, "language", "unknown_language"),
+        ({"pin_code": "12345678", "input_timeout": 3}, "input_timeout", "short"),
     ],
 )
-def test_what_is_likely_not_meant_is_a_warning(world: World, fields: dict[str, Any], code: str) -> None:
-    assert [warning["code"] for warning in rehearse(world, **fields)["warnings"]] == [code]
+def test_what_is_likely_not_meant_is_a_warning(world: World, fields: dict[str, Any], field: str, code: str) -> None:
+    (warning,) = rehearse(world, **fields)["warnings"]
+
+    assert (warning["field"], warning["code"]) == (field, code)
+    assert re.fullmatch(r"[A-Z][^\n]+[a-z]\.", warning["message"])
 
 
 def test_telling_a_one_digit_pin_is_meant(world: World) -> None:

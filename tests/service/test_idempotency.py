@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from werkzeug.test import TestResponse
 
-from tests.world import World, bearer
+from tests.world import World, bearer, fields_logged
 from ttsprompt.domain.call import Transition
 from ttsprompt.domain.model import State
 from ttsprompt.errors import VendorRefusedError, VendorUnclearError
@@ -28,13 +28,16 @@ def code(response: TestResponse) -> tuple[int, str]:
     return response.status_code, response.json["code"]
 
 
-def test_the_same_request_again_gets_the_first_tid_and_dials_nobody(world: World) -> None:
+def test_the_same_request_again_gets_the_first_tid_and_dials_nobody(
+    world: World, caplog: pytest.LogCaptureFixture
+) -> None:
     first, again = post(world), post(world)
 
     assert first.json == again.json
     assert "Idempotency-Replayed" not in first.headers
     assert again.headers["Idempotency-Replayed"] == "true"
     assert len(world.voice.orders) == 1
+    assert fields_logged(caplog, "call_replayed") == [first.json]
 
 
 def test_the_tid_is_a_uuid_and_does_not_show_the_key(world: World) -> None:

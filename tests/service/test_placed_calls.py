@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from werkzeug.test import TestResponse
 
-from tests.world import World, bearer, make_world
+from tests.world import World, bearer, fields_logged, make_world
 from ttsprompt.domain.events import TerminalStatus, Terminated
 from ttsprompt.errors import UnauthenticatedError, VendorUnreachableError
 from ttsprompt.ports import CallbackResponse, CallOrder
@@ -280,7 +280,8 @@ def test_too_early_a_hang_up_is_repeated_after_two_seconds(world: World) -> None
     world.voice.hang_up_statuses = [400, 204]
     ask(world, world.place(), "DELETE")
 
-    assert len(world.voice.hung_up) == 2
+    assert world.voice.hung_up == [world.voice.uuid] * 2
+    assert len(set(world.voice.tokens)) == 1
     assert world.clock.slept == [2]
 
 
@@ -296,15 +297,34 @@ def test_a_call_that_is_over_and_cannot_be_hung_up_is_no_failure(
     assert "hang_up_failed" not in [record.msg for record in caplog.records]
 
 
-@pytest.mark.parametrize("failure", [[400, 400], [500], [VendorUnreachableError("gone")]])
+@pytest.mark.parametrize("status", [200, 204, 299, 404])
+def test_a_call_that_was_hung_up_or_is_gone_is_no_failure(
+    world: World, status: int, caplog: pytest.LogCaptureFixture
+) -> None:
+    world.voice.hang_up_statuses = [status]
+    ask(world, world.place(), "DELETE")
+
+    assert "hang_up_failed" not in [record.msg for record in caplog.records]
+
+
+@pytest.mark.parametrize(
+    ("failure", "said"),
+    [
+        ([400, 400], {"http_status": 400}),
+        ([300], {"http_status": 300}),
+        ([500], {"http_status": 500}),
+        ([VendorUnreachableError("gone")], {"code": "vendor_unreachable"}),
+    ],
+)
 def test_a_hang_up_that_fails_is_logged_and_the_verdict_stands(
-    world: World, failure: list[int | Exception], caplog: pytest.LogCaptureFixture
+    world: World, failure: list[int | Exception], said: dict[str, Any], caplog: pytest.LogCaptureFixture
 ) -> None:
     world.voice.hang_up_statuses = list(failure)
-    body = view(ask(world, world.place(), "DELETE"))
+    tid = world.place()
+    body = view(ask(world, tid, "DELETE"))
 
     assert body["reason"] == "cancelled"
-    assert "hang_up_failed" in [record.msg for record in caplog.records]
+    assert fields_logged(caplog, "hang_up_failed") == [{"tid": tid, **said}]
 
 
 def test_a_call_cancelled_while_it_is_placed_is_hung_up_by_the_request_that_places_it(world: World) -> None:

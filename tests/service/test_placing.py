@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.world import World, query_of
+from tests.world import World, fields_logged, query_of
 from ttsprompt.errors import (
     CallNotFoundError,
     FieldFault,
@@ -135,9 +135,9 @@ def test_nothing_is_dialled_when_the_record_cannot_be_made(world: World, monkeyp
     assert world.voice.orders == []
 
 
-@pytest.mark.parametrize("method", ["update", "delete"])
-def test_the_answer_is_the_same_when_a_later_write_fails(
-    world: World, monkeypatch: pytest.MonkeyPatch, method: str
+@pytest.mark.parametrize(("method", "event"), [("update", "placement_not_noted"), ("delete", "record_not_deleted")])
+def test_the_answer_is_the_same_when_a_later_write_fails_and_it_is_logged(
+    world: World, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, method: str, event: str
 ) -> None:
     def down(*_: object, **__: object) -> None:
         raise StoreUnavailableError
@@ -148,6 +148,9 @@ def test_the_answer_is_the_same_when_a_later_write_fails(
     assert world.post_call().status_code == 422
     world.voice.error = VendorUnclearError("silence")
     assert world.post_call().status_code == 504
+    orders = [order.event_url.partition("/event/")[2].partition("?")[0] for order in world.voice.orders]
+    expected = [orders[0], orders[2]] if method == "update" else [orders[1]]
+    assert fields_logged(caplog, event) == [{"tid": tid, "code": "store_unavailable"} for tid in expected]
 
 
 def test_the_callers_token_goes_to_vonage_as_it_came(world: World) -> None:

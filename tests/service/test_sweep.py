@@ -5,13 +5,15 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 from contextlib import closing
+from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
 
+from tests.builders import a_call
 from tests.fakes import FakeClock, FakeSender
-from tests.world import World, make_world, payload_of
+from tests.world import World, fields_logged, make_world, payload_of
 from ttsprompt.domain.call import Transition
 from ttsprompt.domain.model import Call
 from ttsprompt.errors import StoreUnavailableError
@@ -262,6 +264,16 @@ def test_a_sweep_that_died_with_a_claim_is_made_good_after_thirty_seconds(world:
     assert world.call(tid).verdict is not None
 
 
+@pytest.mark.parametrize(("due_in_s", "is_ours"), [(None, False), (-1, False), (15, False), (15.1, True)])
+def test_a_call_settled_a_while_ago_is_left_alone_unless_a_whole_try_fits_in_before_its_date(
+    world: World, due_in_s: float | None, *, is_ours: bool
+) -> None:
+    """From that date on it is any sweep's."""
+    due_at = None if due_in_s is None else world.clock.now() + timedelta(seconds=due_in_s)
+
+    assert sweep_of(world)._is_ours(replace(a_call(), due_at=due_at)) is is_ours
+
+
 def test_something_that_happens_between_claim_and_settlement_wins(world: World) -> None:
     tid = world.place()
     world.clock.advance(1000)
@@ -286,7 +298,7 @@ def test_a_record_that_cannot_be_read_is_put_off_and_the_others_are_done(
     assert swept(world) == {"errors": 1, "expired": 1, "delivered": 1}
     assert [payload_of(request)["tid"] for request in world.sender.sent] == [good]
     assert swept(world) == {}
-    assert "record_unreadable" in [record.msg for record in caplog.records]
+    assert fields_logged(caplog, "record_unreadable") == [{"tid": poison}]
     world.clock.advance(3600)
     assert swept(world) == {"errors": 1}
 

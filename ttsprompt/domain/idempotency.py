@@ -26,8 +26,13 @@ def tid_of(application_id: str, key: str) -> str:
 
 
 def fingerprint(key: str, request: Mapping[str, Any]) -> str:
-    """Return what tells whether two requests are the same. Keyed by the raw key, which is stored nowhere."""
-    text = json.dumps(request, sort_keys=True, separators=(",", ":"))
+    """Return what tells whether two requests are the same. Keyed by the raw key, which is stored nowhere.
+
+    What was left out does not count, so that a field that a later release adds does not make another request of one
+    that is repeated across the deployment.
+    """
+    given = {name: value for name, value in request.items() if value is not None}
+    text = json.dumps(given, sort_keys=True, separators=(",", ":"))
     return hmac.new(key.encode("utf-8", "surrogatepass"), text.encode(), hashlib.sha256).hexdigest()
 
 
