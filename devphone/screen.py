@@ -45,7 +45,7 @@ class Screen:
 
     def pair(self, name: str, value: object) -> None:
         """Print a name and its value."""
-        self._print(f"  {name:18}{_plain(str(value))}")
+        self._print(f"  {name:17} {_plain(str(value))}")
 
     def failed(self, reason: str) -> int:
         """Print why a command failed; return its exit code."""
