@@ -52,14 +52,15 @@ def page(chromium: Chromium, pair: Pair) -> Iterator[Page]:
     phone.habits, phone.faults = frozenset(), Faults()
     opened = chromium.new_page(viewport={"width": 1280, "height": 900})
     opened.set_default_timeout(10_000)
-    opened.add_init_script(
-        f"addEventListener('DOMContentLoaded', () => {{ document.body.dataset.lines = {phone.timeline.count()} }})"
-    )
+    lines = phone.timeline.count()
+    opened.add_init_script(f"addEventListener('DOMContentLoaded', () => {{ document.body.dataset.lines = {lines} }})")
     complaints: list[str] = []
     opened.on("pageerror", lambda error: complaints.append(str(error)))
     opened.on("console", lambda message: complaints.append(message.text) if "Security Policy" in message.text else None)
     opened.goto(pair.board.url)
     opened.get_by_text("Live", exact=True).wait_for()
+    if lines:  # what happened before is told first
+        opened.locator(f"#timeline > li[data-line='{lines}']").wait_for(state="attached")
     yield opened
     opened.context.close()
     for leg in phone.legs.values():
