@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import random
 import re
-import time
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Collection
 from contextlib import asynccontextmanager, suppress
@@ -225,7 +224,7 @@ class Phone:
     def _is_over_rate(self) -> bool:
         if self.rate is None:
             return False
-        now = time.monotonic()
+        now = asyncio.get_running_loop().time()
         while self._placed and now - self._placed[0] >= 1:
             self._placed.popleft()
         if len(self._placed) >= self.rate:
