@@ -404,6 +404,9 @@ def test_a_refused_host_is_not_logged(resolver: Resolver, caplog: pytest.LogCapt
 
 # How long it takes
 
+SOON_S = 6.0
+"""Long after the time limits here, of which the longest is 0.3 s, and long before a server that drips would end."""
+
 
 @pytest.mark.parametrize(
     "script",
@@ -423,8 +426,8 @@ def test_the_deadline_holds_and_frees_the_connection(serve: Callable[..., RawSer
     response = send(f"http://127.0.0.1:{server.port}/", timeout_s=0.3)
 
     assert response == CallbackResponse(fault="timeout")
-    assert time.monotonic() - began < 0.6
-    assert gone_within(2)
+    assert time.monotonic() - began < SOON_S
+    assert gone_within(SOON_S)
 
 
 def test_a_tls_handshake_that_never_ends_is_cut(serve: Callable[..., RawServer]) -> None:
@@ -432,8 +435,8 @@ def test_a_tls_handshake_that_never_ends_is_cut(serve: Callable[..., RawServer])
     began = time.monotonic()
 
     assert send(f"https://127.0.0.1:{server.port}/", timeout_s=0.3).fault == "timeout"
-    assert time.monotonic() - began < 0.6
-    assert gone_within(2)
+    assert time.monotonic() - began < SOON_S
+    assert gone_within(SOON_S)
 
 
 def gone_within(seconds: float) -> bool:
@@ -456,17 +459,17 @@ def stuck_dns(monkeypatch: pytest.MonkeyPatch) -> Iterator[threading.Event]:
     monkeypatch.setattr(socket, "getaddrinfo", getaddrinfo)
     yield release
     release.set()
-    gone_within(5)
+    gone_within(SOON_S)
 
 
 def test_a_look_up_that_hangs_does_not_hold_the_caller(stuck_dns: threading.Event, connects: list[str]) -> None:
     began = time.monotonic()
 
     assert send("http://slow.example/", allow_private=False, timeout_s=0.2).fault == "timeout"
-    assert time.monotonic() - began < 0.5
+    assert time.monotonic() - began < SOON_S
 
     stuck_dns.set()
-    assert gone_within(2)
+    assert gone_within(SOON_S)
     assert connects == []
 
 
@@ -479,11 +482,11 @@ def test_hanging_tries_are_bounded_and_their_places_come_back(
 
     faults = [sender.send(request, now=NOW, timeout_s=0.05).fault for _ in range(3)]
     stuck_dns.set()
-    freed = gone_within(5)
+    freed = gone_within(SOON_S)
 
     assert faults == ["timeout", "timeout", "busy"]
     assert freed
-    assert sender.send(request, now=NOW, timeout_s=2).fault == "refused"
+    assert sender.send(request, now=NOW, timeout_s=10).fault == "refused"
 
 
 def test_a_connection_that_comes_too_late_is_not_used(
@@ -514,10 +517,10 @@ def test_a_thread_that_cannot_start_makes_it_busy_and_costs_no_place(monkeypatch
     request = CallbackRequest("t-1", "http://u@h/", CallbackMethod.POST, CallbackFormat.FORM, PAYLOAD)
     with monkeypatch.context() as patched:
         patched.setattr(threading.Thread, "start", start)
-        busy = sender.send(request, now=NOW, timeout_s=1).fault
+        busy = sender.send(request, now=NOW, timeout_s=10).fault
 
     assert busy == "busy"
-    assert sender.send(request, now=NOW, timeout_s=1).fault == "invalid_url"
+    assert sender.send(request, now=NOW, timeout_s=10).fault == "invalid_url"
 
 
 def test_what_nobody_foresaw_is_a_fault_too() -> None:

@@ -61,10 +61,10 @@ ORDER = CallOrder(
     ncco=opening(CALL, URLS),
 )
 DEFAULT: Mapping[str, float] = {}
-SHORT: Mapping[str, float] = {"connect_timeout_s": 0.3, "setup_timeout_s": 0.3, "read_timeout_s": 0.2}
+SHORT: Mapping[str, float] = {"connect_timeout_s": 1.0, "setup_timeout_s": 1.0, "read_timeout_s": 0.5}
 SHORT_SETUP: Mapping[str, float] = {**SHORT, "read_timeout_s": 10}
-LIMIT_S = 2.0
-"""What no exchange may take that is bound by `SHORT`; its times add up to 0.5 s, the rest is for a busy machine."""
+LIMIT_S = 6.0
+"""What no exchange may take that is bound by `SHORT`; its times add up to 1.5 s, the rest is for a busy machine."""
 
 Serve = Callable[..., RawServer]
 
@@ -437,7 +437,7 @@ def test_the_whole_takes_the_sum_of_its_two_bounds_by_default(monkeypatch: pytes
 
     failure("http://127.0.0.1:9")
 
-    assert waits == [4.0, pytest.approx(14, abs=0.1)]
+    assert waits == [4.0, pytest.approx(14, abs=0.9)]
 
 
 # No connection: certain that no phone rings
@@ -641,7 +641,7 @@ def test_a_tls_connection_that_drips_is_cut(serve: Serve, monkeypatch: pytest.Mo
     began = time.monotonic()
 
     error = failure(
-        at(server, "https", "localhost"), {"connect_timeout_s": 0.6, "setup_timeout_s": 0.6, "read_timeout_s": 0.2}
+        at(server, "https", "localhost"), {"connect_timeout_s": 3, "setup_timeout_s": 3, "read_timeout_s": 0.5}
     )
 
     assert type(error) is VendorUnclearError
