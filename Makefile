@@ -42,7 +42,7 @@ run: setup ## run the functions and the dev phone, a phone in the browser
 	$(BIN)/python -m devphone run
 
 test: setup .venv-nexmo/ready ## run the tests (ARGS="-k something")
-	$(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder --cov --cov-report=term-missing $(ARGS)
+	$(BIN)/python -m pytest -n 4 --dist loadfile --no-loadscope-reorder --cov --cov-report=term-missing $(ARGS)
 
 bootstrap: ## make what must exist once in a Google Cloud project (PROJECT=…, DRY_RUN=1 shows the commands)
 	@PROJECT="$(PROJECT)" REGION="$(or $(REGION),us-central1)" DRY_RUN="$(DRY_RUN)" bash deploy/bootstrap.sh

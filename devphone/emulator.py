@@ -83,19 +83,19 @@ def start_emulator(port: int | None = None) -> Emulator:
 
 def _wait_until_it_answers(emulator: Emulator) -> None:
     deadline = time.monotonic() + START_S
-    while time.monotonic() < deadline and emulator.process.poll() is None:
-        with suppress(httpx.HTTPError):
-            httpx.get(f"http://{emulator.host}/", timeout=1, trust_env=False)
-            _warm_up(emulator.host)
-            return
-        pause(0.2)
+    with httpx.Client(base_url=f"http://{emulator.host}", trust_env=False) as client:
+        while time.monotonic() < deadline and emulator.process.poll() is None:
+            with suppress(httpx.HTTPError):
+                client.get("/", timeout=1)
+                _warm_up(client)
+                return
+            pause(0.2)
     raise EmulatorError("The Firestore emulator did not start.")
 
 
-def _warm_up(host: str) -> None:
+def _warm_up(client: httpx.Client) -> None:
     """Write once: the first write after the start takes seconds, more than the service grants a store."""
-    url = f"http://{host}/v1/projects/{PROJECT}/databases/(default)/documents/warm-up"
-    httpx.post(url, json={}, timeout=START_S, trust_env=False)
+    client.post(f"/v1/projects/{PROJECT}/databases/(default)/documents/warm-up", json={}, timeout=START_S)
 
 
 @contextmanager

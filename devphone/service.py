@@ -108,11 +108,12 @@ class Service:
 
     def _wait_until_it_answers(self) -> None:
         deadline = time.monotonic() + START_S
-        while time.monotonic() < deadline and self.is_running():
-            with suppress(httpx.HTTPError):
-                httpx.get(f"{self.url}/", timeout=1, trust_env=False)
-                return
-            pause(0.05)
+        with httpx.Client(timeout=1, trust_env=False) as client:
+            while time.monotonic() < deadline and self.is_running():
+                with suppress(httpx.HTTPError):
+                    client.get(f"{self.url}/")
+                    return
+                pause(0.05)
         raise StartError(f"The service ({self.target}) did not start.\n{self.printed()[-2000:]}")
 
     def is_running(self) -> bool:

@@ -63,7 +63,8 @@ def page(chromium: Chromium, pair: Pair) -> Iterator[Page]:
         opened.locator(f"#timeline > li[data-line='{lines}']").wait_for(state="attached")
     yield opened
     opened.context.close()
-    for leg in phone.legs.values():
-        for action in ("reject", "hang-up"):
-            httpx.post(f"{pair.board.url}/devphone/calls/{leg.uuid}/{action}", trust_env=False)
+    with httpx.Client(base_url=f"{pair.board.url}/devphone/calls", trust_env=False) as client:
+        for leg in [leg for leg in list(phone.legs.values()) if not leg.is_over]:
+            for action in ("reject", "hang-up"):
+                client.post(f"/{leg.uuid}/{action}")
     assert complaints == []
