@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import uuid
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
@@ -12,9 +13,9 @@ from werkzeug.test import TestResponse
 
 from tests.world import World, bearer, fields_logged
 from ttsprompt.domain.call import Transition
-from ttsprompt.domain.model import State
-from ttsprompt.errors import VendorRefusedError, VendorUnclearError
-from ttsprompt.ports import CallOrder
+from ttsprompt.domain.model import Call, State
+from ttsprompt.errors import CallNotFoundError, VendorRateLimitedError, VendorRefusedError, VendorUnclearError
+from ttsprompt.ports import CallOrder, CallStore, Stored
 
 KEY = "order-7-attempt-1"
 
@@ -127,6 +128,81 @@ def test_after_a_definite_refusal_the_key_is_free_again(world: World) -> None:
 
     assert again.status_code == 200
     assert "Idempotency-Replayed" not in again.headers
+
+
+class DeletionWithALostReply:
+    """A deletion that is applied, whose reply is lost, and before whose second look something else happens."""
+
+    def __init__(self, store: CallStore, meanwhile: Callable[[], None]) -> None:
+        self._delete = store.delete
+        self._get = store.get
+        self._meanwhile = meanwhile
+
+    def __call__(self, tid: str, condition: Callable[[Call], bool], *, seen: Stored | None = None) -> bool:
+        assert self._delete(tid, condition, seen=seen)
+        self._meanwhile()
+        return not condition(self._get(tid).call) or self._delete(tid, condition)
+
+
+def test_a_deletion_whose_reply_was_lost_spares_the_record_of_the_next_request(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Otherwise the second request's call is under way without a record, and a third dials once more."""
+    answers: list[TestResponse] = []
+
+    def ringing(_order: CallOrder) -> None:
+        asked.set()
+        answered.wait(10)
+
+    def in_parallel() -> None:
+        world.voice.error, world.voice.meanwhile = None, ringing
+        thread.start()
+        assert asked.wait(10)
+
+    asked, answered = threading.Event(), threading.Event()
+    thread = threading.Thread(target=lambda: answers.append(post(world)))
+    world.voice.error = VendorRateLimitedError("slow down")
+    monkeypatch.setattr(type(world.store), "delete", DeletionWithALostReply(world.store, in_parallel))
+    first = post(world)
+    answered.set()
+    thread.join()
+
+    assert code(first) == (429, "vendor_rate_limited")
+    assert post(world).headers["Idempotency-Replayed"] == "true"
+    assert world.records() == [(answers[0].json or {})["tid"]]
+    assert len(world.voice.orders) == 2
+
+
+def test_a_tid_that_was_told_stays_though_vonage_refuses_late(world: World) -> None:
+    told: list[TestResponse] = []
+
+    def meanwhile(_order: CallOrder) -> None:
+        world.clock.advance(20)
+        told.append(post(world))
+
+    world.voice.meanwhile = meanwhile
+    world.voice.error = VendorRefusedError("no", vendor_status=400)
+    assert code(post(world)) == (422, "vendor_refused")
+
+    tid = (told[0].json or {})["tid"]
+    assert told[0].headers["Idempotency-Replayed"] == "true"
+    assert world.records() == [tid]
+    assert post(world).headers["Idempotency-Replayed"] == "true"
+    assert len(world.voice.orders) == 1
+
+
+def test_a_record_that_is_taken_back_while_it_is_looked_at_leads_to_no_tid(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tid = (post(world).json or {})["tid"]
+    world.store.update(tid, lambda call: Transition(replace(call, state=State.PLACING)))
+    world.clock.advance(20)
+
+    def gone(*_: object, **__: object) -> None:
+        raise CallNotFoundError
+
+    monkeypatch.setattr(type(world.store), "update", gone)
+    assert code(post(world)) == (409, "in_progress")
 
 
 def test_fifty_identical_requests_at_once_dial_once(world: World) -> None:

@@ -5,11 +5,13 @@ from __future__ import annotations
 import threading
 import uuid
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from tests.world import World, bearer, make_world
-from ttsprompt.errors import VendorRefusedError, VendorUnclearError
+from tests.world import World, bearer, fields_logged, make_world
+from ttsprompt.errors import StoreUnavailableError, VendorRefusedError, VendorUnclearError
+from ttsprompt.service.admission import Admission
 
 
 @pytest.fixture
@@ -52,6 +54,39 @@ def test_a_refused_call_does_not_count_and_an_unclear_one_does(limited: World) -
     assert statuses(limited, 3) == [422, 422, 422]
     limited.voice.error = VendorUnclearError("?")
     assert statuses(limited, 3) == [504, 504, 429]
+
+
+def test_a_refused_call_gives_its_place_back_before_the_next_with_its_key_may_take_it(
+    limited: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    headers = bearer(limited.clock) | {"Idempotency-Key": "k"}
+    delete = type(limited.store).delete
+
+    def delete_and_be_asked_again(*args: Any, **options: Any) -> bool:
+        deleted = delete(*args, **options)
+        limited.voice.error = None
+        assert limited.post_call(headers).status_code == 200
+        return deleted
+
+    monkeypatch.setattr(type(limited.store), "delete", delete_and_be_asked_again)
+    limited.voice.error = VendorRefusedError("no", vendor_status=400)
+
+    assert limited.post_call(headers).status_code == 422
+    assert statuses(limited, 2) == [200, 429]
+
+
+def test_a_place_that_cannot_be_given_back_is_logged_and_the_record_goes_all_the_same(
+    limited: World, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def down(*_: object) -> None:
+        raise StoreUnavailableError
+
+    monkeypatch.setattr(Admission, "give_back", down)
+    limited.voice.error = VendorRefusedError("no", vendor_status=400)
+
+    assert statuses(limited, 1) == [422]
+    assert [line["code"] for line in fields_logged(caplog, "place_not_given_back")] == ["store_unavailable"]
+    assert limited.records() == []
 
 
 def test_a_replay_does_not_count(limited: World) -> None:

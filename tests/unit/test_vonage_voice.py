@@ -590,22 +590,23 @@ def test_a_call_is_placed_over_tls(serve: Serve, monkeypatch: pytest.MonkeyPatch
     assert posts(server) == 1
 
 
-def test_the_certificate_authorities_are_read_once_and_not_for_each_call(
-    serve: Serve, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+@pytest.mark.parametrize("setting", ["load_verify_locations", "set_alpn_protocols"])
+def test_what_all_connections_share_is_set_once_and_not_under_a_handshake_of_another_thread(
+    serve: Serve, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, setting: str
 ) -> None:
     server = trusted_server(serve, monkeypatch, tmp_path, answering(CREATED))
-    read = ssl.SSLContext.load_verify_locations
-    reads = []
+    really = getattr(ssl.SSLContext, setting)
+    settings = []
 
     def counting(context: ssl.SSLContext, *args: Any, **kwargs: Any) -> None:
-        reads.append(args)
-        read(context, *args, **kwargs)
+        settings.append(args)
+        really(context, *args, **kwargs)
 
-    monkeypatch.setattr(ssl.SSLContext, "load_verify_locations", counting)
+    monkeypatch.setattr(ssl.SSLContext, setting, counting)
 
     for _ in range(3):
         assert place(at(server, "https", "localhost")) == UUID
-    assert len(reads) == 1
+    assert len(settings) == 1
 
 
 def test_a_certificate_for_another_name_is_unreachable(

@@ -9,7 +9,7 @@ from typing import Any
 
 from requests.adapters import HTTPAdapter
 from urllib3.connection import HTTPConnection, HTTPSConnection
-from urllib3.util.ssl_ import create_urllib3_context
+from urllib3.util.ssl_ import ALPN_PROTOCOLS, create_urllib3_context
 
 from ttsprompt.adapters.attempt import Attempt
 
@@ -55,10 +55,15 @@ def _trust_in(ca_certs: str, *, is_name_ours_to_check: bool) -> ssl.SSLContext:
 
     Where urllib3 is given a name to find in the certificate it switches the context's own check off, so those
     connections have a context apart.
+
+    urllib3 sets the protocols for each connection anew, which frees the list that the handshake of another thread may
+    be reading (python/cpython#141012): what then goes out is memory that is no longer ours. So here they are set once.
     """
     context = create_urllib3_context(cert_reqs=ssl.CERT_REQUIRED)
     context.load_verify_locations(ca_certs)
     context.check_hostname = not is_name_ours_to_check
+    context.set_alpn_protocols(ALPN_PROTOCOLS)
+    context.set_alpn_protocols = lambda _protocols: None  # type: ignore[assignment, method-assign]
     return context
 
 

@@ -13,7 +13,8 @@ from typing import Any, Final
 from ttsprompt.domain.model import Call, State
 
 PLACING_TIMEOUT: Final = timedelta(seconds=20)
-"""Longer than a request waits for Vonage; whoever still waits by then has died, and the call may be under way."""
+"""Longer than a request waits for Vonage; whoever still waits by then has most likely died, and the call may be under
+way."""
 
 
 def tid_of(application_id: str, key: str) -> str:

@@ -9,7 +9,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING
 
 from ttsprompt.domain import events, idempotency, ncco
-from ttsprompt.domain.call import apply
+from ttsprompt.domain.call import Transition, apply
 from ttsprompt.domain.model import Call, CallbackTarget, Policy, Prompts, State, hash_token, new_call
 from ttsprompt.domain.verdict import Reason, Secrets, keyed_mac
 from ttsprompt.errors import (
@@ -148,14 +148,16 @@ class Calls:
         """Return the placement that the key already led to."""
         tid = idempotency.tid_of(credential.application_id, key)
         try:
-            call = self.store.get(tid).call
+            stored = self.store.get(tid)
+            if not idempotency.is_same_request(stored.call, key, request.normalised()):
+                raise IdempotencyConflictError
+            if idempotency.is_waiting(stored.call, self.clock.now()):
+                raise InProgressError
+            # Whoever made it has died or is late, and might yet take it back. Once its tid is told, it has to stay.
+            self.store.update(tid, self._kept, seen=stored)
         except CallNotFoundError:
             # Refused and taken back this very moment: the key is free again, but not twice in one request.
             raise InProgressError from None
-        if not idempotency.is_same_request(call, key, request.normalised()):
-            raise IdempotencyConflictError
-        if idempotency.is_waiting(call, self.clock.now()):
-            raise InProgressError
         log.info("call_replayed", extra={"fields": {"tid": tid}})
         return Placement(tid, replayed=True)
 
@@ -215,14 +217,33 @@ class Calls:
             log.error("placement_not_noted", extra={"fields": {"tid": stored.call.tid, "code": error.code}})
             return None
 
+    def _kept(self, call: Call) -> Transition:
+        """Note, if nothing is known of the placement, that it is unclear: then nobody takes the record back."""
+        if not _is_untouched(call):
+            return Transition(call)
+        return apply(call, events.PlacementUnclear(), self.clock.now(), self.policy)
+
     def _take_back(self, stored: Stored) -> None:
-        """Delete the record of a call that was not placed, so that the same request may come again."""
+        """Delete the record of a call that was not placed, so that the same request may come again.
+
+        From the moment it is gone the same request may come again, under the same tid. So the place is given back
+        before, and a record counts as ours by its token: when the reply to the deletion is lost, the next look may
+        find the record of a request that dials.
+        """
+        fields = {"tid": stored.call.tid}
         try:
-            if self.store.delete(stored.call.tid, _is_untouched, seen=stored):
-                self.admission.give_back(self.places, stored.call)
+            self.admission.give_back(self.places, stored.call)
         except StoreUnavailableError as error:
-            log.error("record_not_deleted", extra={"fields": {"tid": stored.call.tid, "code": error.code}})
+            log.error("place_not_given_back", extra={"fields": fields | {"code": error.code}})
+        try:
+            self.store.delete(
+                stored.call.tid,
+                lambda call: _is_untouched(call) and call.token_hash == stored.call.token_hash,
+                seen=stored,
+            )
+        except StoreUnavailableError as error:
+            log.error("record_not_deleted", extra={"fields": fields | {"code": error.code}})
 
 
 def _is_untouched(call: Call) -> bool:
-    return call.state is State.PLACING and call.verdict is None
+    return call.state is State.PLACING and call.verdict is None and not call.placement_unclear

@@ -37,7 +37,7 @@ CLAIM: Final = timedelta(seconds=30)
 POISON_PAUSE: Final = timedelta(hours=1)
 PAGE_SIZE: Final = 500
 MAX_QUEUED: Final = 10_000
-"""Calls held in memory while their hosts are busy; the rest stays in the store."""
+"""Calls held in memory while their hosts are busy. To read on, the longest lane lets go of its newest."""
 
 TRIES_PER_HOST: Final = 2
 """So that one receiver that hangs cannot take all threads."""
@@ -198,6 +198,8 @@ class _Agenda:
     _lanes: dict[str | None, deque[_Item]] = field(default_factory=dict)
     _running: Counter[str] = field(default_factory=Counter)
     _queued: int = 0
+    _let_go: Counter[bool] = field(default_factory=Counter)
+    """How many calls were settled, or not, when there was no room for them."""
     _working: int = 0
     _last: DueCall | None = None
     _all_read: bool = False
@@ -230,7 +232,8 @@ class _Agenda:
                     if item.host is not None:
                         self._running[item.host] += 1
                     return item
-                if not self._all_read and self._queued < MAX_QUEUED:
+                if not self._all_read:
+                    self._make_room()
                     self._read_next_page()
                 elif not self._queued and not self._working:
                     return None
@@ -263,7 +266,16 @@ class _Agenda:
         """Return how many calls were read but not worked on, and how many were settled but not tried."""
         items = [item for lane in self._lanes.values() for item in lane]
         settled = sum(item.settled for item in items)
-        return len(items) - settled, settled
+        return len(items) - settled + self._let_go[False], settled + self._let_go[True]
+
+    def _make_room(self) -> None:
+        """Leave to a later sweep what cannot be held: a host with more due than that must not hide the others."""
+        excess = self._queued + PAGE_SIZE - MAX_QUEUED
+        if excess > 0:
+            longest = max(self._lanes.values(), key=len)
+            for _ in range(min(excess, len(longest))):
+                self._let_go[longest.pop().settled] += 1
+                self._queued -= 1
 
     def _read_next_page(self) -> None:
         try:
@@ -283,4 +295,4 @@ class _Agenda:
 
 
 def _host(call: Call) -> str:
-    return urlsplit(call.callback.url).netloc.lower()
+    return (urlsplit(call.callback.url).hostname or "").rstrip(".")
