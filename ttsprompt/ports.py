@@ -34,11 +34,12 @@ class Update:
 
 @dataclass(frozen=True, slots=True)
 class DueCall:
-    """A call that needs attention since `due_at`; `stored` is None when its record cannot be read."""
+    """A call that needs attention since `due_at`; `stored` is None when its record, as of `version`, makes no sense."""
 
     tid: str
     due_at: datetime
     stored: Stored | None
+    version: object = None
 
 
 class CallStore(Protocol):
@@ -83,7 +84,10 @@ class CallStore(Protocol):
         """Return calls whose `due_at` is `now` or earlier, the oldest first; `after` goes on where a page ended."""
 
     def put_off(self, due: DueCall, until: datetime) -> None:
-        """Make a record that cannot be read due at `until`, so that it does not come up with every sweep."""
+        """Make a record that cannot be read due at `until`, so that it does not come up with every sweep.
+
+        One that somebody has written meanwhile stays as it is: they can read it.
+        """
 
 
 class PlaceStore(Protocol):

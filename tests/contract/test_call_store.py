@@ -191,6 +191,31 @@ def test_the_condition_sees_what_a_rival_wrote(store: CallStore) -> None:
     assert notes(store) == ["created", "rival"]
 
 
+def test_the_condition_sees_the_call_that_was_made_after_what_was_seen_was_deleted(store: CallStore) -> None:
+    seen = store.create(a_call(reference="old"))
+    assert store.delete(TID, lambda _: True, seen=seen)
+    store.create(a_call(reference="new"))
+
+    assert not store.delete(TID, lambda call: call.reference == "old", seen=seen)
+    assert store.get(TID).call.reference == "new"
+
+
+def test_what_is_due_is_put_off_unless_somebody_wrote_it_meanwhile(store: CallStore) -> None:
+    store.create(replace(a_call(), due_at=NOW))
+    (due,) = store.due(NOW, 10)
+    store.update(TID, noting("rival"))
+    store.put_off(due, NOW + MOMENT)
+    (again,) = store.due(NOW, 10)
+    assert again.due_at == NOW
+
+    store.put_off(again, NOW + MOMENT)
+    assert store.due(NOW, 10) == []
+    (late,) = store.due(NOW + MOMENT, 10)
+    assert store.delete(TID, lambda _: True)
+    store.put_off(late, NOW)
+    assert store.due(NOW + MOMENT, 10) == []
+
+
 def test_due_are_those_whose_time_has_come_the_oldest_first(store: CallStore) -> None:
     due_at = {"1": NOW, "2": NOW + MOMENT, "3": NOW - MOMENT, "4": None, "5": NOW - timedelta(days=1)}
     for digit, at in due_at.items():

@@ -228,6 +228,18 @@ def test_a_private_key_that_is_none_is_a_fault_of_its_field(client: FlaskClient,
     assert [(error["field"], error["code"]) for error in problem["errors"]] == [("private_key", "invalid_private_key")]
 
 
+@pytest.mark.parametrize(
+    ("key", "faulty"), [("nonsense", ["private_key", "to"]), (7, ["private_key", "to"]), ("", ["private_key", "to"])]
+)
+def test_what_is_wrong_with_the_key_is_told_with_all_the_rest(
+    client: FlaskClient, key: object, faulty: list[str]
+) -> None:
+    response = client.post("/call", json=REQUEST | {"to": "12", "private_key": key, "app_id": TID})
+
+    assert response.json is not None
+    assert sorted(error["field"] for error in response.json["errors"]) == faulty
+
+
 def test_nothing_is_kept_of_a_call_that_could_not_be_placed(client: FlaskClient, tmp_path: Path) -> None:
     import sqlite3  # noqa: PLC0415
 

@@ -304,6 +304,7 @@ def test_a_call_that_was_hung_up_or_is_gone_is_no_failure(
     world.voice.hang_up_statuses = [status]
     ask(world, world.place(), "DELETE")
 
+    assert world.voice.hung_up == [world.voice.uuid]
     assert "hang_up_failed" not in [record.msg for record in caplog.records]
 
 

@@ -10,7 +10,7 @@ from typing import Any
 import jwt
 import pytest
 
-from tests.world import World, json_of, make_world, query_of
+from tests.world import World, fields_logged, json_of, make_world, query_of
 
 SECRET = "signature-secret-of-the-account-" * 2
 
@@ -160,4 +160,14 @@ def test_an_error_event_is_logged_and_changes_nothing(world: World, caplog: pyte
 
     assert world.webhook(world.voice.orders[-1].event_url, body).status_code == 204
     assert [record.levelname for record in caplog.records if record.msg == "vonage_error_event"] == ["ERROR"]
+    assert [line["tid"] for line in fields_logged(caplog, "vonage_error_event")] == [tid]
     assert world.store.get(tid).version == before
+
+
+def test_an_error_event_for_what_is_no_tid_does_not_put_it_in_the_log(
+    world: World, caplog: pytest.LogCaptureFixture
+) -> None:
+    response = world.client.post(f"/event/{'A' * 3000}?token=x", json={"reason": "x"})
+
+    assert response.status_code == 204
+    assert fields_logged(caplog, "vonage_error_event") == [{"reason": "x"}]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import ipaddress
 import logging
+import queue
 import resource
 import socket
 import subprocess
@@ -430,6 +431,22 @@ def test_the_deadline_holds_and_frees_the_connection(serve: Callable[..., RawSer
     assert gone_within(SOON_S)
 
 
+def test_the_receiver_is_waited_for_exactly_as_long_as_was_said(
+    serve: Callable[..., RawServer], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    waits: list[float | None] = []
+
+    class Recording(queue.SimpleQueue[CallbackResponse]):
+        def get(self, block: bool = True, timeout: float | None = None) -> CallbackResponse:  # noqa: FBT002 - as it is
+            waits.append(timeout)
+            return super().get(block, timeout)
+
+    monkeypatch.setattr(queue, "SimpleQueue", Recording)
+
+    assert send(f"http://127.0.0.1:{serve().port}/", timeout_s=9).http_status == 200
+    assert waits == [pytest.approx(9, abs=0.9)]
+
+
 def test_a_tls_handshake_that_never_ends_is_cut(serve: Callable[..., RawServer]) -> None:
     server = serve()
     began = time.monotonic()
@@ -549,7 +566,11 @@ def test_a_self_signed_certificate_is_refused(serve: Callable[..., RawServer], t
 
 @pytest.mark.parametrize(
     ("name", "expected"),
-    [("good.example", CallbackResponse(http_status=200)), ("other.example", CallbackResponse(fault="tls"))],
+    [
+        ("good.example", CallbackResponse(http_status=200)),
+        ("good.example.", CallbackResponse(http_status=200)),
+        ("other.example", CallbackResponse(fault="tls")),
+    ],
 )
 def test_the_certificate_is_checked_against_the_name_although_the_address_is_pinned(
     serve: Callable[..., RawServer],

@@ -206,6 +206,9 @@ def _load_transport() -> Transport:
             # The library has looked the name up and pinned the answer; its own rule is looser than ours.
             if not is_public_unicast(ip_address(host_params["host"].strip("[]"))):
                 raise _BlockedAddressError
+            # A certificate's names have no dot at the end, where a URL's may.
+            for name in {"assert_hostname", "server_hostname"} & pool_kwargs.keys():
+                pool_kwargs[name] = pool_kwargs[name].rstrip(".")
             return host_params, pool_kwargs
 
         def get_connection_with_tls_context(self, *args: Any, **kwargs: Any) -> Any:

@@ -138,9 +138,11 @@ class FirestoreCallStore:
         """Postpone a record that cannot be read; see `CallStore`."""
         from google.api_core import exceptions  # noqa: PLC0415 - loaded with the client
 
+        option = self.connected().write_option(last_update_time=due.version)
+        changes = {"due_at": until, "write_id": _new_write_id()}
         try:
-            Deadline(STORE_PATIENCE_S).call(self._reference(due.tid).update, {"due_at": until})
-        except exceptions.NotFound:
+            Deadline(STORE_PATIENCE_S).call(self._reference(due.tid).update, changes, option=option)
+        except (exceptions.NotFound, exceptions.FailedPrecondition):
             return
         except exceptions.GoogleAPICallError as error:
             raise StoreUnavailableError from error
@@ -229,7 +231,7 @@ def _due(snapshot: DocumentSnapshot[Any]) -> DueCall:
         stored = Stored(from_document(snapshot.id, document), snapshot.update_time)
     except CorruptRecordError:
         stored = None
-    return DueCall(snapshot.id, document["due_at"], stored)
+    return DueCall(snapshot.id, document["due_at"], stored, snapshot.update_time)
 
 
 def _new_write_id() -> str:

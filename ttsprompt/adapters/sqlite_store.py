@@ -168,7 +168,10 @@ class SqliteCallStore:
     def put_off(self, due: DueCall, until: datetime) -> None:
         """Postpone a record that cannot be read; see `CallStore`."""
         with self._connection() as connection:
-            connection.execute("UPDATE calls SET due_at = ? WHERE tid = ?", (until.timestamp(), due.tid))
+            connection.execute(
+                "UPDATE calls SET version = ?, due_at = ? WHERE tid = ? AND version = ?",
+                (_new_version(), until.timestamp(), due.tid, due.version),
+            )
 
     def take(self, key: str, holder: str, *, now: datetime, window: timedelta, most: int) -> datetime | None:
         """Take a place; see `PlaceStore`. Rivals are kept out between counting and taking."""
@@ -259,7 +262,11 @@ def _attempts(patience_s: float) -> Iterator[int]:
 
 
 def _stored(call: Call) -> Stored:
-    return Stored(call, secrets.token_hex(8))
+    return Stored(call, _new_version())
+
+
+def _new_version() -> str:
+    return secrets.token_hex(8)
 
 
 def _due(tid: str, due_at: float, version: str, text: bytes) -> DueCall:
@@ -267,7 +274,7 @@ def _due(tid: str, due_at: float, version: str, text: bytes) -> DueCall:
         stored = Stored(_decode(tid, text), version)
     except CorruptRecordError:
         stored = None
-    return DueCall(tid, datetime.fromtimestamp(due_at, UTC), stored)
+    return DueCall(tid, datetime.fromtimestamp(due_at, UTC), stored, version)
 
 
 def _seconds(at: datetime | None) -> float | None:

@@ -29,8 +29,8 @@ def tid_of(application_id: str, key: str) -> str:
 def fingerprint(key: str, request: Mapping[str, Any]) -> str:
     """Return what tells whether two requests are the same. Keyed by the raw key, which is stored nowhere.
 
-    What was left out does not count, so that a field that a later release adds does not make another request of one
-    that is repeated across the deployment.
+    What is None does not count, so that a field that a later release adds, None unless it is given, does not make
+    another request of one that is repeated across the deployment.
     """
     given = {name: value for name, value in request.items() if value is not None}
     text = json.dumps(given, sort_keys=True, separators=(",", ":"))

@@ -120,7 +120,12 @@ class App:
             raise UnauthenticatedError(
                 "Send a Vonage application JWT as Authorization: Bearer <JWT>, or private_key and app_id in the body."
             )
-        call_request = self._parse(fields, credentials_in_body=credential is None)
+        try:
+            call_request = self._parse(fields, credentials_in_body=credential is None)
+        except InvalidFieldsError as error:
+            if credential is not None:
+                raise
+            raise InvalidFieldsError([*error.faults, *self._key_faults(fields, error)]) from None
         credential = credential or self._key_credential(call_request.app_id, call_request.private_key)
         placement = self.calls.place(call_request, credential, _idempotency_key(request))
         response = _json({"tid": placement.tid})
@@ -161,6 +166,17 @@ class App:
             raise InvalidFieldsError([FieldFault(missing, "required", "This field is required.")])
         return callers.key_credential(app_id, private_key, self.make_jwt)
 
+    def _key_faults(self, fields: bodies.Fields, found: InvalidFieldsError) -> tuple[FieldFault, ...]:
+        """Return what is wrong with a private key besides what was found: every fault is reported in one answer."""
+        key = fields.values.get("private_key")
+        if not isinstance(key, str) or not key or "private_key" in {fault.field for fault in found.faults}:
+            return ()
+        try:
+            callers.key_credential("", key, self.make_jwt)
+        except InvalidFieldsError as error:
+            return error.faults
+        return ()
+
     def _answer(self, request: Request, body: bytes, tid: str) -> Response:
         self._verify(request, body)
         return _json(self.webhooks.answer(_tid(tid), _token(request)))
@@ -175,7 +191,9 @@ class App:
         fields = _webhook_fields(request, body)
         reason = vonage_webhooks.error_reason(fields)
         if reason is not None:
-            log.error("vonage_error_event", extra={"fields": {"tid": tid, "reason": reason}})
+            # Anybody may have sent it: the call is not looked up. So what is no tid is not repeated either.
+            shown = tid if _TID.fullmatch(tid) else None
+            log.error("vonage_error_event", extra={"fields": {"tid": shown, "reason": reason}})
         event = vonage_webhooks.parse_event(fields)
         if event is not None:
             self.webhooks.event(_tid(tid), _token(request), event)
