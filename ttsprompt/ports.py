@@ -43,7 +43,7 @@ class DueCall:
 
 
 class CallStore(Protocol):
-    """Calls by tid. Every method may raise StoreUnavailableError, and every one is bounded in time."""
+    """Calls by tid. Every method may raise StoreUnavailableError, and every one is over within `patience_s`."""
 
     def create(self, call: Call) -> Stored:
         """Store a new call.
@@ -52,7 +52,7 @@ class CallStore(Protocol):
             CallExistsError: the tid is taken; nothing was written.
         """
 
-    def get(self, tid: str) -> Stored:
+    def get(self, tid: str, *, patience_s: float = STORE_PATIENCE_S) -> Stored:
         """Return the call.
 
         Raises:
@@ -71,13 +71,19 @@ class CallStore(Protocol):
 
         `fn` must be pure. When it returns the very call it was given, nothing is written. An exception of `fn` passes
         through and nothing is written. `seen` saves the first read; if it is out of date the call is read after all.
-        It is over within `patience_s`.
 
         Raises:
             CallNotFoundError: there is no such call, or no longer.
         """
 
-    def delete(self, tid: str, condition: Callable[[Call], bool], *, seen: Stored | None = None) -> bool:
+    def delete(
+        self,
+        tid: str,
+        condition: Callable[[Call], bool],
+        *,
+        seen: Stored | None = None,
+        patience_s: float = STORE_PATIENCE_S,
+    ) -> bool:
         """Delete the call if `condition` holds for it as it is at that moment; tell whether it is gone."""
 
     def due(self, now: datetime, limit: int, *, after: DueCall | None = None) -> list[DueCall]:
@@ -93,7 +99,16 @@ class CallStore(Protocol):
 class PlaceStore(Protocol):
     """Places that are taken for a while: at most so many for each key. Kept beside the calls."""
 
-    def take(self, key: str, holder: str, *, now: datetime, window: timedelta, most: int) -> datetime | None:
+    def take(
+        self,
+        key: str,
+        holder: str,
+        *,
+        now: datetime,
+        window: timedelta,
+        most: int,
+        patience_s: float = STORE_PATIENCE_S,
+    ) -> datetime | None:
         """Take a place for `holder`; return None, or when the next place will be free if there is none now.
 
         Exact under any number of rivals. Whoever holds a place already keeps it.
@@ -102,7 +117,7 @@ class PlaceStore(Protocol):
             StoreUnavailableError: it is not known whether a place was taken.
         """
 
-    def give_back(self, key: str, holder: str) -> None:
+    def give_back(self, key: str, holder: str, *, patience_s: float = STORE_PATIENCE_S) -> None:
         """Free the place of `holder`, if it has one.
 
         Raises:

@@ -78,7 +78,7 @@ def test_a_refused_call_gives_its_place_back_before_the_next_with_its_key_may_ta
 def test_a_place_that_cannot_be_given_back_is_logged_and_the_record_goes_all_the_same(
     limited: World, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    def down(*_: object) -> None:
+    def down(*_: object, **__: object) -> None:
         raise StoreUnavailableError
 
     monkeypatch.setattr(Admission, "give_back", down)

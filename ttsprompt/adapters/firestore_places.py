@@ -25,7 +25,16 @@ class FirestorePlaceStore:
         self._connect = connect
         self._collection = collection
 
-    def take(self, key: str, holder: str, *, now: datetime, window: timedelta, most: int) -> datetime | None:
+    def take(
+        self,
+        key: str,
+        holder: str,
+        *,
+        now: datetime,
+        window: timedelta,
+        most: int,
+        patience_s: float = STORE_PATIENCE_S,
+    ) -> datetime | None:
         """Take a place; see `PlaceStore`."""
 
         def change(places: Places) -> Places | datetime:
@@ -36,21 +45,30 @@ class FirestorePlaceStore:
                 return sorted(current.values())[-most] + window
             return {**current, holder: now}
 
-        result = self._change(key, change, expire_at=now + 2 * window)
+        result = self._change(key, change, expire_at=now + 2 * window, patience_s=patience_s)
         return result if isinstance(result, datetime) else None
 
-    def give_back(self, key: str, holder: str) -> None:
+    def give_back(self, key: str, holder: str, *, patience_s: float = STORE_PATIENCE_S) -> None:
         """Free a place; see `PlaceStore`."""
-        self._change(key, lambda places: {name: at for name, at in places.items() if name != holder}, expire_at=None)
+
+        def change(places: Places) -> Places:
+            return {name: at for name, at in places.items() if name != holder}
+
+        self._change(key, change, expire_at=None, patience_s=patience_s)
 
     def _change(
-        self, key: str, change: Callable[[Places], Places | datetime], *, expire_at: datetime | None
+        self,
+        key: str,
+        change: Callable[[Places], Places | datetime],
+        *,
+        expire_at: datetime | None,
+        patience_s: float,
     ) -> Places | datetime:
         from google.api_core import exceptions  # noqa: PLC0415 - loaded with the client
 
         client = self._connect()
         reference = client.collection(self._collection).document(key)
-        deadline = Deadline(STORE_PATIENCE_S)
+        deadline = Deadline(patience_s)
         try:
             for _ in deadline.attempts():
                 snapshot = deadline.call(reference.get)

@@ -58,9 +58,9 @@ class FirestoreCallStore:
                 raise CallExistsError from None
             raise StoreUnavailableError from error
 
-    def get(self, tid: str) -> Stored:
+    def get(self, tid: str, *, patience_s: float = STORE_PATIENCE_S) -> Stored:
         """Return the call; see `CallStore`."""
-        return self._get(self._reference(tid), Deadline(STORE_PATIENCE_S))
+        return self._get(self._reference(tid), Deadline(patience_s))
 
     def update(
         self,
@@ -95,12 +95,19 @@ class FirestoreCallStore:
                 return Update(replace(transition, call=current.call), current)
         raise StoreUnavailableError
 
-    def delete(self, tid: str, condition: Callable[[Call], bool], *, seen: Stored | None = None) -> bool:
+    def delete(
+        self,
+        tid: str,
+        condition: Callable[[Call], bool],
+        *,
+        seen: Stored | None = None,
+        patience_s: float = STORE_PATIENCE_S,
+    ) -> bool:
         """Delete the call if `condition` holds; see `CallStore`."""
         from google.api_core import exceptions  # noqa: PLC0415 - loaded with the client
 
         reference = self._reference(tid)
-        deadline = Deadline(STORE_PATIENCE_S)
+        deadline = Deadline(patience_s)
         try:
             current = seen or self._get(reference, deadline)
         except CallNotFoundError:

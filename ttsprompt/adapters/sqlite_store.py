@@ -107,9 +107,9 @@ class SqliteCallStore:
                 raise CallExistsError from None
         return stored
 
-    def get(self, tid: str) -> Stored:
+    def get(self, tid: str, *, patience_s: float = STORE_PATIENCE_S) -> Stored:
         """Return the call; see `CallStore`."""
-        with self._connection() as connection:
+        with self._connection(patience_s) as connection:
             row = connection.execute(
                 "SELECT version, CAST(document AS BLOB) FROM calls WHERE tid = ?", (tid,)
             ).fetchone()
@@ -127,7 +127,7 @@ class SqliteCallStore:
     ) -> Update:
         """Replace the call by what `fn` makes of it, by compare-and-set; see `CallStore`."""
         for attempt in _attempts(patience_s):
-            current = seen if attempt == 0 and seen is not None else self.get(tid)
+            current = seen if attempt == 0 and seen is not None else self.get(tid, patience_s=patience_s)
             transition = fn(current.call)
             if transition.call is current.call:
                 return Update(transition, current)
@@ -136,16 +136,23 @@ class SqliteCallStore:
                 return Update(transition, after)
         raise StoreUnavailableError
 
-    def delete(self, tid: str, condition: Callable[[Call], bool], *, seen: Stored | None = None) -> bool:
+    def delete(
+        self,
+        tid: str,
+        condition: Callable[[Call], bool],
+        *,
+        seen: Stored | None = None,
+        patience_s: float = STORE_PATIENCE_S,
+    ) -> bool:
         """Delete the call if `condition` holds; see `CallStore`."""
-        for attempt in _attempts(STORE_PATIENCE_S):
+        for attempt in _attempts(patience_s):
             try:
-                current = seen if attempt == 0 and seen is not None else self.get(tid)
+                current = seen if attempt == 0 and seen is not None else self.get(tid, patience_s=patience_s)
             except CallNotFoundError:
                 return True
             if not condition(current.call):
                 return False
-            with self._connection() as connection:
+            with self._connection(patience_s) as connection:
                 deleted = connection.execute(
                     "DELETE FROM calls WHERE tid = ? AND version = ?", (tid, current.version)
                 ).rowcount
@@ -173,10 +180,19 @@ class SqliteCallStore:
                 (_new_version(), until.timestamp(), due.tid, due.version),
             )
 
-    def take(self, key: str, holder: str, *, now: datetime, window: timedelta, most: int) -> datetime | None:
+    def take(
+        self,
+        key: str,
+        holder: str,
+        *,
+        now: datetime,
+        window: timedelta,
+        most: int,
+        patience_s: float = STORE_PATIENCE_S,
+    ) -> datetime | None:
         """Take a place; see `PlaceStore`. Rivals are kept out between counting and taking."""
         # A connection's own context is a transaction: committed at its end, rolled back by an error.
-        with self._connection() as connection, connection:
+        with self._connection(patience_s) as connection, connection:
             connection.execute("BEGIN IMMEDIATE")
             connection.execute("DELETE FROM places WHERE key = ? AND taken_at <= ?", (key, (now - window).timestamp()))
             taken = connection.execute(
@@ -189,9 +205,9 @@ class SqliteCallStore:
             return None
         return datetime.fromtimestamp(taken[-most][1], UTC) + window
 
-    def give_back(self, key: str, holder: str) -> None:
+    def give_back(self, key: str, holder: str, *, patience_s: float = STORE_PATIENCE_S) -> None:
         """Free a place; see `PlaceStore`."""
-        with self._connection() as connection:
+        with self._connection(patience_s) as connection:
             connection.execute("DELETE FROM places WHERE key = ? AND holder = ?", (key, holder))
 
     def make_schema(self) -> list[str]:
@@ -201,7 +217,7 @@ class SqliteCallStore:
 
     def _replace(self, before: Stored, after: Stored, patience_s: float) -> bool:
         call = after.call
-        with self._connection(min(patience_s, BUSY_S)) as connection:
+        with self._connection(patience_s) as connection:
             cursor = connection.execute(
                 "UPDATE calls SET version = ?, due_at = ?, expire_at = ?, document = ? WHERE tid = ? AND version = ?",
                 (
@@ -216,8 +232,9 @@ class SqliteCallStore:
         return cursor.rowcount == 1
 
     @contextmanager
-    def _connection(self, busy_s: float = BUSY_S) -> Iterator[sqlite3.Connection]:
-        """Lend this thread's connection, to wait for other writers for `busy_s` at most."""
+    def _connection(self, patience_s: float = BUSY_S) -> Iterator[sqlite3.Connection]:
+        """Lend this thread's connection, to wait for other writers for `patience_s` and `BUSY_S` at most."""
+        busy_s = min(patience_s, BUSY_S)
         try:
             held: _Held | None = getattr(self._local, "held", None)
             if held is None or held.pid != os.getpid():

@@ -30,6 +30,7 @@ from ttsprompt.ports import CallOrder, CallStore, Clock, PlaceStore, Stored, Voi
 from ttsprompt.service.admission import Admission
 from ttsprompt.service.credential import Credential
 from ttsprompt.service.hanging_up import hang_up
+from ttsprompt.service.patience import Patience
 from ttsprompt.service.prompt_warnings import find_warnings
 
 if TYPE_CHECKING:
@@ -98,21 +99,23 @@ class Calls:
         """
         self.admission.check_application(credential.application_id)
         self.admission.check_number(request.to)
-        token = self.new_token()
+        token, patience = self.new_token(), Patience(self.clock)
         try:
-            stored = self.store.create(self._record(request, credential, token, idempotency_key))
+            with patience.step():
+                stored = self.store.create(self._record(request, credential, token, idempotency_key))
         except CallExistsError:
             if idempotency_key is None:
                 raise
-            return self._replay(request, credential, idempotency_key)
+            return self._replay(request, credential, idempotency_key, patience)
         except StoreUnavailableError as error:
             detail = "The call could not be recorded, so nothing was dialled. Try again."
             raise StoreUnavailableError(detail) from error.__cause__
         tid = stored.call.tid
         try:
-            self.admission.reserve(self.places, stored.call, self.clock.now())
+            with patience.step() as left_s:
+                self.admission.reserve(self.places, stored.call, self.clock.now(), patience_s=left_s)
         except (TooManyCallsError, StoreUnavailableError):
-            self._take_back(stored)
+            self._take_back(stored, patience)
             raise
         urls = ncco.WebhookUrls(self.base_url, tid, token)
         try:
@@ -121,15 +124,15 @@ class Calls:
             log.warning(
                 "vendor_refused", extra={"fields": {"tid": tid, "code": error.code, "trace_id": error.trace_id}}
             )
-            self._take_back(stored)
+            self._take_back(stored, patience)
             raise
         except VendorUnclearError as error:
             log.error("vendor_unclear", extra={"fields": {"tid": tid, "trace_id": error.trace_id}})
-            self._note(stored, events.PlacementUnclear())
+            self._note(stored, events.PlacementUnclear(), patience)
             error.tid = tid
             raise
         log.info("call_placed", extra={"fields": {"tid": tid, "uuid": uuid}})
-        noted = self._note(stored, events.Placed(uuid))
+        noted = self._note(stored, events.Placed(uuid), patience)
         if noted is not None and noted.verdict is not None and noted.verdict.reason is Reason.CANCELLED:
             # Cancelled while Vonage's uuid was not known yet: only this request knows it and has the token.
             hang_up(self.voice, self.clock, noted, credential.token)
@@ -144,17 +147,19 @@ class Calls:
         warnings = [*self.admission.warnings(request.to), *find_warnings(request)]
         return Rehearsal(ncco.opening(call, urls), call.length_timer_s, stale_after_s, warnings)
 
-    def _replay(self, request: CallRequest, credential: Credential, key: str) -> Placement:
+    def _replay(self, request: CallRequest, credential: Credential, key: str, patience: Patience) -> Placement:
         """Return the placement that the key already led to."""
         tid = idempotency.tid_of(credential.application_id, key)
         try:
-            stored = self.store.get(tid)
+            with patience.step() as left_s:
+                stored = self.store.get(tid, patience_s=left_s)
             if not idempotency.is_same_request(stored.call, key, request.normalised()):
                 raise IdempotencyConflictError
             if idempotency.is_waiting(stored.call, self.clock.now()):
                 raise InProgressError
             # Whoever made it has died or is late, and might yet take it back. Once its tid is told, it has to stay.
-            self.store.update(tid, self._kept, seen=stored)
+            with patience.step() as left_s:
+                self.store.update(tid, self._kept, seen=stored, patience_s=left_s)
         except CallNotFoundError:
             # Refused and taken back this very moment: the key is free again, but not twice in one request.
             raise InProgressError from None
@@ -204,15 +209,18 @@ class Calls:
             machine_detection=call.machine_detection,
         )
 
-    def _note(self, stored: Stored, event: events.Placed | events.PlacementUnclear) -> Call | None:
+    def _note(self, stored: Stored, event: events.Placed | events.PlacementUnclear, patience: Patience) -> Call | None:
         """Add what is known of the placement; return the call as it is stored then.
 
         A failure changes nothing for the caller, as the call is under way; it is logged.
         """
+
+        def fn(call: Call) -> Transition:
+            return apply(call, event, self.clock.now(), self.policy)
+
         try:
-            return self.store.update(
-                stored.call.tid, lambda call: apply(call, event, self.clock.now(), self.policy), seen=stored
-            ).stored.call
+            with patience.step() as left_s:
+                return self.store.update(stored.call.tid, fn, seen=stored, patience_s=left_s).stored.call
         except TtsPromptError as error:
             log.error("placement_not_noted", extra={"fields": {"tid": stored.call.tid, "code": error.code}})
             return None
@@ -223,24 +231,26 @@ class Calls:
             return Transition(call)
         return apply(call, events.PlacementUnclear(), self.clock.now(), self.policy)
 
-    def _take_back(self, stored: Stored) -> None:
+    def _take_back(self, stored: Stored, patience: Patience) -> None:
         """Delete the record of a call that was not placed, so that the same request may come again.
 
         From the moment it is gone the same request may come again, under the same tid. So the place is given back
         before, and a record counts as ours by its token: when the reply to the deletion is lost, the next look may
         find the record of a request that dials.
         """
+
+        def is_ours(call: Call) -> bool:
+            return _is_untouched(call) and call.token_hash == stored.call.token_hash
+
         fields = {"tid": stored.call.tid}
         try:
-            self.admission.give_back(self.places, stored.call)
+            with patience.step() as left_s:
+                self.admission.give_back(self.places, stored.call, patience_s=left_s)
         except StoreUnavailableError as error:
             log.error("place_not_given_back", extra={"fields": fields | {"code": error.code}})
         try:
-            self.store.delete(
-                stored.call.tid,
-                lambda call: _is_untouched(call) and call.token_hash == stored.call.token_hash,
-                seen=stored,
-            )
+            with patience.step() as left_s:
+                self.store.delete(stored.call.tid, is_ours, seen=stored, patience_s=left_s)
         except StoreUnavailableError as error:
             log.error("record_not_deleted", extra={"fields": fields | {"code": error.code}})
 

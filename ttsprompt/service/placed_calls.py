@@ -14,6 +14,7 @@ from ttsprompt.service.authority import Authority
 from ttsprompt.service.credential import Credential
 from ttsprompt.service.delivery import Deliveries, report_settled
 from ttsprompt.service.hanging_up import hang_up
+from ttsprompt.service.patience import Patience
 
 REDELIVERY_TRY_S: Final = 15.0
 
@@ -37,15 +38,16 @@ class PlacedCalls:
 
     def status(self, tid: str, credential: Credential) -> Call:
         """Return the call as it stands; news that Vonage has of its end are taken in."""
-        return self._authorised(tid, credential).call
+        return self._authorised(tid, credential, Patience(self.clock)).call
 
     def cancel(self, tid: str, credential: Credential) -> Call:
         """End the call: first its verdict, then, if it is known there, at Vonage.
 
         If Vonage's uuid is not known yet, the request that waits for it will find the verdict and hang up itself.
         """
-        stored = self._authorised(tid, credential)
-        stored = self._apply(stored, events.CancelRequested())
+        patience = Patience(self.clock)
+        stored = self._authorised(tid, credential, patience)
+        stored = self._apply(stored, events.CancelRequested(), patience)
         hang_up(self.voice, self.clock, stored.call, credential.token)
         return stored.call
 
@@ -55,29 +57,38 @@ class PlacedCalls:
         Raises:
             NotSettledError: there is no outcome yet.
         """
-        stored = self._authorised(tid, credential)
+        patience = Patience(self.clock)
+        stored = self._authorised(tid, credential, patience)
         if stored.call.phase is not Phase.SETTLED:
             raise NotSettledError
-        stored = self._apply(stored, events.RedeliveryRequested())
+        stored = self._apply(stored, events.RedeliveryRequested(), patience)
         self.deliveries.deliver(stored, timeout_s=REDELIVERY_TRY_S)
-        return self.store.get(tid).call
+        with patience.step() as left_s:
+            return self.store.get(tid, patience_s=left_s).call
 
-    def _authorised(self, tid: str, credential: Credential) -> Stored:
-        stored = self.store.get(tid)
+    def _authorised(self, tid: str, credential: Credential, patience: Patience) -> Stored:
+        with patience.step() as left_s:
+            stored = self.store.get(tid, patience_s=left_s)
         if stored.call.application_id != credential.application_id:
             raise CallNotFoundError
         ending = self.authority.check(credential, stored.call.uuid)
         if ending is None:
             return stored
-        update = self.store.update(
-            tid, lambda call: found_ended(call, ending, self.clock.now(), self.policy), seen=stored
-        )
+
+        def fn(call: Call) -> Transition:
+            return found_ended(call, ending, self.clock.now(), self.policy)
+
+        with patience.step() as left_s:
+            update = self.store.update(tid, fn, seen=stored, patience_s=left_s)
         if update.transition.settled:
             report_settled(update.stored.call)
         return update.stored
 
-    def _apply(self, stored: Stored, event: events.CancelRequested | events.RedeliveryRequested) -> Stored:
+    def _apply(
+        self, stored: Stored, event: events.CancelRequested | events.RedeliveryRequested, patience: Patience
+    ) -> Stored:
         def fn(call: Call) -> Transition:
             return apply(call, event, self.clock.now(), self.policy)
 
-        return self.store.update(stored.call.tid, fn, seen=stored).stored
+        with patience.step() as left_s:
+            return self.store.update(stored.call.tid, fn, seen=stored, patience_s=left_s).stored

@@ -8,8 +8,9 @@ from ttsprompt.domain import events, ncco, timing
 from ttsprompt.domain.call import Transition, apply
 from ttsprompt.domain.model import Call, Policy
 from ttsprompt.errors import CallNotFoundError
-from ttsprompt.ports import STORE_PATIENCE_S, CallStore, Clock
+from ttsprompt.ports import CallStore, Clock
 from ttsprompt.service.delivery import Deliveries, report_settled
+from ttsprompt.service.patience import Patience
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,24 +55,25 @@ class Webhooks:
         Raises:
             CallNotFoundError: unknown tid or wrong token.
         """
-        began = self.clock.monotonic()
+        began, patience = self.clock.monotonic(), Patience(self.clock)
 
         def happen(call: Call) -> Transition:
             _authenticate(call, token)
             return apply(call, event, self.clock.now(), self.policy)
 
-        update = self.store.update(tid, happen)
+        with patience.step() as left_s:
+            update = self.store.update(tid, happen, patience_s=left_s)
         if update.transition.grace:
             # The PIN may have been keyed just before the hang-up and still be on its way to us. If this process dies
             # while it waits, the call is due for the sweep.
-            store_s = self.clock.monotonic() - began
             self.clock.sleep(timing.GRACE.total_seconds())
-            update = self.store.update(
-                tid,
-                lambda call: apply(call, events.GraceElapsed(), self.clock.now(), self.policy),
-                seen=update.stored,
-                patience_s=max(STORE_PATIENCE_S - store_s, 0.5),
-            )
+            with patience.step() as left_s:
+                update = self.store.update(
+                    tid,
+                    lambda call: apply(call, events.GraceElapsed(), self.clock.now(), self.policy),
+                    seen=update.stored,
+                    patience_s=left_s,
+                )
         if update.transition.settled:
             report_settled(update.stored.call)
             self.deliveries.deliver_within_webhook(update.stored, began)
