@@ -340,6 +340,8 @@ def test_a_write_that_fails_is_counted_and_the_sweep_goes_on(world: World, monke
 def sweep_beside_a_dead_host(world: World, due_there: list[str]) -> Sweep:
     """Return a sweep that has these deliveries to a host that hangs, and ten to another that came later."""
     for url in due_there + ["https://good.example/callback"] * 10:
+        if "good" in url:
+            world.clock.advance(1)
         world.sender.responses = [CallbackResponse(http_status=500)]
         world.place(callback=url)
         world.event("busy")

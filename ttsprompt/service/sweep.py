@@ -227,6 +227,8 @@ class _Agenda:
                 lane = self._best_lane()
                 if lane is not None:
                     item = lane.popleft()
+                    if not lane:
+                        del self._lanes[item.host]
                     self._queued -= 1
                     self._working += 1
                     if item.host is not None:
@@ -260,6 +262,8 @@ class _Agenda:
             self._working -= 1
             if item.host is not None:
                 self._running[item.host] -= 1
+                if not self._running[item.host]:
+                    del self._running[item.host]
             self._changed.notify_all()
 
     def left(self) -> tuple[int, int]:
@@ -289,7 +293,7 @@ class _Agenda:
         free = [
             lane
             for host, lane in self._lanes.items()
-            if lane and (host is None or self._running[host] < TRIES_PER_HOST)
+            if host is None or self._running[host] < TRIES_PER_HOST
         ]
         return min(free, key=lambda lane: lane[0].due.due_at, default=None)
 
