@@ -5,14 +5,13 @@ from __future__ import annotations
 import argparse
 import math
 import sys
-import threading
 from collections.abc import Callable
 
 from devphone.app import Phone
 from devphone.callee import PickUp, parse_callee
 from devphone.demo import DEMO_SPEED, SCRIPT, demo, run
 from devphone.habits import Habit
-from devphone.interrupts import interrupt_once
+from devphone.interrupts import interrupt_once, pause
 from devphone.load import add_load_parser
 from devphone.numbers import PIN
 from devphone.one_call import WAIT_S, Options, call
@@ -73,14 +72,14 @@ def _serve(options: argparse.Namespace) -> int:
     try:
         board.start()
         screen.pair("dev phone", board.url)
-        threading.Event().wait()
+        while True:
+            pause(0.5)
     except RuntimeError as error:
         return screen.failed(str(error))
     except KeyboardInterrupt:
         return 0
     finally:
         board.stop()
-    return 0
 
 
 def _speed(text: str) -> float:

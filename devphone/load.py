@@ -12,8 +12,8 @@ import threading
 import time
 import uuid
 from collections import defaultdict
-from collections.abc import Collection, Sequence
-from contextlib import suppress
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from typing import Any, Final
 
 import httpx
@@ -22,6 +22,7 @@ from devphone.app import Phone
 from devphone.callee import Callee, parse_callee
 from devphone.emulator import EmulatorError
 from devphone.faulty_sender import Faults, FaultySender
+from devphone.interrupts import pause
 from devphone.load_plan import DEFAULT_MIX, MOST_CALLS, PIN, parse_mix, plan
 from devphone.load_report import Observed, Report, judge
 from devphone.pair import make_phone, running_pair, sweep
@@ -78,19 +79,22 @@ class Run:
         """Place all calls, so many at once; a call keeps its place until its outcome is there, or for PLACE_S."""
         self._loop = asyncio.get_running_loop()
         places = asyncio.Semaphore(self._options.concurrency)
-        async with clients(timeout_s=60) as pick:
+        try:
+            async with clients(timeout_s=60) as pick:
 
-            async def one(position: int, call: Observed) -> None:
-                if self._options.rate is not None:
-                    await asyncio.sleep(position / self._options.rate)
-                async with places:
-                    await self._place(pick(), service_url, callback, call)
-                    if call.tid is not None:
-                        with suppress(TimeoutError):
-                            await asyncio.wait_for(call.over.wait(), PLACE_S)
+                async def one(position: int, call: Observed) -> None:
+                    if self._options.rate is not None:
+                        await asyncio.sleep(position / self._options.rate)
+                    async with places:
+                        await self._place(pick(), service_url, callback, call)
+                        if call.tid is not None:
+                            with suppress(TimeoutError):
+                                await asyncio.wait_for(call.over.wait(), PLACE_S)
 
-            await asyncio.gather(*(one(*numbered) for numbered in enumerate(self._calls.values())))
-        self._loop = None
+                await asyncio.gather(*(one(*numbered) for numbered in enumerate(self._calls.values())))
+        finally:
+            with self._lock:
+                self._loop = None
 
     async def _place(self, client: httpx.AsyncClient, service_url: str, callback: str, call: Observed) -> None:
         headers = {"Authorization": f"Bearer {self._token}", "Idempotency-Key": str(uuid.uuid4())}
@@ -149,8 +153,9 @@ class Run:
             call = self._calls[line.data["fields"]["to"]]
             how = {name: line.data[name] for name in ("id", "verified", "sha256")}
             call.payloads.append(line.data["fields"] | {"callback": how})
-            if self._loop is not None:
-                self._loop.call_soon_threadsafe(call.over.set)
+            with self._lock:
+                if self._loop is not None:
+                    self._loop.call_soon_threadsafe(call.over.set)
 
 
 def _quick(callee: Callee) -> Callee:
@@ -168,31 +173,40 @@ def load(options: argparse.Namespace) -> int:
     try:
         with running_pair(phone, options.store, screen, settings=settings) as pair, pair.sweeper() as sweeper:
             began = time.monotonic()
-            over = threading.Event()
-            watcher = threading.Thread(target=_watch, args=(run, options.calls, sweeper, over, screen))
-            watcher.start()
-            asyncio.run(run.place_all(pair.service.url, f"{pair.board.url}/callback"))
-            deadline = time.monotonic() + options.stale_after + PATIENCE_S
-            while run.outcomes() < options.calls and time.monotonic() < deadline:
-                time.sleep(0.2)
-            over.set()
-            watcher.join()
+            with _watched(run, options.calls, sweeper, screen):
+                asyncio.run(run.place_all(pair.service.url, f"{pair.board.url}/callback"))
+                deadline = time.monotonic() + options.stale_after + PATIENCE_S
+                while run.outcomes() < options.calls and time.monotonic() < deadline:
+                    pause(0.2)
             seconds = time.monotonic() - began
     except (StartError, EmulatorError, RuntimeError) as error:
-        screen.title(f"Failed: {error}")
-        return 1
+        return screen.failed(str(error))
+    except KeyboardInterrupt:
+        return screen.failed("interrupted")
     report = run.report()
     _show(report, seconds, screen, as_json=options.json)
     return 0 if report.is_good else 1
 
 
-def _watch(run: Run, calls: int, sweeper: Service, over: threading.Event, screen: Screen) -> None:
-    """Sweep now and then, as Cloud Scheduler does, and show how far the run has come."""
-    while not over.wait(SWEEP_EVERY_S):
-        with suppress(httpx.HTTPError):
-            sweep(sweeper)
+@contextmanager
+def _watched(run: Run, calls: int, sweeper: Service, screen: Screen) -> Iterator[None]:
+    """Sweep now and then meanwhile, as Cloud Scheduler does, and show how far the run has come."""
+    over = threading.Event()
+
+    def watch() -> None:
+        while not over.wait(SWEEP_EVERY_S):
+            with suppress(httpx.HTTPError):
+                sweep(sweeper)
+            screen.progress(run.outcomes(), calls)
+
+    watcher = threading.Thread(target=watch)
+    watcher.start()
+    try:
+        yield
+    finally:
+        over.set()
+        watcher.join()
         screen.progress(run.outcomes(), calls)
-    screen.progress(run.outcomes(), calls)
 
 
 def _show(report: Report, seconds: float, screen: Screen, *, as_json: bool) -> None:

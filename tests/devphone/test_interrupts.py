@@ -131,6 +131,22 @@ def test_an_emulator_that_is_only_starting_is_stopped_too(tmp_path: Path) -> Non
     assert not is_alive(child)
 
 
+def test_a_load_is_stopped_in_its_midst(tmp_path: Path) -> None:
+    with started("load", "--calls", "1000", "--concurrency", "2", cwd=tmp_path) as process:
+        assert process.stdout is not None
+        printed = ""
+        while "/1000" not in printed:
+            printed = process.stdout.readline()
+            assert printed, "it ended by itself"
+        process.send_signal(signal.SIGINT)
+        told, _ = process.communicate(timeout=20)
+
+    assert process.returncode == 1
+    assert told.splitlines()[-1] == "Failed: interrupted"
+    assert "Traceback" not in told
+    assert not any(is_alive(int(path.stem)) for path in tmp_path.glob("*.pid"))
+
+
 def started(*arguments: str, cwd: Path, **environment: str) -> subprocess.Popen[str]:
     command = [sys.executable, "-m", "devphone", *arguments]
     (cwd / "sitecustomize.py").write_text(f"import os\nopen(f'{cwd}/{{os.getpid()}}.pid', 'w').close()\n")
