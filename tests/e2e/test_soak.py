@@ -6,7 +6,7 @@ import pytest
 
 from tests.soak.run import Soak, soak
 
-SHORT = Soak(seconds=5, seed=7, rate=10, stale_after_s=10, patient=False)
+SHORT = Soak(seconds=5, seed=7, rate=10, stale_after_s=20, patient=False)
 
 
 @pytest.mark.parametrize("store", ["sqlite", "firestore"])
