@@ -290,11 +290,7 @@ class _Agenda:
             self._all_read = True
 
     def _best_lane(self) -> deque[_Item] | None:
-        free = [
-            lane
-            for host, lane in self._lanes.items()
-            if host is None or self._running[host] < TRIES_PER_HOST
-        ]
+        free = [lane for host, lane in self._lanes.items() if host is None or self._running[host] < TRIES_PER_HOST]
         return min(free, key=lambda lane: lane[0].due.due_at, default=None)
 
 
