@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import socket
 import time
 
@@ -79,6 +80,25 @@ def test_a_cut_ends_the_connection_for_both_sides() -> None:
         attempt.cut()
 
         assert (theirs.recv(1), ours.recv(1)) == (b"", b"")
+        attempt.close()
+
+
+def test_a_cut_throws_away_what_a_flood_has_left() -> None:
+    attempt = an_attempt()
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        ours = socket.create_connection(listener.getsockname())
+        theirs, _ = listener.accept()
+    with ours, theirs:
+        theirs.setblocking(False)
+        with contextlib.suppress(BlockingIOError):
+            while True:
+                theirs.send(b"x" * 65536)
+        attempt.connect(lambda: ours)
+
+        attempt.cut()
+
+        with contextlib.suppress(ConnectionResetError):
+            assert ours.recv(1) == b""
         attempt.close()
 
 

@@ -12,6 +12,11 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Final
+
+_PIECE_BYTES: Final = 256 * 1024
+_MAX_PIECES: Final = 256
+"""64 MiB, more than a receive buffer holds: whoever cuts must not wait for a peer either."""
 
 
 class AttemptOverError(Exception):
@@ -89,6 +94,11 @@ class Attempt:
     def _end(self) -> None:
         self._over.set()
         if self._handle is not None:
-            # It fails if the peer was first.
+            # Each fails if the peer was first. What has come already is still read after a shutdown: some megabytes
+            # of a hostile peer's "100 Continue" keep the other thread busy for seconds. So it is thrown away.
             with contextlib.suppress(OSError):
                 self._handle.shutdown(socket.SHUT_RDWR)
+            with contextlib.suppress(OSError):
+                for _ in range(_MAX_PIECES):
+                    if not self._handle.recv(_PIECE_BYTES, socket.MSG_DONTWAIT):
+                        break
