@@ -44,6 +44,8 @@ TRIES_PER_HOST: Final = 2
 
 THREADS: Final = 32
 
+_DEFAULT_PORTS: Final = {"http": 80, "https": 443}
+
 
 @dataclass(slots=True)
 class SweepReport:
@@ -295,4 +297,6 @@ class _Agenda:
 
 
 def _host(call: Call) -> str:
-    return (urlsplit(call.callback.url).hostname or "").rstrip(".")
+    """Return the host and port of the callback: on another port another server listens, which may be well."""
+    url = urlsplit(call.callback.url)
+    return f"{(url.hostname or '').rstrip('.')}:{url.port or _DEFAULT_PORTS[url.scheme]}"
