@@ -264,14 +264,14 @@ def test_a_sweep_that_died_with_a_claim_is_made_good_after_thirty_seconds(world:
     assert world.call(tid).verdict is not None
 
 
-@pytest.mark.parametrize(("due_in_s", "is_ours"), [(None, False), (-1, False), (15, False), (15.1, True)])
-def test_a_call_settled_a_while_ago_is_left_alone_unless_a_whole_try_fits_in_before_its_date(
-    world: World, due_in_s: float | None, *, is_ours: bool
+@pytest.mark.parametrize(("due_in_s", "is_held"), [(None, False), (-1, False), (15, False), (15.1, True)])
+def test_a_call_settled_a_while_ago_is_claimed_anew_unless_a_whole_try_fits_in_before_its_date(
+    world: World, due_in_s: float | None, *, is_held: bool
 ) -> None:
     """From that date on it is any sweep's."""
     due_at = None if due_in_s is None else world.clock.now() + timedelta(seconds=due_in_s)
 
-    assert sweep_of(world)._is_ours(replace(a_call(), due_at=due_at)) is is_ours
+    assert sweep_of(world)._is_held_for_a_try(replace(a_call(), due_at=due_at)) is is_held
 
 
 def test_something_that_happens_between_claim_and_settlement_wins(world: World) -> None:
@@ -497,6 +497,36 @@ def test_expired_calls_of_one_healthy_host_are_all_tried_at_once(tmp_path: Path)
 
     assert (report.expired, report.delivered, report.retrying, report.remaining) == (40, 40, 0, 0)
     assert len({request.webhook_id for request in world.sender.sent}) == len(world.sender.sent) == 40
+
+
+def test_calls_that_waited_for_their_host_are_tried_in_the_same_sweep_however_soon_they_are_due_again(
+    tmp_path: Path,
+) -> None:
+    """The date that a settlement sets is then not later than a try's end, and does not hold the call for one."""
+    world = make_world(tmp_path, CALLBACK_RETRY_SCHEDULE="1,1,1")
+    for _ in range(40):
+        world.place()
+    world.clock.advance(1000)
+    report = sweep_of(world, threads=8).run()
+
+    assert (report.expired, report.delivered, report.retrying, report.remaining) == (40, 40, 0, 0)
+    assert len({request.webhook_id for request in world.sender.sent}) == len(world.sender.sent) == 40
+
+
+def test_a_call_that_another_sweep_took_while_it_waited_is_left_to_that_one(world: World) -> None:
+    world.place()
+    world.clock.advance(1000)
+    sweep = sweep_of(world)
+    (due,) = world.store.due(world.clock.now(), 10)
+    assert due.stored is not None
+    claimed = sweep._claim(due.stored)
+    assert claimed is not None
+    settled = sweep._settle(claimed)
+    assert settled is not None
+    world.clock.advance(3600)
+    assert swept(world) == {"delivered": 1}
+
+    assert sweep._claim(settled) is None
 
 
 def test_what_is_settled_but_not_tried_within_the_budget_is_left_to_its_date(tmp_path: Path) -> None:

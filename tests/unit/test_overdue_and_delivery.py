@@ -80,6 +80,15 @@ def test_only_one_of_two_sweeps_claims_a_call() -> None:
     assert apply(first, Claimed(call.due_at + timedelta(seconds=31)), call.due_at).call is first
 
 
+def test_a_sweep_may_hold_for_longer_what_it_holds_and_no_other_may() -> None:
+    call = live([ev("busy")])
+    assert call.due_at is not None
+    seen, until = call.due_at, call.due_at + timedelta(seconds=30)
+    held = apply(call, Claimed(until, seen), seen - timedelta(seconds=1)).call
+    assert held.due_at == until
+    assert apply(held, Claimed(until + timedelta(seconds=1), seen), seen).call is held
+
+
 def test_a_claim_that_puts_nothing_off_changes_nothing() -> None:
     call = live([ANSWERED])
     assert call.due_at is not None

@@ -176,8 +176,8 @@ def after_grace(call: Call, _event: Event, now: datetime, policy: Policy) -> Tra
 
 
 def claim(call: Call, event: events.Claimed, now: datetime, _policy: Policy) -> Transition:
-    """If due: put off the next look, so that one sweep works on it"""
-    if call.due_at is None or call.due_at > now:
+    """If due, or as that sweep left it: put off the next look, so that one sweep works on it"""
+    if call.due_at is None or (call.due_at > now and call.due_at != event.due_at):
         return Transition(call)
     return Transition(replace(call, due_at=event.until))
 

@@ -81,9 +81,13 @@ class GraceElapsed:
 
 @dataclass(frozen=True, slots=True)
 class Claimed:
-    """A sweep takes the call: until then no other sweep works on it."""
+    """A sweep takes the call: until then no other sweep works on it.
+
+    `due_at` is the date that the sweep has seen. If it settled the call it holds it until then, and may extend that.
+    """
 
     until: datetime
+    due_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -122,7 +122,8 @@ class Sweep:
             self.store.put_off(due, self.clock.now() + POISON_PAUSE)
             count(errors=1)
             return
-        claimed = due.stored if item.settled else self._claim(due.stored)
+        is_held = item.settled and self._is_held_for_a_try(due.stored.call)
+        claimed = due.stored if is_held else self._claim(due.stored)
         if claimed is None:
             return
         if claimed.call.phase is not Phase.SETTLED:
@@ -134,9 +135,6 @@ class Sweep:
             if not agenda.enter_host(item, settled):
                 return
             claimed = settled
-        elif item.settled and not self._is_ours(claimed.call):
-            count(retrying=1)
-            return
         state = self.deliveries.deliver(claimed, timeout_s=TRY_S)
         name = {
             DeliveryState.DELIVERED: "delivered",
@@ -145,15 +143,15 @@ class Sweep:
         }[state]
         count(**{name: 1})
 
-    def _is_ours(self, call: Call) -> bool:
+    def _is_held_for_a_try(self, call: Call) -> bool:
         """Tell whether a call that this sweep settled a while ago is safe from other sweeps until a try is over."""
         return call.due_at is not None and call.due_at > self.clock.now() + timedelta(seconds=TRY_S)
 
     def _claim(self, stored: Stored) -> Stored | None:
-        """Take the call, unless another sweep was faster or it is no longer due."""
+        """Take the call, or keep it for longer, unless another sweep was faster or something else happened to it."""
         # No two sweeps may write the same date, or each would take the other's for its own.
         until = self.clock.now() + CLAIM + timedelta(microseconds=random.randrange(1_000_000))  # noqa: S311
-        return self._apply(stored, events.Claimed(until))
+        return self._apply(stored, events.Claimed(until, stored.call.due_at))
 
     def _settle(self, claimed: Stored) -> Stored | None:
         """Settle a call whose time is up, unless something happened to it since the claim."""
