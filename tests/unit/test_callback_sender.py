@@ -261,6 +261,13 @@ def test_a_huge_body_is_not_read(serve: Callable[..., RawServer], status: bytes)
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before_kb < 50_000
 
 
+@pytest.mark.parametrize("interim", [b"100 Continue", b"102 Processing", b"103 Early Hints\r\nLink: </x>"])
+def test_an_interim_response_is_not_the_answer(serve: Callable[..., RawServer], interim: bytes) -> None:
+    server = serve(answering(b"HTTP/1.1 " + interim + b"\r\n\r\n", OK))
+
+    assert send(f"http://127.0.0.1:{server.port}/").http_status == 200
+
+
 @pytest.mark.parametrize(
     ("reply", "fault"),
     [

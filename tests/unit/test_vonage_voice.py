@@ -351,6 +351,8 @@ def test_a_refusal_whose_body_breaks_off_is_still_a_refusal(serve: Serve) -> Non
 # No clear answer: bytes have left, and the phone may ring
 
 CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
+PROCESSING = b"HTTP/1.1 102 Processing\r\n\r\n"
+EARLY_HINTS = b"HTTP/1.1 103 Early Hints\r\nLink: </x>\r\n\r\n"
 UNCLEAR: dict[str, Script] = {
     "closed at once": answering(b""),
     "reset": resetting(b""),
@@ -366,6 +368,7 @@ UNCLEAR: dict[str, Script] = {
     "silence": silent(b""),
     "silence in the headers": silent(b"HTTP/1.1 201 X\r\nX-A: b\r\n"),
     "silence after a 100": silent(CONTINUE),
+    "silence after a 103": silent(EARLY_HINTS),
     "a dripping status line": dripping(b"HTTP/1.1 201 ", b"X"),
     "dripping headers": dripping(b"HTTP/1.1 201 X\r\nX-A: ", b"b"),
     "many dripping headers": dripping(b"HTTP/1.1 100 X\r\n", b"X-A: b\r\n"),
@@ -408,6 +411,7 @@ ACCEPTED: dict[str, tuple[Script, str | None]] = {
     "bad chunk": (answering(b"HTTP/1.1 201 X\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n"), None),
     "bad gzip": (answering(reply(201, b"no gzip", "Content-Encoding: gzip")), None),
     "after a 100": (answering(CONTINUE + CREATED), UUID),
+    "after other interim responses": (answering(PROCESSING + EARLY_HINTS + CREATED), UUID),
 }
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import socket
 import ssl
 from functools import cache
+from http import HTTPStatus
+from http.client import HTTPResponse
 from typing import Any
 
 from requests.adapters import HTTPAdapter
@@ -14,10 +16,20 @@ from urllib3.util.ssl_ import ALPN_PROTOCOLS, create_urllib3_context
 from ttsprompt.adapters.attempt import Attempt
 
 
+class FinalResponse(HTTPResponse):
+    """Waits for the final response (RFC 9110 §15.2). Python's takes an interim one for it, unless that is a 100."""
+
+    def _read_status(self) -> tuple[str, int, str]:
+        version, status, reason = super()._read_status()  # type: ignore[misc] # typeshed does not know it
+        is_interim = HTTPStatus.SWITCHING_PROTOCOLS < status < HTTPStatus.OK
+        return version, HTTPStatus.CONTINUE if is_interim else status, reason
+
+
 class AttemptConnection(HTTPConnection):
     """A connection that the attempt can cut, and that tells it before the first byte of a request leaves."""
 
     attempt: Attempt
+    response_class = FinalResponse
 
     def _new_conn(self) -> socket.socket:
         return self.attempt.connect(super()._new_conn)
