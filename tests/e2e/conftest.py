@@ -6,7 +6,8 @@ import base64
 import time
 import uuid
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -34,16 +35,16 @@ class Stack:
     board: Switchboard
     application: Application
     folder: Path
+    numbers: Iterator[int] = field(default_factory=lambda: count(447700910000))
 
     @property
     def callback(self) -> str:
         return f"{self.board.url}/callback/{uuid.uuid4().hex}?own=1"
 
     def request(self, **fields: Any) -> dict[str, Any]:
-        """Return a request for a call; the callee has a number of their own."""
-        number = f"4477009{uuid.uuid4().int % 100_000:05d}"
+        """Return a request for a call; the callee has a number of their own, none of the reserved ones."""
         return {
-            "to": number,
+            "to": str(next(self.numbers)),
             "from": "447520616161",
             "text": "Enter the PIN",
             "pin_code": "1234",

@@ -488,22 +488,10 @@ def _fits(clock: FakeClock) -> Clock:
     return clock
 
 
-def test_expired_calls_of_one_healthy_host_are_all_tried_at_once(tmp_path: Path) -> None:
-    world = make_world(tmp_path)
-    for _ in range(40):
-        world.place()
-    world.clock.advance(1000)
-    report = sweep_of(world, threads=8).run()
-
-    assert (report.expired, report.delivered, report.retrying, report.remaining) == (40, 40, 0, 0)
-    assert len({request.webhook_id for request in world.sender.sent}) == len(world.sender.sent) == 40
-
-
-def test_calls_that_waited_for_their_host_are_tried_in_the_same_sweep_however_soon_they_are_due_again(
-    tmp_path: Path,
-) -> None:
-    """The date that a settlement sets is then not later than a try's end, and does not hold the call for one."""
-    world = make_world(tmp_path, CALLBACK_RETRY_SCHEDULE="1,1,1")
+@pytest.mark.parametrize("schedule", ["60,300", "1,1"], ids=["due again in a minute", "due again within a try"])
+def test_expired_calls_of_one_healthy_host_are_all_tried_in_one_sweep(tmp_path: Path, schedule: str) -> None:
+    """They wait for their host; meanwhile the date that their settlement set holds them, or they are claimed anew."""
+    world = make_world(tmp_path, CALLBACK_RETRY_SCHEDULE=schedule)
     for _ in range(40):
         world.place()
     world.clock.advance(1000)
