@@ -11,7 +11,7 @@ from tests.builders import NOW, TOKEN, a_call
 from ttsprompt.domain.call import apply
 from ttsprompt.domain.events import Event, KeysEntered
 from ttsprompt.domain.model import Call, Phase
-from ttsprompt.web.vonage_webhooks import parse_event, parse_keys
+from ttsprompt.vonage.webhooks import parse_event, parse_keys
 
 
 @dataclass(frozen=True)

@@ -11,13 +11,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from ttsprompt import __version__, late
-from ttsprompt.adapters.application_jwt import make_application_jwt
-from ttsprompt.adapters.callback_sender import RequestsCallbackSender
-from ttsprompt.adapters.firestore_places import places_collection, places_of
-from ttsprompt.adapters.firestore_setup import set_up_firestore
-from ttsprompt.adapters.firestore_store import FirestoreCallStore
-from ttsprompt.adapters.sqlite_store import open_sqlite_store
-from ttsprompt.adapters.vonage_voice import VonageVoiceApi
+from ttsprompt.callbacks.sender import RequestsCallbackSender
 from ttsprompt.config import Settings, load_settings
 from ttsprompt.logs import configure_logging
 from ttsprompt.ports import CallbackSender, CallStore, Clock, PlaceStore, VoiceApi
@@ -27,6 +21,12 @@ from ttsprompt.service.delivery import Deliveries
 from ttsprompt.service.placed_calls import PlacedCalls
 from ttsprompt.service.sweep import Sweep
 from ttsprompt.service.webhooks import Webhooks
+from ttsprompt.stores.firestore import FirestoreCallStore
+from ttsprompt.stores.firestore_quota import places_collection, places_of
+from ttsprompt.stores.firestore_setup import set_up_firestore
+from ttsprompt.stores.sqlite import open_sqlite_store
+from ttsprompt.vonage.application_jwt import make_application_jwt
+from ttsprompt.vonage.voice import VonageVoiceApi
 from ttsprompt.web.app import App
 from ttsprompt.web.jobs import SetupJob, SweepJob
 
@@ -41,7 +41,7 @@ def _load_for_callers() -> None:
         "jwt",
         "phonenumbers",
         "ttsprompt.call_request",
-        "ttsprompt.adapters.attempt_connections",
+        "ttsprompt.net.attempt_connections",
     )
 
 

@@ -9,9 +9,9 @@ from datetime import timedelta
 from typing import Final, TypeVar
 from urllib.parse import urlsplit
 
-from ttsprompt.domain.addresses import is_local_name, literal_address
+from ttsprompt.callbacks.signing import SigningKey, parse_signing_key
 from ttsprompt.domain.model import Policy
-from ttsprompt.domain.signing import SigningKey, parse_signing_key
+from ttsprompt.net.addresses import is_local_name, literal_address
 from ttsprompt.service.admission import Admission, NumberLimit
 from ttsprompt.service.calls import AnswerMode
 

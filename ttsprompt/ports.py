@@ -13,7 +13,7 @@ from ttsprompt.domain.model import CallbackFormat, CallbackMethod, MachineDetect
 from ttsprompt.domain.ncco import Ncco
 
 STORE_PATIENCE_S: Final = 4.0
-"""How long a store goes on trying before it gives up; Vonage waits 5 s for an NCCO (vonage-voice §3.4)."""
+"""How long a store goes on trying before it gives up; Vonage waits 5 s for an NCCO (docs/vonage.md §3.4)."""
 
 
 @dataclass(frozen=True, slots=True)

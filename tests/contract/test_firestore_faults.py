@@ -14,11 +14,11 @@ from devphone.emulator import Emulator
 from tests.builders import NOW, PIN, TOKEN, a_call
 from tests.contract.conftest import firestore_store
 from tests.proxy import Mode, Proxy
-from ttsprompt.adapters.firestore_store import FirestoreCallStore
 from ttsprompt.domain.call import Transition, apply
 from ttsprompt.domain.events import KeysEntered
 from ttsprompt.domain.model import Call
 from ttsprompt.errors import CallExistsError, CallNotFoundError, StoreUnavailableError
+from ttsprompt.stores.firestore import FirestoreCallStore
 
 TID = a_call().tid
 GIVES_UP_WITHIN_S = 10

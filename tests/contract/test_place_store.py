@@ -13,9 +13,9 @@ import pytest
 from devphone.emulator import Emulator
 from tests.builders import NOW
 from tests.contract.conftest import firestore_store
-from ttsprompt.adapters.firestore_places import places_of
-from ttsprompt.adapters.sqlite_store import SqliteCallStore
 from ttsprompt.ports import PlaceStore
+from ttsprompt.stores.firestore_quota import places_of
+from ttsprompt.stores.sqlite import SqliteCallStore
 
 WINDOW = timedelta(seconds=600)
 

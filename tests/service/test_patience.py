@@ -1,4 +1,4 @@
-"""4 s at the store for each handler (design §4), however many steps it has there."""
+"""4 s at the store for each handler, however many steps it has there."""
 
 from __future__ import annotations
 

@@ -20,8 +20,8 @@ from cryptography.hazmat.primitives.serialization import (
     PublicFormat,
 )
 
-from ttsprompt.adapters.application_jwt import make_application_jwt
 from ttsprompt.errors import InvalidFieldsError
+from ttsprompt.vonage.application_jwt import make_application_jwt
 
 APPLICATION = "684027bc-a2e7-48b1-b4bd-adc02324e09c"
 ENCRYPTION = BestAvailableEncryption(b"secret")
@@ -145,7 +145,7 @@ def test_a_path_is_never_opened(tmp_path: Path) -> None:
     keys = [*names, *(str(tmp_path / name) for name in names), *(f"{name}\n" for name in names)]
     code = (
         "import sys\n"
-        "from ttsprompt.adapters.application_jwt import make_application_jwt\n"
+        "from ttsprompt.vonage.application_jwt import make_application_jwt\n"
         "from ttsprompt.errors import InvalidFieldsError\n"
         f"make_application_jwt('a', {PKCS8!r})\n"
         "opened, refused = [], 0\n"

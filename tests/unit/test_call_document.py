@@ -13,7 +13,6 @@ from hypothesis import strategies as st
 
 from tests.builders import NOW, PIN, TOKEN, a_call
 from tests.histories import ANSWERED, DONE, live, typed
-from ttsprompt.adapters.call_document import from_document, to_document
 from ttsprompt.domain.model import (
     Call,
     CallbackTarget,
@@ -26,6 +25,7 @@ from ttsprompt.domain.model import (
 )
 from ttsprompt.domain.verdict import Entry, Reason, Secrets
 from ttsprompt.errors import CorruptRecordError
+from ttsprompt.stores.codec import from_document, to_document
 
 TID = a_call().tid
 TIMES = st.datetimes(min_value=datetime(2020, 1, 1), max_value=datetime(2100, 1, 1), timezones=st.just(UTC))  # noqa: DTZ001 - hypothesis wants naive bounds

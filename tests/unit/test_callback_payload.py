@@ -11,7 +11,6 @@ import pytest
 
 from tests.builders import NOW, PIN, TOKEN, a_call
 from ttsprompt.domain.call import apply
-from ttsprompt.domain.callback import PAYLOAD_FIELDS, encode_payload
 from ttsprompt.domain.events import (
     Event,
     GraceElapsed,
@@ -21,6 +20,7 @@ from ttsprompt.domain.events import (
     Terminated,
 )
 from ttsprompt.domain.model import Call, CallbackFormat, CallbackMethod, CallbackTarget, MachineDetection, Phase
+from ttsprompt.domain.payload import PAYLOAD_FIELDS, encode_payload
 
 URL = "https://example.com/callback?own=1"
 GET = CallbackTarget(URL, CallbackMethod.GET)

@@ -17,10 +17,10 @@ from ttsprompt.domain.events import (
     PlacementUnclear,
     TerminalStatus,
     Terminated,
-    parse_ending,
 )
 from ttsprompt.domain.model import MachineDetection, Phase, Policy, State
 from ttsprompt.domain.timing import GRACE
+from ttsprompt.vonage.webhooks import parse_ending
 
 HANGUP = {"machine_detection": MachineDetection.HANGUP}
 CONTINUE = {"machine_detection": MachineDetection.CONTINUE}

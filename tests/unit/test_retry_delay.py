@@ -7,8 +7,8 @@ from datetime import timedelta
 
 import pytest
 
-from ttsprompt.domain.callback import retry_delay
 from ttsprompt.domain.model import Policy
+from ttsprompt.domain.payload import retry_delay
 
 STEPS_S = (60, 300, 1800, 7200, 14400, 28800, 43200, 57600, 86400, 86400)
 

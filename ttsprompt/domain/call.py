@@ -1,7 +1,7 @@
 """The call's state machine: one table says what each event does in each phase, and `apply` looks it up.
 
 Nothing here raises for an event that is repeated, late or impossible: webhooks arrive in any order and any number of
-times (vonage-voice §3.3), so each such pair is declared, as `ignore`.
+times (docs/vonage.md §3.3), so each such pair is declared, as `ignore`.
 """
 
 from __future__ import annotations
@@ -12,7 +12,6 @@ from datetime import datetime
 from typing import Any, Final
 
 from ttsprompt.domain import events, timing
-from ttsprompt.domain.callback import encode_payload
 from ttsprompt.domain.events import Event
 from ttsprompt.domain.model import (
     TRIES_KEPT,
@@ -27,6 +26,7 @@ from ttsprompt.domain.model import (
     Verdict,
     alive_due_at,
 )
+from ttsprompt.domain.payload import encode_payload
 from ttsprompt.domain.verdict import Reason, judge_entry, reason_cut_off, reason_of_entries, reason_unanswered
 
 __all__ = ["TRANSITIONS", "Call", "Transition", "apply"]

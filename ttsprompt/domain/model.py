@@ -67,7 +67,7 @@ class CallbackFormat(StrEnum):
 
 
 class MachineDetection(StrEnum):
-    """What Vonage does when a machine picks up (vonage-voice §1.1)."""
+    """What Vonage does when a machine picks up (docs/vonage.md §1.1)."""
 
     HANGUP = "hangup"
     CONTINUE = "continue"
@@ -88,7 +88,7 @@ class Verdict:
 
 @dataclass(frozen=True, slots=True)
 class Prompts:
-    """What the callee hears, and in which voice (talk options: vonage-voice §2.1). Erased when the call settles."""
+    """What the callee hears, and in which voice (talk options: docs/vonage.md §2.1). Erased when the call settles."""
 
     text: str = field(repr=False)
     bye_text: str | None = field(default=None, repr=False)
@@ -136,7 +136,7 @@ class TimelineEntry:
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """The operator's choices that the rules depend on (design §6)."""
+    """The operator's choices that the rules depend on."""
 
     retry_schedule: tuple[timedelta, ...] = tuple(
         timedelta(seconds=s) for s in (60, 300, 1800, 7200, 14400, 28800, 43200, 57600, 86400, 86400)

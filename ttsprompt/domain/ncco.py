@@ -1,4 +1,4 @@
-"""What Vonage is told to do, as NCCOs: JSON arrays of actions (vonage-voice §2). Keys are Vonage's camelCase."""
+"""What Vonage is told to do, as NCCOs: JSON arrays of actions (docs/vonage.md §2). Keys are Vonage's camelCase."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ def was_asked(call: Call, step: int) -> bool:
 
 
 def _ask(call: Call, prompts: Prompts, text: str, step: int, urls: WebhookUrls) -> Ncco:
-    """Speak and listen. With bargeIn the next action must be an input (vonage-voice §2.1), and keys count at once."""
+    """Speak and listen. With bargeIn the next action must be an input (docs/vonage.md §2.1), and keys count at once."""
     return [
         {**_talk(prompts, text), "bargeIn": True},
         {

@@ -100,7 +100,7 @@ def keyed_mac(token: str, keys: str) -> str:
 def judge_entry(keys: str, token: str, secrets: Secrets, earlier: Sequence[Entry]) -> Entry:
     """Judge the answer to one question.
 
-    One trailing `#` is dropped: whether Vonage strips it is not documented (vonage-voice §2.2).
+    One trailing `#` is dropped: whether Vonage strips it is not documented (docs/vonage.md §2.2).
     """
     keys = keys.removesuffix("#")
     if "*" in keys:
@@ -130,11 +130,11 @@ def reason_of_entries(entries: Sequence[Entry], tries_allowed: int) -> Reason | 
 
 
 def reason_unanswered(ending: Terminated) -> Reason:
-    """Return why a call ended that nobody answered (statuses and details: vonage-voice §3.3)."""
+    """Return why a call ended that nobody answered (statuses and details: docs/vonage.md §3.3)."""
     by_detail = _UNANSWERED.get((ending.status, ending.detail))
     return by_detail or _UNANSWERED.get((ending.status, None), Reason.NO_ANSWER)
 
 
 def reason_cut_off(disconnected_by: str | None) -> Reason:
-    """Return why an answered call ended with its question open (`disconnected_by`: vonage-voice §3.3)."""
+    """Return why an answered call ended with its question open (`disconnected_by`: docs/vonage.md §3.3)."""
     return Reason.VENDOR_ERROR if disconnected_by == "platform" else Reason.HUNG_UP

@@ -9,15 +9,15 @@ from typing import Final
 
 from ttsprompt.domain import events
 from ttsprompt.domain.call import apply
-from ttsprompt.domain.callback import retry_delay
 from ttsprompt.domain.model import Call, DeliveryState, Policy
+from ttsprompt.domain.payload import retry_delay
 from ttsprompt.errors import TtsPromptError
 from ttsprompt.ports import CallbackRequest, CallbackResponse, CallbackSender, CallStore, Clock, Stored
 
 log = logging.getLogger(__name__)
 
 WEBHOOK_BUDGET_S: Final = 9.0
-"""Vonage asks again after 10 s (vonage-voice §3.4), so the request that settles a call is over before that."""
+"""Vonage asks again after 10 s (docs/vonage.md §3.4), so the request that settles a call is over before that."""
 
 RECORDING_S: Final = 1.5
 """Kept back of the budget for recording the try."""

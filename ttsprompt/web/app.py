@@ -29,7 +29,9 @@ from ttsprompt.service.calls import Calls
 from ttsprompt.service.credential import Credential
 from ttsprompt.service.placed_calls import PlacedCalls
 from ttsprompt.service.webhooks import Webhooks
-from ttsprompt.web import bodies, callers, problems, views, vonage_signature, vonage_webhooks
+from ttsprompt.vonage import signature as vonage_signature
+from ttsprompt.vonage import webhooks as vonage_webhooks
+from ttsprompt.web import bodies, callers, problems, views
 
 if TYPE_CHECKING:
     from ttsprompt.call_request import CallRequest
@@ -197,7 +199,7 @@ class App:
         event = vonage_webhooks.parse_event(fields)
         if event is not None:
             self.webhooks.event(_tid(tid), _token(request), event)
-        # A status that may be answered by an NCCO must not get stray JSON (vonage-voice §3.4).
+        # A status that may be answered by an NCCO must not get stray JSON (docs/vonage.md §3.4).
         return Response(status=204)
 
     def _verify(self, request: Request, body: bytes) -> None:

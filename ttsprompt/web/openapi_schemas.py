@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any, Final
 
 from ttsprompt.call_request import CallRequest
-from ttsprompt.domain.callback import PAYLOAD_FIELDS
 from ttsprompt.domain.model import DeliveryState, State
+from ttsprompt.domain.payload import PAYLOAD_FIELDS
 from ttsprompt.domain.verdict import Reason, Status
 
 Schema = dict[str, Any]

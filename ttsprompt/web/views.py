@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 def call_view(call: Call) -> dict[str, Any]:
-    """Return the body of `GET /call/{tid}` (design §3.3). Times are UTC, `duration` in seconds, `price` in EUR."""
+    """Return the body of `GET /call/{tid}`. Times are UTC, `duration` in seconds, `price` in EUR."""
     return {
         "tid": call.tid,
         "to": call.to,

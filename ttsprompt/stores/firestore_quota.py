@@ -6,14 +6,14 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from ttsprompt.adapters.firestore_rpc import Deadline
 from ttsprompt.errors import StoreUnavailableError
 from ttsprompt.ports import STORE_PATIENCE_S, PlaceStore
+from ttsprompt.stores.firestore_rpc import Deadline
 
 if TYPE_CHECKING:
     from google.cloud.firestore import Client
 
-    from ttsprompt.adapters.firestore_store import FirestoreCallStore
+    from ttsprompt.stores.firestore import FirestoreCallStore
 
 Places = dict[str, datetime]
 

@@ -21,10 +21,10 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
-from ttsprompt.adapters.call_document import from_document, to_document
 from ttsprompt.domain.call import Call, Transition
 from ttsprompt.errors import CallExistsError, CallNotFoundError, CorruptRecordError, StoreUnavailableError
 from ttsprompt.ports import STORE_PATIENCE_S, CallStore, DueCall, PlaceStore, Stored, Update
+from ttsprompt.stores.codec import from_document, to_document
 
 BUSY_S: Final = 2.0
 """How long one statement waits for another writer."""

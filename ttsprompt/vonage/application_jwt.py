@@ -15,7 +15,7 @@ NOT_A_KEY: Final = "This must be the text of an unencrypted RSA private key in P
 
 
 def make_application_jwt(application_id: str, private_key: str) -> str:
-    """Return a short-lived JWT of the application (vonage-voice §1.2).
+    """Return a short-lived JWT of the application (docs/vonage.md §1.2).
 
     The key is checked to be PEM before the library sees it: that one opens a text that ends in `.word` as a file.
 

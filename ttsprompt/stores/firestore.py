@@ -17,11 +17,11 @@ from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from ttsprompt import late
-from ttsprompt.adapters.call_document import Document, from_document, to_document
-from ttsprompt.adapters.firestore_rpc import Deadline
 from ttsprompt.domain.call import Call, Transition
 from ttsprompt.errors import CallExistsError, CallNotFoundError, CorruptRecordError, StoreUnavailableError
 from ttsprompt.ports import STORE_PATIENCE_S, CallStore, DueCall, Stored, Update
+from ttsprompt.stores.codec import Document, from_document, to_document
+from ttsprompt.stores.firestore_rpc import Deadline
 
 if TYPE_CHECKING:
     from google.api_core.exceptions import GoogleAPICallError
