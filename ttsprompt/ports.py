@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from typing import Final, Protocol
 
 from ttsprompt.domain.call import Call, Transition
-from ttsprompt.domain.events import Terminated
+from ttsprompt.domain.events import CallEnded
 from ttsprompt.domain.model import CallbackFormat, CallbackMethod, MachineDetection
 from ttsprompt.domain.ncco import Ncco
 
@@ -150,7 +150,7 @@ class VoiceApi(Protocol):
             VendorUnclearError: the request was sent and no clear answer came; the phone may be ringing.
         """
 
-    def look_up(self, uuid: str, token: str) -> Terminated | None:
+    def look_up(self, uuid: str, token: str) -> CallEnded | None:
         """Return how the call ended, as far as Vonage says; None when it has not, or is not known there.
 
         Raises:

@@ -15,7 +15,7 @@ from tests.builders import NOW, PIN, TOKEN, a_call
 from tests.contract.conftest import firestore_store
 from tests.proxy import Mode, Proxy
 from ttsprompt.domain.call import Transition, apply
-from ttsprompt.domain.events import KeysEntered
+from ttsprompt.domain.events import DigitsEntered
 from ttsprompt.domain.model import Call
 from ttsprompt.errors import CallExistsError, CallNotFoundError, StoreUnavailableError
 from ttsprompt.stores.firestore import FirestoreCallStore
@@ -88,8 +88,8 @@ def test_a_try_whose_reply_was_lost_is_counted_once_and_says_what_it_settled(beh
     behind.direct.create(a_call(tries_allowed=2))
     seen = behind.store.get(TID)
     behind.proxy.lose_next_reply()
-    update = behind.store.update(TID, lambda call: apply(call, KeysEntered(1, "9999", TOKEN), NOW), seen=seen)
-    behind.store.update(TID, lambda call: apply(call, KeysEntered(2, PIN, TOKEN), NOW))
+    update = behind.store.update(TID, lambda call: apply(call, DigitsEntered(1, "9999", TOKEN), NOW), seen=seen)
+    behind.store.update(TID, lambda call: apply(call, DigitsEntered(2, PIN, TOKEN), NOW))
 
     assert update.stored.call.tries_used == 1
     assert [entry.value for entry in behind.direct.get(TID).call.entries] == ["wrong", "right"]

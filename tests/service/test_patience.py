@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from tests.world import World, bearer, make_world
-from ttsprompt.domain.events import TerminalStatus, Terminated
+from ttsprompt.domain.events import CallEnded, EndStatus
 from ttsprompt.errors import VendorRefusedError
 
 STEP_S = 1.5
@@ -91,7 +91,7 @@ def test_a_cancellation_that_finds_the_call_ended_has_four_seconds(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     tid = world.place()
-    world.voice.ending = Terminated(TerminalStatus.BUSY)
+    world.voice.ending = CallEnded(EndStatus.BUSY)
     slow = SlowStore(world, monkeypatch)
     world.client.delete(f"/call/{tid}", headers=bearer(world.clock))
 

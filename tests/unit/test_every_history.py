@@ -74,11 +74,11 @@ def what_may_happen(moment: Moment) -> Iterator[ev.Event]:
     yield from (ev.Placed(None), ev.Placed("u-1"), ev.PlacementUnclear(), ev.Answered(), ev.MachineDetected())
     for keys in (PIN, "9", "0000", "", "*"):
         for step in {1, call.current_step, call.current_step + 1}:
-            yield ev.KeysEntered(step, keys, TOKEN)
+            yield ev.DigitsEntered(step, keys, TOKEN)
     for duration, by in ((None, None), (0, None), (7, "user"), (7, "platform")):
-        yield ev.Terminated(ev.TerminalStatus.COMPLETED, disconnected_by=by, duration=duration)
-    yield ev.Terminated(ev.TerminalStatus.BUSY)
-    yield ev.Terminated(ev.TerminalStatus.FAILED, detail="internal_error")
+        yield ev.CallEnded(ev.EndStatus.COMPLETED, disconnected_by=by, duration=duration)
+    yield ev.CallEnded(ev.EndStatus.BUSY)
+    yield ev.CallEnded(ev.EndStatus.FAILED, detail="internal_error")
     yield from (ev.GraceElapsed(), ev.CancelRequested(), ev.RedeliveryRequested(), ev.Claimed(now + HOLD))
     yield ev.Overdue(moment.claimed_until or now)
     for outcome in ev.DeliveryOutcome:
@@ -146,7 +146,7 @@ def test_a_verdict_never_changes(steps: list[Step]) -> None:
 def test_only_the_right_pin_makes_a_call_ok(steps: list[Step]) -> None:
     for step in steps:
         if step.before.call.verdict is None and step.after.verdict is not None:
-            is_right = isinstance(step.event, ev.KeysEntered) and step.event.keys == PIN
+            is_right = isinstance(step.event, ev.DigitsEntered) and step.event.digits == PIN
             assert (step.after.verdict.status is Status.OK) is is_right
 
 
@@ -156,7 +156,7 @@ def test_there_are_never_more_judgements_than_tries(steps: list[Step]) -> None:
         assert len(step.after.entries) <= step.after.tries_allowed + MAX_REPLAYS
         before = step.before.call
         if step.after.entries != before.entries:
-            assert isinstance(step.event, ev.KeysEntered)
+            assert isinstance(step.event, ev.DigitsEntered)
             assert step.event.step == before.current_step
             assert step.after.entries[:-1] == before.entries
 

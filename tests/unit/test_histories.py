@@ -14,18 +14,18 @@ from tests.builders import NOW, PIN, TOKEN, a_call
 from ttsprompt.domain.call import Transition, apply
 from ttsprompt.domain.events import (
     Answered,
+    CallEnded,
     Claimed,
     DeliveryOutcome,
     DeliveryTried,
+    DigitsEntered,
+    EndStatus,
     Event,
     GraceElapsed,
-    KeysEntered,
     MachineDetected,
     Overdue,
     Placed,
     PlacementUnclear,
-    TerminalStatus,
-    Terminated,
 )
 from ttsprompt.domain.model import Call, DeliveryState, MachineDetection, Phase, Policy, State
 from ttsprompt.domain.verdict import MAX_REPLAYS, Status
@@ -33,15 +33,15 @@ from ttsprompt.domain.verdict import MAX_REPLAYS, Status
 ORDER_OF_STATES = list(State)
 
 TERMINATED = st.builds(
-    Terminated,
-    status=st.sampled_from(TerminalStatus),
+    CallEnded,
+    status=st.sampled_from(EndStatus),
     detail=st.sampled_from([None, "unavailable", "internal_error"]),
     disconnected_by=st.sampled_from([None, "platform", "user"]),
     duration=st.sampled_from([None, 0, 17]),
     price=st.sampled_from([None, "0.01"]),
 )
 KEYS = st.builds(
-    KeysEntered,
+    DigitsEntered,
     step=st.integers(0, 6),
     keys=st.sampled_from([PIN, "9", "", "0", "*", "#"]),
     token=st.just(TOKEN),
@@ -79,7 +79,7 @@ KINDS_OF_CALL = st.fixed_dictionaries(
 
 def events_of(moment: Event | str, call: Call, now: datetime) -> list[Event]:
     if moment == NEXT:
-        return [KeysEntered(call.current_step, "0", TOKEN)]
+        return [DigitsEntered(call.current_step, "0", TOKEN)]
     if moment == SWEEP:
         until = now + timedelta(seconds=30)
         return [Claimed(until), Overdue(until)]
@@ -161,7 +161,7 @@ def test_no_more_entries_are_judged_than_tries_and_replays(
 @given(STORIES, KINDS_OF_CALL)
 def test_only_a_right_entry_makes_a_call_ok(story: list[tuple[int, Event | str]], kind: dict[str, Any]) -> None:
     call = lived(story, kind)[-1].call
-    keyed = any(isinstance(moment, KeysEntered) and moment.keys == PIN for _, moment in story)
+    keyed = any(isinstance(moment, DigitsEntered) and moment.keys == PIN for _, moment in story)
     assert call.verdict is None or call.verdict.status is not Status.OK or keyed
 
 

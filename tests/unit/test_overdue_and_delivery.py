@@ -12,17 +12,17 @@ from tests.histories import ANSWERED, DONE, HUNG_UP, Steps, ev, live, outcome, t
 from ttsprompt.domain.call import apply
 from ttsprompt.domain.events import (
     Answered,
+    CallEnded,
     Claimed,
     DeliveryOutcome,
     DeliveryTried,
+    DigitsEntered,
+    EndStatus,
     Event,
-    KeysEntered,
     Overdue,
     Placed,
     PlacementUnclear,
     RedeliveryRequested,
-    TerminalStatus,
-    Terminated,
 )
 from ttsprompt.domain.model import Call, DeliveryState, DeliveryTry, Policy
 
@@ -95,7 +95,7 @@ def test_a_claim_that_puts_nothing_off_changes_nothing() -> None:
     assert apply(call, Claimed(call.due_at), call.due_at).call is call
 
 
-@pytest.mark.parametrize("news", [KeysEntered(1, "1", TOKEN), Terminated(TerminalStatus.COMPLETED, duration=9)])
+@pytest.mark.parametrize("news", [DigitsEntered(1, "1", TOKEN), CallEnded(EndStatus.COMPLETED, duration=9)])
 def test_a_call_that_shows_life_after_the_claim_is_not_given_up(news: Event) -> None:
     call = live([ANSWERED])
     assert call.due_at is not None
@@ -105,7 +105,7 @@ def test_a_call_that_shows_life_after_the_claim_is_not_given_up(news: Event) -> 
     assert apply(alive, Overdue(until), call.due_at + timedelta(seconds=2)).call is alive
 
 
-@pytest.mark.parametrize("repeated", [Answered(), KeysEntered(1, "1", TOKEN), KeysEntered(9, PIN, TOKEN)])
+@pytest.mark.parametrize("repeated", [Answered(), DigitsEntered(1, "1", TOKEN), DigitsEntered(9, PIN, TOKEN)])
 def test_a_repeated_webhook_is_no_sign_of_life(repeated: Event) -> None:
     call = live([ANSWERED, typed(1, "1")])
     assert call.due_at is not None
@@ -124,7 +124,7 @@ def test_a_settled_call_is_due_at_its_first_retry_but_not_before_its_first_try_i
     first_step_s: int, due_after_s: int
 ) -> None:
     policy = Policy(retry_schedule=(timedelta(seconds=first_step_s),))
-    settled = apply(live([], policy=policy), Terminated(TerminalStatus.BUSY), NOW, policy).call
+    settled = apply(live([], policy=policy), CallEnded(EndStatus.BUSY), NOW, policy).call
     assert settled.due_at == NOW + timedelta(seconds=due_after_s)
 
 

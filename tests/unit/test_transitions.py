@@ -14,20 +14,20 @@ from ttsprompt.domain import events
 from ttsprompt.domain.call import TRANSITIONS, apply
 from ttsprompt.domain.events import (
     Answered,
+    CallEnded,
     CancelRequested,
     Claimed,
     DeliveryOutcome,
     DeliveryTried,
+    DigitsEntered,
+    EndStatus,
     Event,
     GraceElapsed,
-    KeysEntered,
     MachineDetected,
     Overdue,
     Placed,
     PlacementUnclear,
     RedeliveryRequested,
-    TerminalStatus,
-    Terminated,
 )
 from ttsprompt.domain.model import (
     Call,
@@ -44,8 +44,8 @@ from ttsprompt.domain.verdict import Entry, Reason
 AT = NOW + timedelta(seconds=2)
 """When the event of each pair happens; all before it happened at NOW."""
 
-COMPLETED = Terminated(TerminalStatus.COMPLETED, disconnected_by="user", duration=17, price="0.02")
-BUSY = Terminated(TerminalStatus.BUSY)
+COMPLETED = CallEnded(EndStatus.COMPLETED, disconnected_by="user", duration=17, price="0.02")
+BUSY = CallEnded(EndStatus.BUSY)
 
 
 def history(*happened: Event, **overrides: Any) -> Call:
@@ -60,7 +60,7 @@ CALLS = {
     Phase.PLACED: history(Placed("u-1"), machine_detection=MachineDetection.HANGUP),
     Phase.ANSWERED: history(Answered(), machine_detection=MachineDetection.HANGUP),
     Phase.DECIDED: history(MachineDetected(), machine_detection=MachineDetection.HANGUP),
-    Phase.GRACE: history(Answered(), Terminated(TerminalStatus.COMPLETED), machine_detection=MachineDetection.HANGUP),
+    Phase.GRACE: history(Answered(), CallEnded(EndStatus.COMPLETED), machine_detection=MachineDetection.HANGUP),
     Phase.SETTLED: history(BUSY, machine_detection=MachineDetection.HANGUP),
 }
 """One call in each phase. Those after PLACED got there by webhooks that were faster than Vonage's answer."""
@@ -78,8 +78,8 @@ HAPPENINGS: Mapping[type[Event], Callable[[Call], tuple[Event, datetime]]] = {
     PlacementUnclear: lambda _: (PlacementUnclear(), AT),
     Answered: lambda _: (Answered(), AT),
     MachineDetected: lambda _: (MachineDetected(), AT),
-    KeysEntered: lambda _: (KeysEntered(1, PIN, TOKEN), AT),
-    Terminated: lambda _: (COMPLETED, AT),
+    DigitsEntered: lambda _: (DigitsEntered(1, PIN, TOKEN), AT),
+    CallEnded: lambda _: (COMPLETED, AT),
     GraceElapsed: lambda _: (GraceElapsed(), AT),
     Claimed: lambda call: (Claimed(due(call) + timedelta(seconds=30)), due(call)),
     Overdue: lambda call: (Overdue(due(call)), AT),
@@ -146,8 +146,8 @@ EXPECTED: Mapping[Phase, Mapping[type[Event], Effect]] = {
         PlacementUnclear: IS_UNCLEAR,
         Answered: PICKS_UP,
         MachineDetected: MACHINE,
-        KeysEntered: effect(**IS_ANSWERED, **RIGHT, due_at=UNTIL_HANGUP),
-        Terminated: Effect({**BEGINS_GRACE.changes, "answered_at": AT}, grace=True),
+        DigitsEntered: effect(**IS_ANSWERED, **RIGHT, due_at=UNTIL_HANGUP),
+        CallEnded: Effect({**BEGINS_GRACE.changes, "answered_at": AT}, grace=True),
         GraceElapsed: NOTHING,
         Claimed: effect(due_at=PUT_OFF),
         Overdue: EXPIRES,
@@ -160,8 +160,8 @@ EXPECTED: Mapping[Phase, Mapping[type[Event], Effect]] = {
         PlacementUnclear: NOTHING,
         Answered: PICKS_UP,
         MachineDetected: MACHINE,
-        KeysEntered: effect(**IS_ANSWERED, **RIGHT, due_at=UNTIL_HANGUP),
-        Terminated: Effect({**BEGINS_GRACE.changes, "answered_at": AT}, grace=True),
+        DigitsEntered: effect(**IS_ANSWERED, **RIGHT, due_at=UNTIL_HANGUP),
+        CallEnded: Effect({**BEGINS_GRACE.changes, "answered_at": AT}, grace=True),
         GraceElapsed: NOTHING,
         Claimed: effect(due_at=PUT_OFF),
         Overdue: EXPIRES,
@@ -174,8 +174,8 @@ EXPECTED: Mapping[Phase, Mapping[type[Event], Effect]] = {
         PlacementUnclear: IS_UNCLEAR,
         Answered: NOTHING,
         MachineDetected: MACHINE,
-        KeysEntered: effect(**RIGHT, due_at=UNTIL_HANGUP),
-        Terminated: BEGINS_GRACE,
+        DigitsEntered: effect(**RIGHT, due_at=UNTIL_HANGUP),
+        CallEnded: BEGINS_GRACE,
         GraceElapsed: NOTHING,
         Claimed: effect(due_at=PUT_OFF),
         Overdue: EXPIRES,
@@ -188,8 +188,8 @@ EXPECTED: Mapping[Phase, Mapping[type[Event], Effect]] = {
         PlacementUnclear: IS_UNCLEAR,
         Answered: effect(**IS_ANSWERED),
         MachineDetected: NOTHING,
-        KeysEntered: effect(**IS_ANSWERED),
-        Terminated: settles("machine", said=SAYS_SO, **IS_OVER, answered_at=AT),
+        DigitsEntered: effect(**IS_ANSWERED),
+        CallEnded: settles("machine", said=SAYS_SO, **IS_OVER, answered_at=AT),
         GraceElapsed: NOTHING,
         Claimed: effect(due_at=PUT_OFF),
         Overdue: settles("machine", state=State.ENDED, ended_at=AT),
@@ -202,8 +202,8 @@ EXPECTED: Mapping[Phase, Mapping[type[Event], Effect]] = {
         PlacementUnclear: IS_UNCLEAR,
         Answered: NOTHING,
         MachineDetected: effect(verdict=Verdict(Reason.MACHINE, AT)),
-        KeysEntered: effect(**RIGHT),
-        Terminated: effect(**IS_TOLD),
+        DigitsEntered: effect(**RIGHT),
+        CallEnded: effect(**IS_TOLD),
         GraceElapsed: settles("hung_up", verdict=Verdict(Reason.HUNG_UP, AT)),
         Claimed: effect(due_at=PUT_OFF),
         Overdue: settles("hung_up", verdict=Verdict(Reason.HUNG_UP, AT)),
@@ -216,8 +216,8 @@ EXPECTED: Mapping[Phase, Mapping[type[Event], Effect]] = {
         PlacementUnclear: IS_UNCLEAR,
         Answered: NOTHING,
         MachineDetected: NOTHING,
-        KeysEntered: NOTHING,
-        Terminated: effect(**IS_TOLD),
+        DigitsEntered: NOTHING,
+        CallEnded: effect(**IS_TOLD),
         GraceElapsed: NOTHING,
         Claimed: effect(due_at=PUT_OFF),
         Overdue: NOTHING,
@@ -291,6 +291,6 @@ def test_the_first_uuid_stands() -> None:
 
 
 def test_only_a_completed_with_a_duration_shows_that_somebody_answered() -> None:
-    ended = apply(CALLS[Phase.PLACED], Terminated(TerminalStatus.FAILED, duration=3), AT).call
+    ended = apply(CALLS[Phase.PLACED], CallEnded(EndStatus.FAILED, duration=3), AT).call
     assert ended.answered_at is None
     assert ended.verdict == Verdict(Reason.UNREACHABLE, AT)

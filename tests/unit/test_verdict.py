@@ -8,7 +8,7 @@ import hmac
 import pytest
 
 from tests.builders import PIN, TOKEN
-from ttsprompt.domain.events import TerminalStatus, Terminated
+from ttsprompt.domain.events import CallEnded, EndStatus
 from ttsprompt.domain.verdict import (
     Entry,
     Reason,
@@ -163,7 +163,7 @@ def test_a_single_try_decides_at_once() -> None:
 def test_a_call_that_nobody_answered_ends_for_the_reason_that_vonage_gives(
     status: str, detail: str | None, reason: str
 ) -> None:
-    assert reason_unanswered(Terminated(TerminalStatus(status), detail)) == reason
+    assert reason_unanswered(CallEnded(EndStatus(status), detail)) == reason
 
 
 @pytest.mark.parametrize(

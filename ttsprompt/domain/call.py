@@ -55,7 +55,7 @@ def apply(call: Call, event: Event, now: datetime, policy: Policy = Policy()) ->
     return transition if transition.call != call else Transition(call)
 
 
-def found_ended(call: Call, ending: events.Terminated, now: datetime, policy: Policy) -> Transition:
+def found_ended(call: Call, ending: events.CallEnded, now: datetime, policy: Policy) -> Transition:
     """Return what a lookup's news make of `call`: as the webhook would, but it is the sweep that waits and delivers."""
     transition = apply(call, ending, now, policy)
     if transition.settled:
@@ -98,7 +98,7 @@ def answer(call: Call, _event: events.Answered, now: datetime, policy: Policy) -
 
 
 def note_answered(
-    call: Call, _event: events.Answered | events.KeysEntered, now: datetime, _policy: Policy
+    call: Call, _event: events.Answered | events.DigitsEntered, now: datetime, _policy: Policy
 ) -> Transition:
     """State answered; the verdict stands"""
     return Transition(_answered(call, now))
@@ -118,7 +118,7 @@ def note_machine(call: Call, _event: events.MachineDetected, now: datetime, _pol
     return Transition(call.noted(now, "machine"))
 
 
-def judge(call: Call, event: events.KeysEntered, now: datetime, policy: Policy) -> Transition:
+def judge(call: Call, event: events.DigitsEntered, now: datetime, policy: Policy) -> Transition:
     """State answered; if the question is open, judge the entry.
 
     Right → ok/pin_matched; reject code → failed/callee_rejected; last try used → failed/no_input if every entry was
@@ -128,7 +128,7 @@ def judge(call: Call, event: events.KeysEntered, now: datetime, policy: Policy) 
     if event.step != call.current_step or secrets is None or call.verdict is not None:
         return answer(call, events.Answered(), now, policy) if call.answered_at is None else Transition(call)
     call = _answered(call, now)
-    entry = judge_entry(event.keys, event.token, secrets, call.entries)
+    entry = judge_entry(event.digits, event.token, secrets, call.entries)
     call = replace(call, entries=(*call.entries, entry)).noted(now, "entry", step=event.step, judged=entry.value)
     reason = reason_of_entries(call.entries, call.tries_allowed)
     if reason is not None:
@@ -136,13 +136,13 @@ def judge(call: Call, event: events.KeysEntered, now: datetime, policy: Policy) 
     return _alive(call, policy)
 
 
-def end(call: Call, event: events.Terminated, now: datetime, policy: Policy) -> Transition:
+def end(call: Call, event: events.CallEnded, now: datetime, policy: Policy) -> Transition:
     """Settle if the verdict is known or nobody answered; else begin the grace period.
 
     Nobody answered → error/busy, no_answer, unreachable, rejected, cancelled or vendor_error, as status and detail say.
     A `completed` with a duration above 0 shows that somebody answered.
     """
-    if call.answered_at is None and event.status is events.TerminalStatus.COMPLETED and (event.duration or 0) > 0:
+    if call.answered_at is None and event.status is events.EndStatus.COMPLETED and (event.duration or 0) > 0:
         call = _answered(call, now)
     if call.answered_at is not None and call.verdict is None:
         call = _ended(call, event, now)
@@ -152,7 +152,7 @@ def end(call: Call, event: events.Terminated, now: datetime, policy: Policy) -> 
     return _settled(_ended(call, event, now), now, policy)
 
 
-def supplement(call: Call, event: events.Terminated, now: datetime, policy: Policy) -> Transition:
+def supplement(call: Call, event: events.CallEnded, now: datetime, policy: Policy) -> Transition:
     """Add price and duration if they are new; settle if the grace period is over"""
     call = _supplemented(call, event, now)
     if call.ended_at is not None and now >= call.ended_at + timing.GRACE:
@@ -160,7 +160,7 @@ def supplement(call: Call, event: events.Terminated, now: datetime, policy: Poli
     return Transition(call)
 
 
-def supplement_settled(call: Call, event: events.Terminated, now: datetime, _policy: Policy) -> Transition:
+def supplement_settled(call: Call, event: events.CallEnded, now: datetime, _policy: Policy) -> Transition:
     """The outcome stands; add price and duration for GET /call if they are new"""
     return Transition(_supplemented(call, event, now))
 
@@ -246,7 +246,7 @@ def _decided(call: Call, reason: Reason, now: datetime) -> Call:
     return replace(call, verdict=Verdict(reason, now)).noted(now, "decided", status=reason.status, reason=reason)
 
 
-def _ended(call: Call, event: events.Terminated, now: datetime) -> Call:
+def _ended(call: Call, event: events.CallEnded, now: datetime) -> Call:
     return replace(
         call,
         state=State.ENDED,
@@ -257,7 +257,7 @@ def _ended(call: Call, event: events.Terminated, now: datetime) -> Call:
     ).noted(now, "ended", status=event.status, detail=event.detail, disconnected_by=event.disconnected_by)
 
 
-def _supplemented(call: Call, event: events.Terminated, now: datetime) -> Call:
+def _supplemented(call: Call, event: events.CallEnded, now: datetime) -> Call:
     duration_s = event.duration if call.duration_s is None else call.duration_s
     price = event.price if call.price is None else call.price
     if (duration_s, price) == (call.duration_s, call.price):
@@ -290,8 +290,8 @@ TRANSITIONS: Final[dict[tuple[Phase, type[Event]], Handler]] = {
     (Phase.PLACING, events.PlacementUnclear): note_unclear,
     (Phase.PLACING, events.Answered): answer,
     (Phase.PLACING, events.MachineDetected): hear_machine,
-    (Phase.PLACING, events.KeysEntered): judge,
-    (Phase.PLACING, events.Terminated): end,
+    (Phase.PLACING, events.DigitsEntered): judge,
+    (Phase.PLACING, events.CallEnded): end,
     (Phase.PLACING, events.GraceElapsed): ignore,
     (Phase.PLACING, events.Claimed): claim,
     (Phase.PLACING, events.Overdue): expire,
@@ -302,8 +302,8 @@ TRANSITIONS: Final[dict[tuple[Phase, type[Event]], Handler]] = {
     (Phase.PLACED, events.PlacementUnclear): ignore,
     (Phase.PLACED, events.Answered): answer,
     (Phase.PLACED, events.MachineDetected): hear_machine,
-    (Phase.PLACED, events.KeysEntered): judge,
-    (Phase.PLACED, events.Terminated): end,
+    (Phase.PLACED, events.DigitsEntered): judge,
+    (Phase.PLACED, events.CallEnded): end,
     (Phase.PLACED, events.GraceElapsed): ignore,
     (Phase.PLACED, events.Claimed): claim,
     (Phase.PLACED, events.Overdue): expire,
@@ -314,8 +314,8 @@ TRANSITIONS: Final[dict[tuple[Phase, type[Event]], Handler]] = {
     (Phase.ANSWERED, events.PlacementUnclear): note_unclear,
     (Phase.ANSWERED, events.Answered): ignore,
     (Phase.ANSWERED, events.MachineDetected): hear_machine,
-    (Phase.ANSWERED, events.KeysEntered): judge,
-    (Phase.ANSWERED, events.Terminated): end,
+    (Phase.ANSWERED, events.DigitsEntered): judge,
+    (Phase.ANSWERED, events.CallEnded): end,
     (Phase.ANSWERED, events.GraceElapsed): ignore,
     (Phase.ANSWERED, events.Claimed): claim,
     (Phase.ANSWERED, events.Overdue): expire,
@@ -326,8 +326,8 @@ TRANSITIONS: Final[dict[tuple[Phase, type[Event]], Handler]] = {
     (Phase.DECIDED, events.PlacementUnclear): note_unclear,
     (Phase.DECIDED, events.Answered): note_answered,
     (Phase.DECIDED, events.MachineDetected): note_machine,
-    (Phase.DECIDED, events.KeysEntered): note_answered,
-    (Phase.DECIDED, events.Terminated): end,
+    (Phase.DECIDED, events.DigitsEntered): note_answered,
+    (Phase.DECIDED, events.CallEnded): end,
     (Phase.DECIDED, events.GraceElapsed): ignore,
     (Phase.DECIDED, events.Claimed): claim,
     (Phase.DECIDED, events.Overdue): expire,
@@ -338,8 +338,8 @@ TRANSITIONS: Final[dict[tuple[Phase, type[Event]], Handler]] = {
     (Phase.GRACE, events.PlacementUnclear): note_unclear,
     (Phase.GRACE, events.Answered): ignore,
     (Phase.GRACE, events.MachineDetected): hear_machine,
-    (Phase.GRACE, events.KeysEntered): judge,
-    (Phase.GRACE, events.Terminated): supplement,
+    (Phase.GRACE, events.DigitsEntered): judge,
+    (Phase.GRACE, events.CallEnded): supplement,
     (Phase.GRACE, events.GraceElapsed): after_grace,
     (Phase.GRACE, events.Claimed): claim,
     (Phase.GRACE, events.Overdue): after_grace_by_sweep,
@@ -350,8 +350,8 @@ TRANSITIONS: Final[dict[tuple[Phase, type[Event]], Handler]] = {
     (Phase.SETTLED, events.PlacementUnclear): note_unclear,
     (Phase.SETTLED, events.Answered): ignore,
     (Phase.SETTLED, events.MachineDetected): ignore,
-    (Phase.SETTLED, events.KeysEntered): ignore,
-    (Phase.SETTLED, events.Terminated): supplement_settled,
+    (Phase.SETTLED, events.DigitsEntered): ignore,
+    (Phase.SETTLED, events.CallEnded): supplement_settled,
     (Phase.SETTLED, events.GraceElapsed): ignore,
     (Phase.SETTLED, events.Claimed): claim,
     (Phase.SETTLED, events.Overdue): ignore,

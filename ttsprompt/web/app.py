@@ -185,7 +185,7 @@ class App:
 
     def _input(self, request: Request, body: bytes, tid: str) -> Response:
         self._verify(request, body)
-        keys = vonage_webhooks.parse_keys(_webhook_fields(request, body))
+        keys = vonage_webhooks.parse_digits(_webhook_fields(request, body))
         return _json(self.webhooks.input(_tid(tid), _token(request), _step(request), keys))
 
     def _event(self, request: Request, body: bytes, tid: str) -> Response:
