@@ -56,7 +56,7 @@ class Placement:
 
 
 @dataclass(frozen=True, slots=True)
-class Rehearsal:
+class DryRun:
     """What a request would come to. `stale_after_s`: when an unanswered call would be given up, from its creation."""
 
     ncco: ncco.Ncco
@@ -138,14 +138,14 @@ class Calls:
             hang_up(self.voice, self.clock, noted, credential.token)
         return Placement(tid)
 
-    def rehearse(self, request: CallRequest) -> Rehearsal:
+    def dry_run(self, request: CallRequest) -> DryRun:
         """Return what `place` would do with the request; nothing is stored or dialled."""
         token = "dry-run"  # noqa: S105 - not a secret: no call has it
         call = self._record(request, Credential("", ""), token, None)
         urls = ncco.WebhookUrls(self.base_url, call.tid, token)
         stale_after_s = 0.0 if call.due_at is None else (call.due_at - call.created_at).total_seconds()
         warnings = [*self.admission.warnings(request.to), *find_warnings(request)]
-        return Rehearsal(ncco.opening(call, urls), call.length_timer_s, stale_after_s, warnings)
+        return DryRun(ncco.opening(call, urls), call.length_timer_s, stale_after_s, warnings)
 
     def _replay(self, request: CallRequest, credential: Credential, key: str, patience: Patience) -> Placement:
         """Return the placement that the key already led to."""

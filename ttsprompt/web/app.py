@@ -114,9 +114,9 @@ class App:
     def _place(self, request: Request, body: bytes) -> Response:
         fields = bodies.read_fields(body, request.mimetype)
         if fields.values.get("dry_run"):
-            rehearsed = self._parse(fields, credentials_in_body=False)
-            if rehearsed.dry_run:
-                return _json(views.rehearsal_view(rehearsed, self.calls.rehearse(rehearsed)))
+            request = self._parse(fields, credentials_in_body=False)
+            if request.dry_run:
+                return _json(views.dry_run_view(request, self.calls.dry_run(request)))
         credential = callers.header_credential(request, self.clock.now())
         if credential is None and not (fields.values.get("private_key") or fields.values.get("app_id")):
             raise UnauthenticatedError(
