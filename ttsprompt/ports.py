@@ -96,10 +96,10 @@ class CallStore(Protocol):
         """
 
 
-class PlaceStore(Protocol):
-    """Places that are taken for a while: at most so many for each key. Kept beside the calls."""
+class QuotaStore(Protocol):
+    """Holders that are taken for a while: at most so many for each key. Kept beside the calls."""
 
-    def take(
+    def acquire(
         self,
         key: str,
         holder: str,
@@ -117,7 +117,7 @@ class PlaceStore(Protocol):
             StoreUnavailableError: it is not known whether a place was taken.
         """
 
-    def give_back(self, key: str, holder: str, *, patience_s: float = STORE_PATIENCE_S) -> None:
+    def release(self, key: str, holder: str, *, patience_s: float = STORE_PATIENCE_S) -> None:
         """Free the place of `holder`, if it has one.
 
         Raises:

@@ -25,7 +25,7 @@ class SlowStore:
         for name in ("create", "get", "update", "delete"):
             patch.setattr(world.store, name, self._slow(name, getattr(world.store, name)))
         places = world.app.calls.places
-        for name in ("take", "give_back"):
+        for name in ("take", "release"):
             patch.setattr(places, name, self._slow(name, getattr(places, name)))
 
     def _slow(self, name: str, method: Any) -> Any:
@@ -62,7 +62,7 @@ def test_taking_back_gets_half_a_second_a_step_when_all_is_used_up(
     limited.voice.error = VendorRefusedError("no", vendor_status=400)
 
     assert limited.post_call().status_code == 422
-    assert slow.allowed == [("create", None), ("take", 2.5), ("give_back", 1), ("delete", 0.5)]
+    assert slow.allowed == [("create", None), ("take", 2.5), ("release", 1), ("delete", 0.5)]
 
 
 def test_a_replay_has_four_seconds(world: World, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -26,7 +26,7 @@ from ttsprompt.errors import (
     VendorUnclearError,
     VendorUnreachableError,
 )
-from ttsprompt.ports import CallOrder, CallStore, Clock, PlaceStore, Stored, VoiceApi
+from ttsprompt.ports import CallOrder, CallStore, Clock, QuotaStore, Stored, VoiceApi
 from ttsprompt.service.admission import Admission
 from ttsprompt.service.credential import Credential
 from ttsprompt.service.hanging_up import hang_up
@@ -74,7 +74,7 @@ class Calls:
     clock: Clock
     policy: Policy
     admission: Admission
-    places: PlaceStore
+    quota: QuotaStore
     base_url: str
     answer_mode: AnswerMode
     new_tid: Callable[[], str]
@@ -113,7 +113,7 @@ class Calls:
         tid = stored.call.tid
         try:
             with patience.step() as left_s:
-                self.admission.reserve(self.places, stored.call, self.clock.now(), patience_s=left_s)
+                self.admission.reserve(self.quota, stored.call, self.clock.now(), patience_s=left_s)
         except (TooManyCallsError, StoreUnavailableError):
             self._take_back(stored, patience)
             raise
@@ -245,9 +245,9 @@ class Calls:
         fields = {"tid": stored.call.tid}
         try:
             with patience.step() as left_s:
-                self.admission.give_back(self.places, stored.call, patience_s=left_s)
+                self.admission.release(self.quota, stored.call, patience_s=left_s)
         except StoreUnavailableError as error:
-            log.error("place_not_given_back", extra={"fields": fields | {"code": error.code}})
+            log.error("quota_not_released", extra={"fields": fields | {"code": error.code}})
         try:
             with patience.step() as left_s:
                 self.store.delete(stored.call.tid, is_ours, seen=stored, patience_s=left_s)

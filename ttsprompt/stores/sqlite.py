@@ -23,7 +23,7 @@ from typing import Any, Final
 
 from ttsprompt.domain.call import Call, Transition
 from ttsprompt.errors import CallExistsError, CallNotFoundError, CorruptRecordError, StoreUnavailableError
-from ttsprompt.ports import STORE_PATIENCE_S, CallStore, DueCall, PlaceStore, Stored, Update
+from ttsprompt.ports import STORE_PATIENCE_S, CallStore, DueCall, QuotaStore, Stored, Update
 from ttsprompt.stores.codec import from_document, to_document
 
 BUSY_S: Final = 2.0
@@ -180,7 +180,7 @@ class SqliteCallStore:
                 (_new_version(), until.timestamp(), due.tid, due.version),
             )
 
-    def take(
+    def acquire(
         self,
         key: str,
         holder: str,
@@ -190,7 +190,7 @@ class SqliteCallStore:
         most: int,
         patience_s: float = STORE_PATIENCE_S,
     ) -> datetime | None:
-        """Take a place; see `PlaceStore`. Rivals are kept out between counting and taking."""
+        """Take a place; see `QuotaStore`. Rivals are kept out between counting and taking."""
         # A connection's own context is a transaction: committed at its end, rolled back by an error.
         with self._connection(patience_s) as connection, connection:
             connection.execute("BEGIN IMMEDIATE")
@@ -205,8 +205,8 @@ class SqliteCallStore:
             return None
         return datetime.fromtimestamp(taken[-most][1], UTC) + window
 
-    def give_back(self, key: str, holder: str, *, patience_s: float = STORE_PATIENCE_S) -> None:
-        """Free a place; see `PlaceStore`."""
+    def release(self, key: str, holder: str, *, patience_s: float = STORE_PATIENCE_S) -> None:
+        """Free a place; see `QuotaStore`."""
         with self._connection(patience_s) as connection:
             connection.execute("DELETE FROM places WHERE key = ? AND holder = ?", (key, holder))
 
@@ -318,5 +318,5 @@ def _decode_time(value: dict[str, Any]) -> Any:
     return datetime.fromisoformat(value["$time"]) if value.keys() == {"$time"} else value
 
 
-def _fits(store: SqliteCallStore) -> tuple[CallStore, PlaceStore]:
+def _fits(store: SqliteCallStore) -> tuple[CallStore, QuotaStore]:
     return store, store
