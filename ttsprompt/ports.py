@@ -64,7 +64,7 @@ class CallStore(Protocol):
         tid: str,
         fn: Callable[[Call], Transition],
         *,
-        seen: Stored | None = None,
+        expected: Stored | None = None,
         patience_s: float = STORE_PATIENCE_S,
     ) -> Update:
         """Replace the call by what `fn` makes of it, unless somebody else wrote in between: then run `fn` again.
@@ -81,7 +81,7 @@ class CallStore(Protocol):
         tid: str,
         condition: Callable[[Call], bool],
         *,
-        seen: Stored | None = None,
+        expected: Stored | None = None,
         patience_s: float = STORE_PATIENCE_S,
     ) -> bool:
         """Delete the call if `condition` holds for it as it is at that moment; tell whether it is gone."""
@@ -89,7 +89,7 @@ class CallStore(Protocol):
     def due(self, now: datetime, limit: int, *, after: DueCall | None = None) -> list[DueCall]:
         """Return calls whose `due_at` is `now` or earlier, the oldest first; `after` goes on where a page ended."""
 
-    def put_off(self, due: DueCall, until: datetime) -> None:
+    def quarantine(self, due: DueCall, until: datetime) -> None:
         """Make a record that cannot be read due at `until`, so that it does not come up with every sweep.
 
         One that somebody has written meanwhile stays as it is: they can read it.

@@ -159,7 +159,7 @@ class Calls:
                 raise InProgressError
             # Whoever made it has died or is late, and might yet take it back. Once its tid is told, it has to stay.
             with patience.step() as left_s:
-                self.store.update(tid, self._kept, seen=stored, patience_s=left_s)
+                self.store.update(tid, self._kept, expected=stored, patience_s=left_s)
         except CallNotFoundError:
             # Refused and taken back this very moment: the key is free again, but not twice in one request.
             raise InProgressError from None
@@ -220,7 +220,7 @@ class Calls:
 
         try:
             with patience.step() as left_s:
-                return self.store.update(stored.call.tid, fn, seen=stored, patience_s=left_s).stored.call
+                return self.store.update(stored.call.tid, fn, expected=stored, patience_s=left_s).stored.call
         except TtsPromptError as error:
             log.error("placement_not_noted", extra={"fields": {"tid": stored.call.tid, "code": error.code}})
             return None
@@ -250,7 +250,7 @@ class Calls:
             log.error("quota_not_released", extra={"fields": fields | {"code": error.code}})
         try:
             with patience.step() as left_s:
-                self.store.delete(stored.call.tid, is_ours, seen=stored, patience_s=left_s)
+                self.store.delete(stored.call.tid, is_ours, expected=stored, patience_s=left_s)
         except StoreUnavailableError as error:
             log.error("record_not_deleted", extra={"fields": fields | {"code": error.code}})
 

@@ -68,7 +68,7 @@ class Deliveries:
             update = self.store.update(
                 call.tid,
                 lambda current: apply(current, event, self.clock.now(), self.policy),
-                seen=stored,
+                expected=stored,
                 patience_s=RECORDING_S,
             )
         except TtsPromptError as error:

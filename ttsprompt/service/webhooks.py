@@ -71,7 +71,7 @@ class Webhooks:
                 update = self.store.update(
                     tid,
                     lambda call: apply(call, events.GraceElapsed(), self.clock.now(), self.policy),
-                    seen=update.stored,
+                    expected=update.stored,
                     patience_s=left_s,
                 )
         if update.transition.settled:

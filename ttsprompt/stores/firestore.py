@@ -67,7 +67,7 @@ class FirestoreCallStore:
         tid: str,
         fn: Callable[[Call], Transition],
         *,
-        seen: Stored | None = None,
+        expected: Stored | None = None,
         patience_s: float = STORE_PATIENCE_S,
     ) -> Update:
         """Replace the call by what `fn` makes of it; see `CallStore`."""
@@ -100,7 +100,7 @@ class FirestoreCallStore:
         tid: str,
         condition: Callable[[Call], bool],
         *,
-        seen: Stored | None = None,
+        expected: Stored | None = None,
         patience_s: float = STORE_PATIENCE_S,
     ) -> bool:
         """Delete the call if `condition` holds; see `CallStore`."""
@@ -141,7 +141,7 @@ class FirestoreCallStore:
         except exceptions.GoogleAPICallError as error:
             raise StoreUnavailableError from error
 
-    def put_off(self, due: DueCall, until: datetime) -> None:
+    def quarantine(self, due: DueCall, until: datetime) -> None:
         """Postpone a record that cannot be read; see `CallStore`."""
         from google.api_core import exceptions  # noqa: PLC0415 - loaded with the client
 

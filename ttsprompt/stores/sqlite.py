@@ -122,7 +122,7 @@ class SqliteCallStore:
         tid: str,
         fn: Callable[[Call], Transition],
         *,
-        seen: Stored | None = None,
+        expected: Stored | None = None,
         patience_s: float = STORE_PATIENCE_S,
     ) -> Update:
         """Replace the call by what `fn` makes of it, by compare-and-set; see `CallStore`."""
@@ -141,7 +141,7 @@ class SqliteCallStore:
         tid: str,
         condition: Callable[[Call], bool],
         *,
-        seen: Stored | None = None,
+        expected: Stored | None = None,
         patience_s: float = STORE_PATIENCE_S,
     ) -> bool:
         """Delete the call if `condition` holds; see `CallStore`."""
@@ -172,7 +172,7 @@ class SqliteCallStore:
             ).fetchall()
         return [_due(*row) for row in rows]
 
-    def put_off(self, due: DueCall, until: datetime) -> None:
+    def quarantine(self, due: DueCall, until: datetime) -> None:
         """Postpone a record that cannot be read; see `CallStore`."""
         with self._connection() as connection:
             connection.execute(
