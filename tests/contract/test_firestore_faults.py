@@ -85,13 +85,13 @@ def test_an_update_whose_reply_was_lost_is_done_once(behind: Behind) -> None:
 
 
 def test_a_try_whose_reply_was_lost_is_counted_once_and_says_what_it_settled(behind: Behind) -> None:
-    behind.direct.create(a_call(tries_allowed=2))
+    behind.direct.create(a_call(attempts_allowed=2))
     seen = behind.store.get(TID)
     behind.proxy.lose_next_reply()
     update = behind.store.update(TID, lambda call: apply(call, DigitsEntered(1, "9999", TOKEN), NOW), expected=seen)
     behind.store.update(TID, lambda call: apply(call, DigitsEntered(2, PIN, TOKEN), NOW))
 
-    assert update.stored.call.tries_used == 1
+    assert update.stored.call.attempts_used == 1
     assert [entry.value for entry in behind.direct.get(TID).call.entries] == ["wrong", "right"]
 
 

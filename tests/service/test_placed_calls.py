@@ -429,7 +429,7 @@ def test_a_redelivery_that_fails_is_due_again(world: World) -> None:
 
     assert body["delivery"]["state"] == "pending"
     assert body["delivery"]["next_at"] is not None
-    assert world.call(tid).delivery.tries_made == 1
+    assert world.call(tid).delivery.attempts_made == 1
 
 
 def test_what_is_not_settled_cannot_be_redelivered(world: World) -> None:

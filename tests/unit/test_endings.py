@@ -160,7 +160,7 @@ MACHINES: dict[str, tuple[dict[str, Any], Steps, str, str]] = {
 @pytest.mark.parametrize(("steps", "status", "reason", "tries"), ENDINGS.values(), ids=ENDINGS.keys())
 def test_a_call_ends_as(steps: Steps, status: str, reason: str, tries: int) -> None:
     call = live(steps)
-    assert (*outcome(call), call.tries_used) == (status, reason, tries)
+    assert (*outcome(call), call.attempts_used) == (status, reason, tries)
     assert call.payload is not None
     assert f"&status={status}&reason={reason}&attempts={tries}" in call.payload
 
@@ -182,9 +182,9 @@ def test_a_machine_that_may_stay_is_noted_once(detection: dict[str, Any]) -> Non
 @pytest.mark.parametrize("allowed", [1, 2, 10])
 def test_as_many_tries_as_allowed_and_no_more(allowed: int) -> None:
     wrong = [typed(step, "1") for step in range(1, allowed + 1)]
-    assert live(wrong[:-1], tries_allowed=allowed).verdict is None
-    assert live([*wrong, typed(allowed + 1, PIN), DONE], tries_allowed=allowed).tries_used == allowed
-    assert outcome(live([*wrong, DONE], tries_allowed=allowed)) == ("failed", "wrong_pin")
+    assert live(wrong[:-1], attempts_allowed=allowed).verdict is None
+    assert live([*wrong, typed(allowed + 1, PIN), DONE], attempts_allowed=allowed).attempts_used == allowed
+    assert outcome(live([*wrong, DONE], attempts_allowed=allowed)) == ("failed", "wrong_pin")
 
 
 def test_the_right_pin_decides_at_once_and_the_outcome_follows_the_end_of_the_call() -> None:

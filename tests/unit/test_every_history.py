@@ -23,11 +23,11 @@ from ttsprompt.domain.timing import GRACE
 from ttsprompt.domain.verdict import MAX_REPLAYS, Reason, Status
 
 STARTS: dict[str, dict[str, Any]] = {
-    "one try": {"tries_allowed": 1},
-    "two tries": {"tries_allowed": 2},
-    "machines are hung up on": {"tries_allowed": 1, "machine_detection": MachineDetection.HANGUP},
-    "machines are talked to": {"tries_allowed": 1, "machine_detection": MachineDetection.CONTINUE},
-    "given up after a while": {"tries_allowed": 1, "policy": Policy(stale_after=timedelta(seconds=5))},
+    "one try": {"attempts_allowed": 1},
+    "two tries": {"attempts_allowed": 2},
+    "machines are hung up on": {"attempts_allowed": 1, "machine_detection": MachineDetection.HANGUP},
+    "machines are talked to": {"attempts_allowed": 1, "machine_detection": MachineDetection.CONTINUE},
+    "given up after a while": {"attempts_allowed": 1, "policy": Policy(stale_after=timedelta(seconds=5))},
 }
 ORDER = list(State)
 HOLD = timedelta(seconds=30)
@@ -83,7 +83,7 @@ def what_may_happen(moment: Moment) -> Iterator[ev.Event]:
     yield ev.Overdue(moment.claimed_until or now)
     for outcome in ev.DeliveryOutcome:
         for due_at, retry_at in product((call.due_at, None), (None, now + timedelta(minutes=1))):
-            yield ev.DeliveryTried(due_at, outcome, None, None, retry_at)
+            yield ev.DeliveryAttempted(due_at, outcome, None, None, retry_at)
 
 
 def later(moment: Moment) -> Iterator[Moment]:
@@ -152,8 +152,8 @@ def test_only_the_right_pin_makes_a_call_ok(steps: list[Step]) -> None:
 
 def test_there_are_never_more_judgements_than_tries(steps: list[Step]) -> None:
     for step in steps:
-        assert step.after.tries_used <= step.after.tries_allowed
-        assert len(step.after.entries) <= step.after.tries_allowed + MAX_REPLAYS
+        assert step.after.attempts_used <= step.after.attempts_allowed
+        assert len(step.after.entries) <= step.after.attempts_allowed + MAX_REPLAYS
         before = step.before.call
         if step.after.entries != before.entries:
             assert isinstance(step.event, ev.DigitsEntered)

@@ -16,8 +16,8 @@ from ttsprompt.domain.events import (
     Answered,
     CallEnded,
     Claimed,
+    DeliveryAttempted,
     DeliveryOutcome,
-    DeliveryTried,
     DigitsEntered,
     EndStatus,
     Event,
@@ -47,7 +47,7 @@ KEYS = st.builds(
     token=st.just(TOKEN),
 )
 TRIES = st.builds(
-    DeliveryTried,
+    DeliveryAttempted,
     outcome=st.sampled_from(DeliveryOutcome),
     http_status=st.sampled_from([None, 204, 500]),
     fault=st.none(),
@@ -70,7 +70,7 @@ SECONDS = st.sampled_from([0, 0, 1, 3, 15, 60, 300, 3600])
 STORIES = st.lists(st.tuples(SECONDS, WEBHOOKS | st.sampled_from([NEXT, NEXT, SWEEP])), max_size=25)
 KINDS_OF_CALL = st.fixed_dictionaries(
     {
-        "tries_allowed": st.sampled_from([1, 3]),
+        "attempts_allowed": st.sampled_from([1, 3]),
         "machine_detection": st.sampled_from([None, *MachineDetection]),
         "policy": st.sampled_from([Policy(), Policy(stale_after=timedelta(seconds=5))]),
     }
@@ -154,8 +154,8 @@ def test_no_more_entries_are_judged_than_tries_and_replays(
     story: list[tuple[int, Event | str]], kind: dict[str, Any]
 ) -> None:
     call = lived(story, kind)[-1].call
-    assert call.tries_used <= kind["tries_allowed"]
-    assert len(call.entries) <= kind["tries_allowed"] + MAX_REPLAYS
+    assert call.attempts_used <= kind["attempts_allowed"]
+    assert len(call.entries) <= kind["attempts_allowed"] + MAX_REPLAYS
 
 
 @given(STORIES, KINDS_OF_CALL)

@@ -83,7 +83,7 @@ def test_length_timer_is_at_most_two_hours() -> None:
 
 
 def test_a_new_call_has_the_length_timer_of_its_request_with_three_replays() -> None:
-    call = a_call(prompts=Prompts("t" * 40, "b" * 8, "f" * 20), tries_allowed=3, input_timeout_s=10)
+    call = a_call(prompts=Prompts("t" * 40, "b" * 8, "f" * 20), attempts_allowed=3, input_timeout_s=10)
     assert call.length_timer_s == 202
 
 

@@ -17,8 +17,8 @@ from ttsprompt.domain.events import (
     CallEnded,
     CancelRequested,
     Claimed,
+    DeliveryAttempted,
     DeliveryOutcome,
-    DeliveryTried,
     DigitsEntered,
     EndStatus,
     Event,
@@ -32,8 +32,8 @@ from ttsprompt.domain.events import (
 from ttsprompt.domain.model import (
     Call,
     Delivery,
+    DeliveryAttempt,
     DeliveryState,
-    DeliveryTry,
     MachineDetection,
     Phase,
     State,
@@ -83,7 +83,7 @@ HAPPENINGS: Mapping[type[Event], Callable[[Call], tuple[Event, datetime]]] = {
     GraceElapsed: lambda _: (GraceElapsed(), AT),
     Claimed: lambda call: (Claimed(due(call) + timedelta(seconds=30)), due(call)),
     Overdue: lambda call: (Overdue(due(call)), AT),
-    DeliveryTried: lambda call: (DeliveryTried(call.due_at, DeliveryOutcome.FAILED, 500, None, RETRY_AT), AT),
+    DeliveryAttempted: lambda call: (DeliveryAttempted(call.due_at, DeliveryOutcome.FAILED, 500, None, RETRY_AT), AT),
     CancelRequested: lambda _: (CancelRequested(), AT),
     RedeliveryRequested: lambda _: (RedeliveryRequested(), AT),
 }
@@ -151,7 +151,7 @@ EXPECTED: Mapping[Phase, Mapping[type[Event], Effect]] = {
         GraceElapsed: NOTHING,
         Claimed: effect(due_at=PUT_OFF),
         Overdue: EXPIRES,
-        DeliveryTried: NOTHING,
+        DeliveryAttempted: NOTHING,
         CancelRequested: CANCELS,
         RedeliveryRequested: NOTHING,
     },
@@ -165,7 +165,7 @@ EXPECTED: Mapping[Phase, Mapping[type[Event], Effect]] = {
         GraceElapsed: NOTHING,
         Claimed: effect(due_at=PUT_OFF),
         Overdue: EXPIRES,
-        DeliveryTried: NOTHING,
+        DeliveryAttempted: NOTHING,
         CancelRequested: CANCELS,
         RedeliveryRequested: NOTHING,
     },
@@ -179,7 +179,7 @@ EXPECTED: Mapping[Phase, Mapping[type[Event], Effect]] = {
         GraceElapsed: NOTHING,
         Claimed: effect(due_at=PUT_OFF),
         Overdue: EXPIRES,
-        DeliveryTried: NOTHING,
+        DeliveryAttempted: NOTHING,
         CancelRequested: CANCELS,
         RedeliveryRequested: NOTHING,
     },
@@ -193,7 +193,7 @@ EXPECTED: Mapping[Phase, Mapping[type[Event], Effect]] = {
         GraceElapsed: NOTHING,
         Claimed: effect(due_at=PUT_OFF),
         Overdue: settles("machine", state=State.ENDED, ended_at=AT),
-        DeliveryTried: NOTHING,
+        DeliveryAttempted: NOTHING,
         CancelRequested: NOTHING,
         RedeliveryRequested: NOTHING,
     },
@@ -207,7 +207,7 @@ EXPECTED: Mapping[Phase, Mapping[type[Event], Effect]] = {
         GraceElapsed: settles("hung_up", verdict=Verdict(Reason.HUNG_UP, AT)),
         Claimed: effect(due_at=PUT_OFF),
         Overdue: settles("hung_up", verdict=Verdict(Reason.HUNG_UP, AT)),
-        DeliveryTried: NOTHING,
+        DeliveryAttempted: NOTHING,
         CancelRequested: effect(verdict=Verdict(Reason.CANCELLED, AT)),
         RedeliveryRequested: NOTHING,
     },
@@ -221,8 +221,8 @@ EXPECTED: Mapping[Phase, Mapping[type[Event], Effect]] = {
         GraceElapsed: NOTHING,
         Claimed: effect(due_at=PUT_OFF),
         Overdue: NOTHING,
-        DeliveryTried: effect(
-            delivery=Delivery(DeliveryState.PENDING, 1, (DeliveryTry(AT, 500, None),)), due_at=RETRY_AT
+        DeliveryAttempted: effect(
+            delivery=Delivery(DeliveryState.PENDING, 1, (DeliveryAttempt(AT, 500, None),)), due_at=RETRY_AT
         ),
         CancelRequested: NOTHING,
         RedeliveryRequested: effect(due_at=AT + timedelta(seconds=60), expire_at=AT + timedelta(days=30)),
@@ -274,7 +274,7 @@ def test_an_event_that_changes_nothing_returns_the_very_same_call(phase: Phase, 
 
 
 @pytest.mark.parametrize(
-    ("phase", "kind"), [pair for pair in PAIRS if pair[1] not in {DeliveryTried, RedeliveryRequested}]
+    ("phase", "kind"), [pair for pair in PAIRS if pair[1] not in {DeliveryAttempted, RedeliveryRequested}]
 )
 def test_an_event_that_is_repeated_changes_nothing_more(phase: Phase, kind: type[Event]) -> None:
     """Tries and requests to deliver are left out: they count each time, since each time there was one."""

@@ -14,12 +14,12 @@ from ttsprompt.domain.verdict import (
     Reason,
     Secrets,
     Status,
+    attempts_used,
     judge_entry,
     keyed_mac,
     reason_cut_off,
     reason_of_entries,
     reason_unanswered,
-    tries_used,
 )
 
 REJECT_CODE = "90"
@@ -107,7 +107,7 @@ def test_an_entry_says_nothing_about_the_keys() -> None:
     ],
 )
 def test_a_try_is_every_judged_entry_but_a_replay(entries: list[Entry], count: int) -> None:
-    assert tries_used(entries) == count
+    assert attempts_used(entries) == count
 
 
 @pytest.mark.parametrize(
@@ -129,11 +129,11 @@ def test_a_try_is_every_judged_entry_but_a_replay(entries: list[Entry], count: i
     ],
 )
 def test_entries_of_a_call_with_three_tries_decide(entries: list[Entry], reason: Reason | None) -> None:
-    assert reason_of_entries(entries, tries_allowed=3) is reason
+    assert reason_of_entries(entries, attempts_allowed=3) is reason
 
 
 def test_a_single_try_decides_at_once() -> None:
-    assert reason_of_entries([WRONG], tries_allowed=1) is Reason.WRONG_PIN
+    assert reason_of_entries([WRONG], attempts_allowed=1) is Reason.WRONG_PIN
 
 
 @pytest.mark.parametrize(

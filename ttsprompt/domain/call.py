@@ -14,11 +14,11 @@ from typing import Any, Final
 from ttsprompt.domain import events, timing
 from ttsprompt.domain.events import Event
 from ttsprompt.domain.model import (
-    TRIES_KEPT,
+    DELIVERY_ATTEMPTS_KEPT,
     Call,
     Delivery,
+    DeliveryAttempt,
     DeliveryState,
-    DeliveryTry,
     MachineDetection,
     Phase,
     Policy,
@@ -130,7 +130,7 @@ def judge(call: Call, event: events.DigitsEntered, now: datetime, policy: Policy
     call = _answered(call, now)
     entry = judge_entry(event.digits, event.token, secrets, call.entries)
     call = replace(call, entries=(*call.entries, entry)).noted(now, "entry", step=event.step, judged=entry.value)
-    reason = reason_of_entries(call.entries, call.tries_allowed)
+    reason = reason_of_entries(call.entries, call.attempts_allowed)
     if reason is not None:
         call = _decided(call, reason, now)
     return _alive(call, policy)
@@ -212,20 +212,20 @@ def restart_delivery(call: Call, _event: events.RedeliveryRequested, now: dateti
     return Transition(call.noted(now, "redelivery") if noted < REDELIVERIES_NOTED else call)
 
 
-def record_delivery(call: Call, event: events.DeliveryTried, now: datetime, _policy: Policy) -> Transition:
+def record_delivery(call: Call, event: events.DeliveryAttempted, now: datetime, _policy: Policy) -> Transition:
     """Record the try; delivered, or undeliverable after 410 or the last try, or due again.
 
     A failure that comes when the schedule has moved on without it (begun anew, or claimed again) changes nothing else
     """
-    state, tries_made, due_at = call.delivery.state, call.delivery.tries_made, call.due_at
+    state, attempts_made, due_at = call.delivery.state, call.delivery.attempts_made, call.due_at
     if event.outcome is events.DeliveryOutcome.DELIVERED:
-        state, tries_made, due_at = DeliveryState.DELIVERED, tries_made + 1, None
+        state, attempts_made, due_at = DeliveryState.DELIVERED, attempts_made + 1, None
     elif state is DeliveryState.PENDING and due_at == event.due_at:
         given_up = event.outcome is events.DeliveryOutcome.GONE or event.retry_at is None
         state = DeliveryState.UNDELIVERABLE if given_up else DeliveryState.PENDING
-        tries_made, due_at = tries_made + 1, None if given_up else event.retry_at
-    tries = (*call.delivery.tries, DeliveryTry(now, event.http_status, event.fault))[-TRIES_KEPT:]
-    return Transition(replace(call, delivery=Delivery(state, tries_made, tries), due_at=due_at))
+        attempts_made, due_at = attempts_made + 1, None if given_up else event.retry_at
+    tries = (*call.delivery.tries, DeliveryAttempt(now, event.http_status, event.fault))[-DELIVERY_ATTEMPTS_KEPT:]
+    return Transition(replace(call, delivery=Delivery(state, attempts_made, tries), due_at=due_at))
 
 
 # --- the steps they are made of -------------------------------------------------------------------------------------
@@ -295,7 +295,7 @@ TRANSITIONS: Final[dict[tuple[Phase, type[Event]], Handler]] = {
     (Phase.PLACING, events.GraceElapsed): ignore,
     (Phase.PLACING, events.Claimed): claim,
     (Phase.PLACING, events.Overdue): expire,
-    (Phase.PLACING, events.DeliveryTried): ignore,
+    (Phase.PLACING, events.DeliveryAttempted): ignore,
     (Phase.PLACING, events.CancelRequested): cancel,
     (Phase.PLACING, events.RedeliveryRequested): ignore,
     (Phase.PLACED, events.Placed): keep_uuid,
@@ -307,7 +307,7 @@ TRANSITIONS: Final[dict[tuple[Phase, type[Event]], Handler]] = {
     (Phase.PLACED, events.GraceElapsed): ignore,
     (Phase.PLACED, events.Claimed): claim,
     (Phase.PLACED, events.Overdue): expire,
-    (Phase.PLACED, events.DeliveryTried): ignore,
+    (Phase.PLACED, events.DeliveryAttempted): ignore,
     (Phase.PLACED, events.CancelRequested): cancel,
     (Phase.PLACED, events.RedeliveryRequested): ignore,
     (Phase.ANSWERED, events.Placed): keep_uuid,
@@ -319,7 +319,7 @@ TRANSITIONS: Final[dict[tuple[Phase, type[Event]], Handler]] = {
     (Phase.ANSWERED, events.GraceElapsed): ignore,
     (Phase.ANSWERED, events.Claimed): claim,
     (Phase.ANSWERED, events.Overdue): expire,
-    (Phase.ANSWERED, events.DeliveryTried): ignore,
+    (Phase.ANSWERED, events.DeliveryAttempted): ignore,
     (Phase.ANSWERED, events.CancelRequested): cancel,
     (Phase.ANSWERED, events.RedeliveryRequested): ignore,
     (Phase.DECIDED, events.Placed): keep_uuid,
@@ -331,7 +331,7 @@ TRANSITIONS: Final[dict[tuple[Phase, type[Event]], Handler]] = {
     (Phase.DECIDED, events.GraceElapsed): ignore,
     (Phase.DECIDED, events.Claimed): claim,
     (Phase.DECIDED, events.Overdue): expire,
-    (Phase.DECIDED, events.DeliveryTried): ignore,
+    (Phase.DECIDED, events.DeliveryAttempted): ignore,
     (Phase.DECIDED, events.CancelRequested): ignore,
     (Phase.DECIDED, events.RedeliveryRequested): ignore,
     (Phase.GRACE, events.Placed): keep_uuid,
@@ -343,7 +343,7 @@ TRANSITIONS: Final[dict[tuple[Phase, type[Event]], Handler]] = {
     (Phase.GRACE, events.GraceElapsed): after_grace,
     (Phase.GRACE, events.Claimed): claim,
     (Phase.GRACE, events.Overdue): after_grace_by_sweep,
-    (Phase.GRACE, events.DeliveryTried): ignore,
+    (Phase.GRACE, events.DeliveryAttempted): ignore,
     (Phase.GRACE, events.CancelRequested): cancel,
     (Phase.GRACE, events.RedeliveryRequested): ignore,
     (Phase.SETTLED, events.Placed): keep_uuid,
@@ -355,7 +355,7 @@ TRANSITIONS: Final[dict[tuple[Phase, type[Event]], Handler]] = {
     (Phase.SETTLED, events.GraceElapsed): ignore,
     (Phase.SETTLED, events.Claimed): claim,
     (Phase.SETTLED, events.Overdue): ignore,
-    (Phase.SETTLED, events.DeliveryTried): record_delivery,
+    (Phase.SETTLED, events.DeliveryAttempted): record_delivery,
     (Phase.SETTLED, events.CancelRequested): ignore,
     (Phase.SETTLED, events.RedeliveryRequested): restart_delivery,
 }

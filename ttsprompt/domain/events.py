@@ -94,7 +94,7 @@ class Overdue:
 
 
 @dataclass(frozen=True, slots=True)
-class DeliveryTried:
+class DeliveryAttempted:
     """One try to deliver the callback, begun when the call was due at `due_at`.
 
     `retry_at` is when the next is due, None when the schedule is used up.
@@ -127,7 +127,7 @@ Event = (
     | GraceElapsed
     | Claimed
     | Overdue
-    | DeliveryTried
+    | DeliveryAttempted
     | CancelRequested
     | RedeliveryRequested
 )

@@ -113,18 +113,18 @@ def judge_entry(keys: str, token: str, secrets: Secrets, earlier: Sequence[Entry
     return Entry.SILENCE if keys == "" else Entry.WRONG
 
 
-def tries_used(entries: Sequence[Entry]) -> int:
+def attempts_used(entries: Sequence[Entry]) -> int:
     """Count the judged entries; asking to hear the text again is not one."""
     return sum(entry is not Entry.REPLAY for entry in entries)
 
 
-def reason_of_entries(entries: Sequence[Entry], tries_allowed: int) -> Reason | None:
+def reason_of_entries(entries: Sequence[Entry], attempts_allowed: int) -> Reason | None:
     """Return what the entries so far decide, or None while a try is left."""
     if Entry.RIGHT in entries:
         return Reason.PIN_MATCHED
     if Entry.REJECTED in entries:
         return Reason.CALLEE_REJECTED
-    if tries_used(entries) < tries_allowed:
+    if attempts_used(entries) < attempts_allowed:
         return None
     return Reason.WRONG_PIN if Entry.WRONG in entries else Reason.NO_INPUT
 

@@ -186,7 +186,7 @@ class Calls:
                 reject_mac=keyed_mac(token, request.reject_code) if request.reject_code else None,
             ),
             token_hash=hash_token(token),
-            tries_allowed=request.attempts,
+            attempts_allowed=request.attempts,
             max_digits=request.max_digits,
             input_timeout_s=request.input_timeout,
             ringing_timeout_s=request.ringing_timeout,

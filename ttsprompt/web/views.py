@@ -20,7 +20,7 @@ def call_view(call: Call) -> dict[str, Any]:
         "state": call.state.value,
         "status": call.verdict.status.value if call.verdict else None,
         "reason": call.verdict.reason.value if call.verdict else None,
-        "attempts": call.tries_used,
+        "attempts": call.attempts_used,
         "duration": call.duration_s,
         "price": call.price,
         "reference": call.reference,
