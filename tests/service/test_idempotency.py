@@ -139,7 +139,7 @@ class DeletionWithALostReply:
         self._meanwhile = meanwhile
 
     def __call__(self, tid: str, condition: Callable[[Call], bool], *, expected: Stored, patience_s: float) -> bool:
-        assert self._delete(tid, condition, expected=seen, patience_s=patience_s)
+        assert self._delete(tid, condition, expected=expected, patience_s=patience_s)
         self._meanwhile()
         return not condition(self._get(tid).call) or self._delete(tid, condition)
 

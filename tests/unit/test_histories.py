@@ -43,7 +43,7 @@ TERMINATED = st.builds(
 KEYS = st.builds(
     DigitsEntered,
     step=st.integers(0, 6),
-    keys=st.sampled_from([PIN, "9", "", "0", "*", "#"]),
+    digits=st.sampled_from([PIN, "9", "", "0", "*", "#"]),
     token=st.just(TOKEN),
 )
 TRIES = st.builds(
@@ -161,7 +161,7 @@ def test_no_more_entries_are_judged_than_tries_and_replays(
 @given(STORIES, KINDS_OF_CALL)
 def test_only_a_right_entry_makes_a_call_ok(story: list[tuple[int, Event | str]], kind: dict[str, Any]) -> None:
     call = lived(story, kind)[-1].call
-    keyed = any(isinstance(moment, DigitsEntered) and moment.keys == PIN for _, moment in story)
+    keyed = any(isinstance(moment, DigitsEntered) and moment.digits == PIN for _, moment in story)
     assert call.verdict is None or call.verdict.status is not Status.OK or keyed
 
 

@@ -76,7 +76,7 @@ class FirestoreCallStore:
         reference = self._reference(tid)
         deadline = Deadline(patience_s)
         write_id = _new_write_id()
-        current = seen or self._get(reference, deadline)
+        current = expected or self._get(reference, deadline)
         for _ in deadline.attempts():
             transition = fn(current.call)
             if transition.call is current.call:
@@ -109,7 +109,7 @@ class FirestoreCallStore:
         reference = self._reference(tid)
         deadline = Deadline(patience_s)
         try:
-            current = seen or self._get(reference, deadline)
+            current = expected or self._get(reference, deadline)
         except CallNotFoundError:
             return True
         for _ in deadline.attempts():

@@ -72,11 +72,11 @@ class FirestoreQuotaStore:
         try:
             for _ in deadline.attempts():
                 snapshot = deadline.call(reference.get)
-                places: Holders = (snapshot.to_dict() or {}).get("places", {})
+                places: Holders = (snapshot.to_dict() or {}).get("holders", {})
                 wanted = change(places)
                 if wanted == places or isinstance(wanted, datetime):
                     return wanted
-                document: dict[str, Any] = {"places": wanted}
+                document: dict[str, Any] = {"holders": wanted}
                 if expire_at is not None:
                     document["expire_at"] = expire_at
                 try:

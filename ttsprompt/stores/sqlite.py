@@ -127,7 +127,7 @@ class SqliteCallStore:
     ) -> Update:
         """Replace the call by what `fn` makes of it, by compare-and-set; see `CallStore`."""
         for attempt in _attempts(patience_s):
-            current = seen if attempt == 0 and seen is not None else self.get(tid, patience_s=patience_s)
+            current = expected if attempt == 0 and expected is not None else self.get(tid, patience_s=patience_s)
             transition = fn(current.call)
             if transition.call is current.call:
                 return Update(transition, current)
@@ -147,7 +147,7 @@ class SqliteCallStore:
         """Delete the call if `condition` holds; see `CallStore`."""
         for attempt in _attempts(patience_s):
             try:
-                current = seen if attempt == 0 and seen is not None else self.get(tid, patience_s=patience_s)
+                current = expected if attempt == 0 and expected is not None else self.get(tid, patience_s=patience_s)
             except CallNotFoundError:
                 return True
             if not condition(current.call):

@@ -114,9 +114,9 @@ class App:
     def _place(self, request: Request, body: bytes) -> Response:
         fields = bodies.read_fields(body, request.mimetype)
         if fields.values.get("dry_run"):
-            request = self._parse(fields, credentials_in_body=False)
-            if request.dry_run:
-                return _json(views.dry_run_view(request, self.calls.dry_run(request)))
+            wanted = self._parse(fields, credentials_in_body=False)
+            if wanted.dry_run:
+                return _json(views.dry_run_view(wanted, self.calls.dry_run(wanted)))
         credential = callers.header_credential(request, self.clock.now())
         if credential is None and not (fields.values.get("private_key") or fields.values.get("app_id")):
             raise UnauthenticatedError(
