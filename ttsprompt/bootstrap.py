@@ -14,7 +14,7 @@ from ttsprompt import __version__, late
 from ttsprompt.callbacks.sender import RequestsCallbackSender
 from ttsprompt.config import Settings, load_settings
 from ttsprompt.logs import configure_logging
-from ttsprompt.ports import CallbackSender, CallStore, Clock, PlaceStore, VoiceApi
+from ttsprompt.ports import CallbackSender, CallStore, Clock, QuotaStore, VoiceApi
 from ttsprompt.service.authority import Authority
 from ttsprompt.service.calls import Calls
 from ttsprompt.service.delivery import Deliveries
@@ -22,7 +22,7 @@ from ttsprompt.service.placed_calls import PlacedCalls
 from ttsprompt.service.sweep import Sweep
 from ttsprompt.service.webhooks import Webhooks
 from ttsprompt.stores.firestore import FirestoreCallStore
-from ttsprompt.stores.firestore_quota import places_collection, places_of
+from ttsprompt.stores.firestore_quota import quota_beside, quota_collection
 from ttsprompt.stores.firestore_setup import set_up_firestore
 from ttsprompt.stores.sqlite import open_sqlite_store
 from ttsprompt.vonage.application_jwt import make_application_jwt
@@ -66,7 +66,7 @@ class Parts:
     """Replacements for the outside world, for tests; None means the real thing."""
 
     store: CallStore | None = None
-    places: PlaceStore | None = None
+    quota: QuotaStore | None = None
     voice: VoiceApi | None = None
     sender: CallbackSender | None = None
     clock: Clock | None = None
@@ -83,7 +83,7 @@ def start(environ: Mapping[str, str]) -> Settings:
     return settings
 
 
-def open_stores(settings: Settings) -> tuple[CallStore, PlaceStore]:
+def open_stores(settings: Settings) -> tuple[CallStore, QuotaStore]:
     """Return the stores that the settings name."""
     if settings.call_store == "firestore":
         store = FirestoreCallStore(
@@ -91,7 +91,7 @@ def open_stores(settings: Settings) -> tuple[CallStore, PlaceStore]:
             database=settings.firestore_database,
             collection=settings.firestore_collection,
         )
-        return store, places_of(store, settings.firestore_collection)
+        return store, quota_beside(store, settings.firestore_collection)
     embedded = open_sqlite_store(settings.call_store)
     return embedded, embedded
 
@@ -117,7 +117,7 @@ def build_setup(settings: Settings) -> SetupJob:
             project=settings.google_cloud_project,
             database=settings.firestore_database,
             collection=settings.firestore_collection,
-            limits=places_collection(settings.firestore_collection) if settings.admission.limit else None,
+            limits=quota_collection(settings.firestore_collection) if settings.admission.limit else None,
         )
     )
 
@@ -138,7 +138,7 @@ def _deliveries(settings: Settings, parts: Parts, store: CallStore, clock: Clock
 def build_app(settings: Settings, parts: Parts = Parts()) -> App:
     """Return the public function."""
     clock = parts.clock or SystemClock()
-    own_store, own_places = open_stores(settings)
+    own_store, own_quota = open_stores(settings)
     store = parts.store or own_store
     deliveries = _deliveries(settings, parts, store, clock)
     voice = parts.voice or VonageVoiceApi(settings.vonage_api_url, USER_AGENT)
@@ -149,7 +149,7 @@ def build_app(settings: Settings, parts: Parts = Parts()) -> App:
             clock=clock,
             policy=settings.policy,
             admission=settings.admission,
-            places=parts.places or own_places,
+            quota=parts.quota or own_quota,
             base_url=settings.base_url,
             answer_mode=settings.answer_mode,
             new_tid=lambda: str(uuid.uuid4()),

@@ -161,7 +161,7 @@ def test_what_was_seen_saves_the_read(tmp_path: Path, monkeypatch: pytest.Monkey
     seen = store.create(a_call())
     monkeypatch.setattr(store, "get", None)
 
-    assert store.update(TID, lambda call: Transition(call.noted(NOW, "mine")), seen=seen).stored.call.timeline
+    assert store.update(TID, lambda call: Transition(call.noted(NOW, "mine")), expected=seen).stored.call.timeline
 
 
 @pytest.mark.parametrize("url", ["sqlite:///{}", "sqlite:////{}"])

@@ -7,7 +7,7 @@ from datetime import datetime
 from enum import StrEnum
 
 
-class TerminalStatus(StrEnum):
+class EndStatus(StrEnum):
     """The statuses after which Vonage sends no more speech or keys (docs/vonage.md §3.3)."""
 
     BUSY = "busy"
@@ -51,19 +51,19 @@ class MachineDetected:
 
 
 @dataclass(frozen=True, slots=True)
-class KeysEntered:
-    """Question number `step` was answered by `keys` ("" is silence). `token` is the key of the call's MACs."""
+class DigitsEntered:
+    """Question number `step` was answered by `digits` ("" is silence). `token` is the key of the call's MACs."""
 
     step: int
-    keys: str = field(repr=False)
+    digits: str = field(repr=False)
     token: str = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True)
-class Terminated:
+class CallEnded:
     """Vonage says the call is over. `duration` is in seconds, `price` in EUR as a decimal string."""
 
-    status: TerminalStatus
+    status: EndStatus
     detail: str | None = None
     disconnected_by: str | None = None
     duration: int | None = None
@@ -94,7 +94,7 @@ class Overdue:
 
 
 @dataclass(frozen=True, slots=True)
-class DeliveryTried:
+class DeliveryAttempted:
     """One try to deliver the callback, begun when the call was due at `due_at`.
 
     `retry_at` is when the next is due, None when the schedule is used up.
@@ -122,12 +122,12 @@ Event = (
     | PlacementUnclear
     | Answered
     | MachineDetected
-    | KeysEntered
-    | Terminated
+    | DigitsEntered
+    | CallEnded
     | GraceElapsed
     | Claimed
     | Overdue
-    | DeliveryTried
+    | DeliveryAttempted
     | CancelRequested
     | RedeliveryRequested
 )

@@ -51,8 +51,8 @@ def reply(call: Call, step: int, urls: WebhookUrls) -> Ncco:
     entry = call.entries[step - 1]
     if entry is Entry.RIGHT:
         return [_talk(prompts, prompts.bye_text)] if prompts.bye_text else []
-    decided_here = reason_of_entries(call.entries[:step], call.tries_allowed) is not None
-    decided_elsewhere = call.verdict is not None and reason_of_entries(call.entries, call.tries_allowed) is None
+    decided_here = reason_of_entries(call.entries[:step], call.attempts_allowed) is not None
+    decided_elsewhere = call.verdict is not None and reason_of_entries(call.entries, call.attempts_allowed) is None
     if decided_here or decided_elsewhere:
         return []
     text = prompts.text if entry is Entry.REPLAY else prompts.failed_text or prompts.text

@@ -17,12 +17,12 @@ from typing import Any, Final
 from urllib.parse import quote
 
 from ttsprompt import late
-from ttsprompt.domain.events import Terminated
+from ttsprompt.domain.events import CallEnded
 from ttsprompt.errors import UnauthenticatedError, VendorUnclearError, VendorUnreachableError
 from ttsprompt.net.attempt import Attempt
 from ttsprompt.ports import CallOrder, VoiceApi
 from ttsprompt.vonage.errors import json_object, vendor_error
-from ttsprompt.vonage.webhooks import parse_ending
+from ttsprompt.vonage.webhooks import parse_call_ended
 
 log = logging.getLogger(__name__)
 
@@ -60,7 +60,7 @@ class VonageVoiceApi:
             return _uuid(answer.body)
         raise vendor_error(answer.status, answer.headers, answer.body, token, datetime.now(UTC))
 
-    def look_up(self, uuid: str, token: str) -> Terminated | None:
+    def look_up(self, uuid: str, token: str) -> CallEnded | None:
         """Ask how a call stands; see `VoiceApi`."""
         answer = self._ask("GET", uuid, token, None)
         if answer.status in {401, 403}:
@@ -69,7 +69,7 @@ class VonageVoiceApi:
             return None
         if answer.status != 200:  # noqa: PLR2004 - anything else says nothing about the token
             raise VendorUnreachableError(f"Vonage answered {answer.status}. Try again.")
-        return parse_ending(json_object(answer.body))
+        return parse_call_ended(json_object(answer.body))
 
     def hang_up(self, uuid: str, token: str) -> int:
         """Ask to end a call; see `VoiceApi`."""

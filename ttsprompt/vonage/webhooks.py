@@ -7,22 +7,22 @@ import re
 from collections.abc import Mapping
 from typing import Any, Final
 
-from ttsprompt.domain.events import Answered, MachineDetected, TerminalStatus, Terminated
+from ttsprompt.domain.events import Answered, CallEnded, EndStatus, MachineDetected
 from ttsprompt.errors import MalformedRequestError
 
-_TERMINAL: Final = frozenset(TerminalStatus)
+_TERMINAL: Final = frozenset(EndStatus)
 _WORD: Final = re.compile(r"[a-z0-9_]{1,64}", re.ASCII)
 _DECIMAL: Final = re.compile(r"[0-9]{1,9}(\.[0-9]{1,12})?", re.ASCII)
 
 
-def parse_event(body: Mapping[str, Any]) -> Answered | MachineDetected | Terminated | None:
+def parse_event(body: Mapping[str, Any]) -> Answered | MachineDetected | CallEnded | None:
     """Return what happened, or None for all that changes nothing: started, ringing, human, unknown ones."""
     status = body.get("status")
     if status == "answered":
         return Answered()
     if status == "machine":
         return MachineDetected()
-    return parse_ending(body)
+    return parse_call_ended(body)
 
 
 def error_reason(body: Mapping[str, Any]) -> str | None:
@@ -31,7 +31,7 @@ def error_reason(body: Mapping[str, Any]) -> str | None:
     return reason[:300] if body.get("status") is None and isinstance(reason, str) else None
 
 
-def parse_keys(body: Mapping[str, Any]) -> str:
+def parse_digits(body: Mapping[str, Any]) -> str:
     """Return the keys of an input webhook, "" for silence: `dtmf` as an object, or as a string as it once was.
 
     Raises:
@@ -46,7 +46,7 @@ def parse_keys(body: Mapping[str, Any]) -> str:
     return keys
 
 
-def parse_ending(fields: Mapping[str, Any]) -> Terminated | None:
+def parse_call_ended(fields: Mapping[str, Any]) -> CallEnded | None:
     """Return how a call ended, None if it has not, from the fields of a webhook or of a lookup.
 
     Sources: docs/vonage.md §1.5 and §3.3. What makes no sense is left out: it is not needed for the outcome.
@@ -55,8 +55,8 @@ def parse_ending(fields: Mapping[str, Any]) -> Terminated | None:
     if not isinstance(status, str) or status not in _TERMINAL:
         return None
     disconnected_by, detail = fields.get("disconnected_by"), fields.get("detail")
-    return Terminated(
-        status=TerminalStatus(status),
+    return CallEnded(
+        status=EndStatus(status),
         detail=detail if isinstance(detail, str) and _WORD.fullmatch(detail) else None,
         disconnected_by=disconnected_by if disconnected_by in ("platform", "user") else None,
         duration=_whole_seconds(fields.get("duration")),

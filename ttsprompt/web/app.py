@@ -114,9 +114,9 @@ class App:
     def _place(self, request: Request, body: bytes) -> Response:
         fields = bodies.read_fields(body, request.mimetype)
         if fields.values.get("dry_run"):
-            rehearsed = self._parse(fields, credentials_in_body=False)
-            if rehearsed.dry_run:
-                return _json(views.rehearsal_view(rehearsed, self.calls.rehearse(rehearsed)))
+            wanted = self._parse(fields, credentials_in_body=False)
+            if wanted.dry_run:
+                return _json(views.dry_run_view(wanted, self.calls.dry_run(wanted)))
         credential = callers.header_credential(request, self.clock.now())
         if credential is None and not (fields.values.get("private_key") or fields.values.get("app_id")):
             raise UnauthenticatedError(
@@ -185,7 +185,7 @@ class App:
 
     def _input(self, request: Request, body: bytes, tid: str) -> Response:
         self._verify(request, body)
-        keys = vonage_webhooks.parse_keys(_webhook_fields(request, body))
+        keys = vonage_webhooks.parse_digits(_webhook_fields(request, body))
         return _json(self.webhooks.input(_tid(tid), _token(request), _step(request), keys))
 
     def _event(self, request: Request, body: bytes, tid: str) -> Response:

@@ -270,7 +270,7 @@ def placement() -> Schema:
     return _object({"tid": _TID}, additionalProperties=False)
 
 
-def rehearsal() -> Schema:
+def dry_run() -> Schema:
     """Return the answer to a dry run."""
     return _object(
         {
