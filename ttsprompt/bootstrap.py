@@ -72,13 +72,20 @@ class Parts:
     clock: Clock | None = None
 
 
+def _regions() -> frozenset[str]:
+    """Return the countries that libphonenumber knows; imported late, as it is slow and most deployments name none."""
+    import phonenumbers  # noqa: PLC0415 - see above
+
+    return frozenset(phonenumbers.SUPPORTED_REGIONS)
+
+
 def start(environ: Mapping[str, str]) -> Settings:
     """Read the settings and set up logging.
 
     Raises:
         SettingsError: the service must not start.
     """
-    settings = load_settings(environ)
+    settings = load_settings(environ, _regions)
     configure_logging(settings.log_level, settings.google_cloud_project)
     return settings
 
@@ -109,7 +116,7 @@ def build_setup(settings: Settings) -> SetupJob:
     if settings.call_store != "firestore":
         store = open_sqlite_store(settings.call_store)
         return SetupJob(store.make_schema)
-    if settings.firestore_emulator:
+    if settings.on_firestore_emulator:
         # The emulator needs no index and has no Admin API.
         return SetupJob(list)
     return SetupJob(
@@ -124,7 +131,7 @@ def build_setup(settings: Settings) -> SetupJob:
 
 def _sender(settings: Settings) -> RequestsCallbackSender:
     return RequestsCallbackSender(
-        settings.callback_signing_keys, allow_private=settings.allow_private_callbacks, user_agent=USER_AGENT
+        settings.callback_signing_secrets, allow_private=settings.allow_private_callbacks, user_agent=USER_AGENT
     )
 
 
