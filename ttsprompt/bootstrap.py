@@ -25,7 +25,6 @@ from ttsprompt.stores.firestore import FirestoreCallStore
 from ttsprompt.stores.firestore_quota import quota_beside, quota_collection
 from ttsprompt.stores.firestore_setup import set_up_firestore
 from ttsprompt.stores.sqlite import open_sqlite_store
-from ttsprompt.vonage.application_jwt import make_application_jwt
 from ttsprompt.vonage.voice import VonageVoiceApi
 from ttsprompt.web.app import App
 from ttsprompt.web.jobs import SetupJob, SweepJob
@@ -39,10 +38,17 @@ def _load_for_callers() -> None:
         "urllib3.util",
         "requests",
         "jwt",
+        "ttsprompt.vonage.private_key",
         "phonenumbers",
         "ttsprompt.call_request",
         "ttsprompt.net.attempt_connections",
     )
+
+
+def _make_application_jwt(application_id: str, private_key: str) -> str:
+    from ttsprompt.vonage.private_key import make_application_jwt
+
+    return make_application_jwt(application_id, private_key)
 
 
 class SystemClock:
@@ -74,7 +80,7 @@ class Parts:
 
 def _regions() -> frozenset[str]:
     """Return the countries that libphonenumber knows; imported late, as it is slow and most deployments name none."""
-    import phonenumbers  # noqa: PLC0415 - see above
+    import phonenumbers
 
     return frozenset(phonenumbers.SUPPORTED_REGIONS)
 
@@ -175,7 +181,7 @@ def build_app(settings: Settings, parts: Parts = Parts()) -> App:
         ),
         clock=clock,
         load_for_callers=_load_for_callers,
-        make_jwt=make_application_jwt,
+        make_jwt=_make_application_jwt,
         callback_public_keys=_sender(settings).public_keys,
         base_url=settings.base_url,
         allow_private_callbacks=settings.allow_private_callbacks,
