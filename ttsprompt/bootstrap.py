@@ -9,12 +9,13 @@ import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import cached_property
 
 from ttsprompt import __version__, late
-from ttsprompt.callbacks.sender import RequestsCallbackSender
+from ttsprompt.callbacks.signing import public_keys
 from ttsprompt.config import Settings, load_settings
 from ttsprompt.logs import configure_logging
-from ttsprompt.ports import CallbackSender, CallStore, Clock, QuotaStore, VoiceApi
+from ttsprompt.ports import CallbackRequest, CallbackResponse, CallbackSender, CallStore, Clock, QuotaStore, VoiceApi
 from ttsprompt.service.authority import Authority
 from ttsprompt.service.calls import Calls
 from ttsprompt.service.delivery import Deliveries
@@ -135,14 +136,30 @@ def build_setup(settings: Settings) -> SetupJob:
     )
 
 
-def _sender(settings: Settings) -> RequestsCallbackSender:
-    return RequestsCallbackSender(
-        settings.callback_signing_secrets, allow_private=settings.allow_private_callbacks, user_agent=USER_AGENT
-    )
+class _LateSender:
+    """The `CallbackSender` of production, loaded with the first callback: most instances never send one."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+
+    def send(self, request: CallbackRequest, *, now: datetime, timeout_s: float) -> CallbackResponse:
+        """Send by the real one."""
+        return self._sender.send(request, now=now, timeout_s=timeout_s)
+
+    @cached_property
+    def _sender(self) -> CallbackSender:
+        late.load("ttsprompt.callbacks.sender")
+        from ttsprompt.callbacks.sender import CurlCallbackSender
+
+        return CurlCallbackSender(
+            self._settings.callback_signing_secrets,
+            allow_private=self._settings.allow_private_callbacks,
+            user_agent=USER_AGENT,
+        )
 
 
 def _deliveries(settings: Settings, parts: Parts, store: CallStore, clock: Clock) -> Deliveries:
-    sender = parts.sender or _sender(settings)
+    sender = parts.sender or _LateSender(settings)
     return Deliveries(
         store=store, sender=sender, clock=clock, policy=settings.policy, random=random.SystemRandom().random
     )
@@ -182,7 +199,7 @@ def build_app(settings: Settings, parts: Parts = Parts()) -> App:
         clock=clock,
         load_for_callers=_load_for_callers,
         make_jwt=_make_application_jwt,
-        callback_public_keys=_sender(settings).public_keys,
+        callback_public_keys=lambda: public_keys(settings.callback_signing_secrets),
         base_url=settings.base_url,
         allow_private_callbacks=settings.allow_private_callbacks,
         vonage_signature_secret=settings.vonage_signature_secret,
