@@ -10,9 +10,9 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Locator, Page, Route, expect
 
-from devphone.habits import Habit
-from devphone.numbers import NUMBERS
-from devphone.pair import Pair
+from devphone.callee.numbers import NUMBERS
+from devphone.processes.pair import Pair
+from devphone.vendor.habits import Habit
 
 _numbers = count(447700901000)
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from devphone.emulator import Emulator
+from devphone.processes.emulator import Emulator
 from ttsprompt.adapters.firestore_store import FirestoreCallStore
 from ttsprompt.adapters.sqlite_store import SqliteCallStore
 from ttsprompt.ports import CallStore

@@ -10,7 +10,7 @@ from datetime import timedelta
 
 import pytest
 
-from devphone.emulator import Emulator
+from devphone.processes.emulator import Emulator
 from tests.builders import NOW, PIN, TOKEN, a_call
 from tests.contract.conftest import firestore_store
 from tests.proxy import Mode, Proxy

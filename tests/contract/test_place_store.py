@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from devphone.emulator import Emulator
+from devphone.processes.emulator import Emulator
 from tests.builders import NOW
 from tests.contract.conftest import firestore_store
 from ttsprompt.adapters.firestore_places import places_of

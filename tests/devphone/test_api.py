@@ -13,12 +13,12 @@ import httpx
 import pytest
 from standardwebhooks import Webhook
 
-from devphone.app import Phone
-from devphone.callee import Callee
-from devphone.habits import Habit
+from devphone.callee.script import Callee
+from devphone.phone import Phone
 from devphone.timeline import Line, Timeline
-from devphone.tokens import Application, make_application
-from devphone.webhooks import WebhookSender
+from devphone.vendor.habits import Habit
+from devphone.vendor.tokens import Application, make_application
+from devphone.vendor.webhooks import WebhookSender
 from tests.devphone.line import Service, VirtualPace, order, run_virtual
 
 T = TypeVar("T")
@@ -263,7 +263,7 @@ def test_all_calls_can_be_listed() -> None:
 
 
 def test_only_the_calls_that_ended_last_are_kept_and_all_that_are_under_way(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("devphone.app.LEGS_KEPT", 2)
+    monkeypatch.setattr("devphone.phone.LEGS_KEPT", 2)
     phone = Phone(pace=VirtualPace(), callees={"447700900099": Callee(ring_s=50)})
 
     async def scene(client: httpx.AsyncClient, _: Service) -> tuple[list[str], str]:

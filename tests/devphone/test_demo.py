@@ -15,9 +15,9 @@ from pathlib import Path
 import httpx
 import pytest
 
-from devphone.__main__ import main
-from devphone.demo import demo, run
-from devphone.service import ROOT, Service, StartError
+from devphone.commands.cli import main
+from devphone.commands.demo import demo, run
+from devphone.processes.service import ROOT, Service, StartError
 
 FAST = 60
 FUNCTION = "def ttsprompt(request):\n"
@@ -26,7 +26,7 @@ FUNCTION = "def ttsprompt(request):\n"
 @pytest.fixture
 def broken_service(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The file of a function that runs in place of the service."""
-    monkeypatch.setattr("devphone.service.ROOT", tmp_path)
+    monkeypatch.setattr("devphone.processes.service.ROOT", tmp_path)
     return tmp_path / "main.py"
 
 
@@ -58,7 +58,7 @@ def test_a_service_that_refuses_the_call_fails_the_demo(
 def test_a_callback_that_never_comes_fails_the_demo(
     broken_service: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("devphone.demo.DEMO_LIMIT_S", 0.1)
+    monkeypatch.setattr("devphone.commands.demo.DEMO_LIMIT_S", 0.1)
     broken_service.write_text(f"{FUNCTION}    return {{'tid': 't'}}")
 
     assert demo("sqlite", FAST) == 1
@@ -134,8 +134,8 @@ def test_run_prints_the_address_of_the_page_last_and_it_is_there(
         raise KeyboardInterrupt
 
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("devphone.demo.SWEEP_EVERY_S", 0)
-    monkeypatch.setattr("devphone.demo._sweep", look)
+    monkeypatch.setattr("devphone.commands.demo.SWEEP_EVERY_S", 0)
+    monkeypatch.setattr("devphone.commands.demo._sweep", look)
 
     assert run("sqlite", 0, 0, "person", 1) == 0
     assert "<title>Dev phone" in pages[0].text

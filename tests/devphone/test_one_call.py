@@ -12,12 +12,12 @@ from typing import Any
 
 import pytest
 
-from devphone.app import Phone
-from devphone.callee import parse_callee
-from devphone.one_call import Options, call
+from devphone.callee.script import parse_callee
+from devphone.commands.one_call import Options, call
 from devphone.pace import Pace
-from devphone.service import Service, free_port
-from devphone.switchboard import Switchboard
+from devphone.phone import Phone
+from devphone.processes.service import Service, free_port
+from devphone.processes.switchboard import Switchboard
 
 FIELDS = {"to": "+44 7700 900050", "from": "447700900999", "text": "PIN, please", "pin_code": "73946182"}
 PAIR = "http://127.0.0.1:1"

@@ -10,12 +10,12 @@ from typing import Any
 import httpx
 import pytest
 
-from devphone.app import Phone
-from devphone.callee import Callee, PickUp
-from devphone.desk import Desk
-from devphone.faulty_sender import Faults
-from devphone.habits import Habit
-from devphone.page import FOLDER
+from devphone.browser.page import FOLDER
+from devphone.callee.script import Callee, PickUp
+from devphone.customer.desk import Desk
+from devphone.phone import Phone
+from devphone.vendor.faulty_sender import Faults
+from devphone.vendor.habits import Habit
 from tests.devphone.line import SERVICE, Service, VirtualPace, order, run_virtual
 from tests.devphone.test_api import bearer, on_the_phone
 

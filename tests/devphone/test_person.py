@@ -9,12 +9,12 @@ from typing import Any
 import httpx
 import pytest
 
-from devphone.callee import Callee, PickUp
-from devphone.habits import Habit
-from devphone.leg import Leg
-from devphone.person import Person
+from devphone.callee.person import Person
+from devphone.callee.script import Callee, PickUp
 from devphone.timeline import Timeline
-from devphone.webhooks import WebhookSender
+from devphone.vendor.habits import Habit
+from devphone.vendor.leg import Leg
+from devphone.vendor.webhooks import WebhookSender
 from tests.devphone.line import INPUT, TALK, Answer, Played, Service, VirtualPace, ncco, order, run_virtual
 
 PERSON = Callee(pick_up=PickUp.PERSON)

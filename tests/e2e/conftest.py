@@ -14,13 +14,13 @@ from typing import Any
 import httpx
 import pytest
 
-from devphone.app import Phone
-from devphone.callee import parse_callee
-from devphone.emulator import Emulator
+from devphone.callee.script import parse_callee
 from devphone.pace import Pace
-from devphone.service import Service, free_port
-from devphone.switchboard import Switchboard
-from devphone.tokens import Application, make_application
+from devphone.phone import Phone
+from devphone.processes.emulator import Emulator
+from devphone.processes.service import Service, free_port
+from devphone.processes.switchboard import Switchboard
+from devphone.vendor.tokens import Application, make_application
 
 SPEED = 40
 WAIT_S = 30

@@ -7,9 +7,9 @@ from collections.abc import Iterator
 import httpx
 import pytest
 
-from devphone.numbers import NUMBERS, REJECT_CODE
-from devphone.receiver import FAILS_TWICE
-from devphone.service import Service
+from devphone.callee.numbers import NUMBERS, REJECT_CODE
+from devphone.customer.receiver import FAILS_TWICE
+from devphone.processes.service import Service
 from tests.e2e.conftest import Stack, wait_for
 
 pytestmark = pytest.mark.parametrize("stack", ["sqlite"], indirect=True, scope="module")

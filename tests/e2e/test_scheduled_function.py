@@ -12,7 +12,7 @@ from typing import Any
 
 import httpx
 
-from devphone.service import Service
+from devphone.processes.service import Service
 from tests.e2e.conftest import Stack, wait_for
 
 

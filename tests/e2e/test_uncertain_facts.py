@@ -7,8 +7,8 @@ from collections.abc import Iterator
 import httpx
 import pytest
 
-from devphone.callee import Callee, Entry
-from devphone.habits import Habit
+from devphone.callee.script import Callee, Entry
+from devphone.vendor.habits import Habit
 from tests.e2e.conftest import Stack
 
 pytestmark = pytest.mark.parametrize("stack", ["sqlite"], indirect=True, scope="module")

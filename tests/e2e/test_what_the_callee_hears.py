@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from devphone.callee import Callee, parse_callee
+from devphone.callee.script import Callee, parse_callee
 from devphone.timeline import Line
 from tests.e2e.conftest import Stack
 

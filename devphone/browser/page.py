@@ -14,20 +14,20 @@ from starlette.routing import BaseRoute, Mount, Route
 from starlette.staticfiles import StaticFiles
 
 from devphone import strict_json
-from devphone.desk import Desk, DeskError
-from devphone.events import Bell, stream
-from devphone.faulty_sender import Faults
-from devphone.habits import Habit
-from devphone.leg import Leg
-from devphone.numbers import NUMBERS, PIN, REJECT_CODE
+from devphone.browser.lines import page_line
+from devphone.browser.recent import RecentCalls
+from devphone.browser.stream import Bell, stream
+from devphone.callee.numbers import NUMBERS, PIN, REJECT_CODE
+from devphone.clients import PickClient
+from devphone.customer.desk import Desk, DeskError
+from devphone.customer.receiver import read_at_most
 from devphone.pace import Pace
-from devphone.page_lines import page_line
-from devphone.receiver import read_at_most
-from devphone.recent import RecentCalls
 from devphone.timeline import Timeline
-from devphone.webhooks import PickClient
+from devphone.vendor.faulty_sender import Faults
+from devphone.vendor.habits import Habit
+from devphone.vendor.leg import Leg
 
-FOLDER: Final = Path(__file__).parent / "page"
+FOLDER: Final = Path(__file__).parent / "files"
 MAX_BODY: Final = 128 * 1024
 """Bytes; more than the service takes, so that its refusal is seen."""
 LINES_AT_FIRST: Final = 1000

@@ -10,9 +10,9 @@ from typing import Any, Final
 import httpx
 
 from devphone import strict_json
+from devphone.clients import PickClient
 from devphone.pace import Pace
 from devphone.timeline import Line, Timeline
-from devphone.webhooks import PickClient
 
 PATIENCE_S: Final = 40
 """Longer than the service waits for a Vonage that says nothing."""

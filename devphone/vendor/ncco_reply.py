@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from devphone import strict_json
-from devphone.rules import DROPPED, Fault, check_ncco
-from devphone.webhooks import Reply
+from devphone.vendor.rules import DROPPED, Fault, check_ncco
+from devphone.vendor.webhooks import Reply
 
 OK: Final = 200
 SYNTAX_ERROR: Final = "Syntax error in NCCO. Invalid value type or action."

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
-from devphone.habits import Habit
 from devphone.pace import iso
+from devphone.vendor.habits import Habit
 
 VERDICTS: Final = frozenset({"human", "machine"})
 

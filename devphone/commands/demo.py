@@ -10,20 +10,20 @@ from typing import Any, Final
 
 import httpx
 
-from devphone.app import Phone
-from devphone.callee import PickUp, parse_callee
-from devphone.desk import Desk
-from devphone.emulator import EmulatorError
-from devphone.habits import Habit
-from devphone.interrupts import pause
-from devphone.numbers import PIN
-from devphone.page import CALLEE, CALLER
-from devphone.pair import Pair, make_phone, running_pair, sweep
-from devphone.screen import Screen
-from devphone.service import Service, StartError
-from devphone.switchboard import Switchboard
+from devphone.browser.page import CALLEE, CALLER
+from devphone.callee.numbers import PIN
+from devphone.callee.script import PickUp, parse_callee
+from devphone.commands.screen import Screen
+from devphone.customer.desk import Desk
+from devphone.phone import Phone
+from devphone.processes.emulator import EmulatorError
+from devphone.processes.interrupts import pause
+from devphone.processes.pair import Pair, make_phone, running_pair, sweep
+from devphone.processes.service import Service, StartError
+from devphone.processes.switchboard import Switchboard
 from devphone.timeline import Line
-from devphone.tokens import Application, make_application
+from devphone.vendor.habits import Habit
+from devphone.vendor.tokens import Application, make_application
 
 DEMO_SPEED: Final = 4
 DEMO_LIMIT_S: Final = 60
@@ -41,8 +41,10 @@ def demo(store: str, speed: float = DEMO_SPEED) -> int:
     callbacks: queue.SimpleQueue[Line] = queue.SimpleQueue()
     phone.timeline.listen(screen.show)
     phone.timeline.listen(lambda line: callbacks.put(line) if line.what == "calls back" else None)
+    screen.title("Set-up")
     try:
-        with running_pair(phone, store, screen) as pair:
+        with running_pair(phone, store) as pair:
+            screen.pairs(pair.facts())
             screen.title("The call")
             tid = _place(pair, application, screen)
             outcome = callbacks.get(timeout=DEMO_LIMIT_S)
@@ -61,10 +63,10 @@ def run(store: str, port: int, phone_port: int, callee: str, speed: float, habit
     application = make_application()
     phone = make_phone(application, parse_callee(callee), speed, habits)
     phone.timeline.listen(screen.show)
+    screen.title("Set-up")
     try:
-        with running_pair(
-            phone, store, screen, port=port, phone_port=phone_port, keep=True, settings=RUN_SETTINGS
-        ) as pair:
+        with running_pair(phone, store, port=port, phone_port=phone_port, keep=True, settings=RUN_SETTINGS) as pair:
+            screen.pairs(pair.facts())
             return _keep_running(pair, screen, application)
     except (StartError, EmulatorError, RuntimeError) as error:
         return screen.failed(str(error))

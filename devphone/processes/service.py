@@ -15,9 +15,9 @@ from typing import Final
 
 import httpx
 
-from devphone.interrupts import deferred, pause
+from devphone.processes.interrupts import deferred, pause
 
-ROOT: Final = Path(__file__).parents[1]
+ROOT: Final = Path(__file__).parents[2]
 START_S: Final = 30
 
 _SETTINGS: Final = (

@@ -10,16 +10,16 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Final
 
-from devphone.bodies import VERDICTS, Bodies
-from devphone.callee import Callee, PickUp
-from devphone.habits import Habit
+from devphone.callee.person import Person
+from devphone.callee.scene import Scene
+from devphone.callee.script import Callee, PickUp
 from devphone.pace import Pace, iso
-from devphone.person import Person
-from devphone.player import HungUp, Player
-from devphone.reporter import Reporter
-from devphone.scene import Scene
 from devphone.timeline import Timeline
-from devphone.webhooks import WebhookSender
+from devphone.vendor.bodies import VERDICTS, Bodies
+from devphone.vendor.habits import Habit
+from devphone.vendor.player import HungUp, Player
+from devphone.vendor.reporter import Reporter
+from devphone.vendor.webhooks import WebhookSender
 
 PRICE_PER_MINUTE: Final = 0.0142
 MACHINE_VERDICT_S: Final = 1.5

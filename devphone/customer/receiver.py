@@ -13,7 +13,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
 
 from devphone import strict_json
-from devphone.numbers import reserved
+from devphone.callee.numbers import reserved
 from devphone.pace import Pace
 from devphone.timeline import Line, Timeline
 

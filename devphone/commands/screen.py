@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import sys
+from collections.abc import Mapping
 from typing import Any, Final, TextIO
 from urllib.parse import urlsplit
 
@@ -42,6 +43,11 @@ class Screen:
         elif done != self._done:
             print(f"  {done}/{of}", file=self._out, flush=True)
         self._done = done
+
+    def pairs(self, facts: Mapping[str, object]) -> None:
+        """Print names and their values."""
+        for name, value in facts.items():
+            self.pair(name, value)
 
     def pair(self, name: str, value: object) -> None:
         """Print a name and its value."""

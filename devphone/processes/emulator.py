@@ -14,8 +14,8 @@ from typing import Final
 
 import httpx
 
-from devphone.interrupts import deferred, pause
-from devphone.service import free_port
+from devphone.processes.interrupts import deferred, pause
+from devphone.processes.service import free_port
 
 START_S: Final = 60
 PROJECT: Final = "ttsprompt-demo"

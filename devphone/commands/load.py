@@ -18,19 +18,20 @@ from typing import Any, Final
 
 import httpx
 
-from devphone.app import Phone
-from devphone.callee import Callee, parse_callee
-from devphone.emulator import EmulatorError
-from devphone.faulty_sender import Faults, FaultySender
-from devphone.interrupts import pause
-from devphone.load_plan import DEFAULT_MIX, MOST_CALLS, PIN, parse_mix, plan
-from devphone.load_report import Observed, Report, judge
-from devphone.pair import make_phone, running_pair, sweep
-from devphone.screen import Screen
-from devphone.service import Service, StartError
+from devphone.callee.script import Callee, parse_callee
+from devphone.clients import PickClient, clients
+from devphone.commands.load_plan import DEFAULT_MIX, MOST_CALLS, PIN, parse_mix, plan
+from devphone.commands.load_report import Observed, Report, judge
+from devphone.commands.screen import Screen
+from devphone.phone import Phone
+from devphone.processes.emulator import EmulatorError
+from devphone.processes.interrupts import pause
+from devphone.processes.pair import make_phone, running_pair, sweep
+from devphone.processes.service import Service, StartError
 from devphone.timeline import Line
-from devphone.tokens import Application, make_application
-from devphone.webhooks import PickClient, WebhookSender, clients
+from devphone.vendor.faulty_sender import Faults, FaultySender
+from devphone.vendor.tokens import Application, make_application
+from devphone.vendor.webhooks import WebhookSender
 
 SETTINGS: Final = {"CALLBACK_RETRY_SCHEDULE": "2,2,3,3,5,5,5,5,5,5", "THREADS": "64", "LOG_LEVEL": "WARNING"}
 SWEEP_EVERY_S: Final = 3
@@ -170,8 +171,10 @@ def load(options: argparse.Namespace) -> int:
     run = Run(options, phone, application)
     phone.make_sender = run.sender
     settings = {**SETTINGS, "STALE_AFTER": str(options.stale_after)}
+    screen.title("Set-up")
     try:
-        with running_pair(phone, options.store, screen, settings=settings) as pair, pair.sweeper() as sweeper:
+        with running_pair(phone, options.store, settings=settings) as pair, pair.sweeper() as sweeper:
+            screen.pairs(pair.facts())
             began = time.monotonic()
             with _watched(run, options.calls, sweeper, screen):
                 asyncio.run(run.place_all(pair.service.url, f"{pair.board.url}/callback"))

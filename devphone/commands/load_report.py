@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from devphone.load_plan import PlannedCall
+from devphone.commands.load_plan import PlannedCall
 
 
 @dataclass(slots=True)

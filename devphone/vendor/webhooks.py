@@ -8,15 +8,13 @@ import json
 import ssl
 import time
 import uuid
-from collections.abc import AsyncIterator, Callable
-from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
-from functools import partial
-from itertools import cycle
 from typing import Any, Final
 
 import httpx
 import jwt
+
+from devphone.clients import PickClient
 
 CONNECT_S: Final = 1.0
 ANSWER_S: Final = 5.0
@@ -42,28 +40,6 @@ class Reply:
     sends: int = 1
     seconds: float | None = None
     """From the first send to the last answer, by the clock on the wall."""
-
-
-PickClient = Callable[[], httpx.AsyncClient]
-"""Returns an HTTP client to use for one request."""
-
-CLIENTS: Final = 32
-"""The library looks through all connections of a client for each request, so thousands are spread over many."""
-
-
-@asynccontextmanager
-async def clients(timeout_s: float = EVENT_S) -> AsyncIterator[PickClient]:
-    """Give what picks an HTTP client, each time another; no proxies, and as many connections as it takes."""
-    limits = httpx.Limits(max_connections=None, max_keepalive_connections=10)
-    context = ssl.create_default_context()
-    async with AsyncExitStack() as stack:
-        made = [
-            await stack.enter_async_context(
-                httpx.AsyncClient(limits=limits, trust_env=False, timeout=timeout_s, verify=context)
-            )
-            for _ in range(CLIENTS)
-        ]
-        yield partial(next, cycle(made))
 
 
 class WebhookSender:

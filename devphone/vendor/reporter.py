@@ -8,12 +8,12 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from devphone import strict_json
-from devphone.bodies import VERDICTS, Bodies
-from devphone.habits import Habit
-from devphone.ncco_reply import Refusal, read_ncco
 from devphone.pace import Pace
 from devphone.timeline import Line, Timeline
-from devphone.webhooks import ANSWER_S, Reply, WebhookSender
+from devphone.vendor.bodies import VERDICTS, Bodies
+from devphone.vendor.habits import Habit
+from devphone.vendor.ncco_reply import Refusal, read_ncco
+from devphone.vendor.webhooks import ANSWER_S, Reply, WebhookSender
 
 OVERTAKEN = frozenset({"started", "ringing"})
 MAX_SHOWN: Final = 2000

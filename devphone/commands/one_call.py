@@ -13,15 +13,15 @@ from typing import Any, Final
 
 import httpx
 
-from devphone.callee import Callee
-from devphone.emulator import EmulatorError
-from devphone.interrupts import pause
+from devphone.callee.script import Callee
+from devphone.commands.screen import Screen
 from devphone.masking import shown
-from devphone.pair import Pair, make_phone, running_pair, sweep
-from devphone.screen import Screen
-from devphone.service import Service, StartError
+from devphone.processes.emulator import EmulatorError
+from devphone.processes.interrupts import pause
+from devphone.processes.pair import Pair, make_phone, running_pair, sweep
+from devphone.processes.service import Service, StartError
 from devphone.timeline import Line
-from devphone.tokens import Application, make_application
+from devphone.vendor.tokens import Application, make_application
 
 WAIT_S: Final = 120
 POLL_S: Final = 0.1
@@ -102,8 +102,10 @@ def _call(options: Options, record: Record, screen: Screen, stack: ExitStack) ->
 
 def _start(options: Options, application: Application, screen: Screen, stack: ExitStack) -> Pair:
     phone = make_phone(application, Callee(), options.speed)
-    pair = running_pair(phone, options.store, screen, settings={"CALLBACK_RETRY_SCHEDULE": RETRY_SCHEDULE})
-    return stack.enter_context(pair)
+    screen.title("Set-up")
+    pair = stack.enter_context(running_pair(phone, options.store, settings={"CALLBACK_RETRY_SCHEDULE": RETRY_SCHEDULE}))
+    screen.pairs(pair.facts())
+    return pair
 
 
 def _sweeping(pair: Pair, stack: ExitStack) -> Callable[[], None]:

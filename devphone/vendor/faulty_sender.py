@@ -10,7 +10,8 @@ from dataclasses import dataclass, replace
 from typing import Any, Final
 from urllib.parse import urlsplit
 
-from devphone.webhooks import EVENT_S, PickClient, Reply, WebhookSender
+from devphone.clients import PickClient
+from devphone.vendor.webhooks import EVENT_S, Reply, WebhookSender
 
 REORDER_S: Final = 0.5
 """How long a webhook is held back so that later ones overtake it."""

@@ -12,15 +12,14 @@ from pathlib import Path
 
 import httpx
 
-from devphone.app import Phone
-from devphone.callee import Callee
-from devphone.emulator import running_emulator
-from devphone.habits import Habit
+from devphone.callee.script import Callee
 from devphone.pace import Pace
-from devphone.screen import Screen
-from devphone.service import Service, free_port
-from devphone.switchboard import Switchboard
-from devphone.tokens import Application
+from devphone.phone import Phone
+from devphone.processes.emulator import running_emulator
+from devphone.processes.service import Service, free_port
+from devphone.processes.switchboard import Switchboard
+from devphone.vendor.habits import Habit
+from devphone.vendor.tokens import Application
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +28,14 @@ class Pair:
 
     service: Service
     board: Switchboard
+
+    def facts(self) -> dict[str, str]:
+        """Return what runs where, for people."""
+        return {
+            "store": self.service.settings["CALL_STORE"].partition(":")[0],
+            "service": f"functions-framework --target ttsprompt on {self.service.url}",
+            "dev phone": f"{self.board.url}, {self.board.phone.pace.speed:g}x as fast as life",
+        }
 
     @contextmanager
     def sweeper(self) -> Iterator[Service]:
@@ -57,7 +64,6 @@ def make_phone(application: Application, callee: Callee, speed: float, habits: C
 def running_pair(
     phone: Phone,
     store: str,
-    screen: Screen,
     *,
     port: int | None = None,
     phone_port: int | None = None,
@@ -68,7 +74,6 @@ def running_pair(
 
     With `keep`, the store stays, and the service logs to the terminal.
     """
-    screen.title("Set-up")
     with tempfile.TemporaryDirectory(prefix="ttsprompt-") as folder, running_emulator(store) as store_settings:
         board = Switchboard(phone, phone_port or free_port())
         all_settings = {
@@ -83,9 +88,6 @@ def running_pair(
         try:
             board.start()
             service.start()
-            screen.pair("store", all_settings["CALL_STORE"].partition(":")[0])
-            screen.pair("service", f"functions-framework --target ttsprompt on {service.url}")
-            screen.pair("dev phone", f"{board.url}, {phone.pace.speed:g}x as fast as life")
             yield Pair(service, board)
         finally:
             service.stop()

@@ -19,20 +19,21 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from devphone import strict_json
-from devphone.callee import Callee, parse_callee
-from devphone.desk import Desk
-from devphone.faulty_sender import Faults, FaultySender
-from devphone.guard import Guard
-from devphone.habits import Habit
-from devphone.leg import Leg
-from devphone.numbers import Vendor, reserved
+from devphone.browser.guard import Guard
+from devphone.browser.page import Page
+from devphone.callee.numbers import Vendor, reserved
+from devphone.callee.script import Callee, parse_callee
+from devphone.clients import PickClient, clients
+from devphone.customer.desk import Desk
+from devphone.customer.receiver import CallbackReceiver, read_at_most
 from devphone.pace import Pace
-from devphone.page import Page
-from devphone.receiver import CallbackReceiver, read_at_most
-from devphone.rules import REFUSED, Fault, check_call
 from devphone.timeline import Line, Timeline
-from devphone.tokens import TokenError, check_token
-from devphone.webhooks import PickClient, WebhookSender, clients
+from devphone.vendor.faulty_sender import Faults, FaultySender
+from devphone.vendor.habits import Habit
+from devphone.vendor.leg import Leg
+from devphone.vendor.rules import REFUSED, Fault, check_call
+from devphone.vendor.tokens import TokenError, check_token
+from devphone.vendor.webhooks import EVENT_S, WebhookSender
 
 LEGS_KEPT: Final = 10_000
 MAX_BODY: Final = 1024 * 1024
@@ -102,7 +103,7 @@ class Phone:
 
     @asynccontextmanager
     async def _lifespan(self, _app: Starlette) -> AsyncIterator[None]:
-        async with clients() as pick:
+        async with clients(EVENT_S) as pick:
             self.pick = pick
             self._sender = (self.make_sender or self._own_sender)(pick, self.signature_secret)
             yield

@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from devphone.leg import Leg
 from devphone.timeline import Line
+from devphone.vendor.leg import Leg
 
 KEPT: Final = 200
 TAKEN: Final = 204

@@ -7,14 +7,14 @@ from collections.abc import Collection
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from devphone.callee import Callee, Entry
-from devphone.habits import Habit
+from devphone.callee.person import Person
+from devphone.callee.scene import Question, Scene
+from devphone.callee.script import Callee, Entry
 from devphone.pace import Pace
-from devphone.person import Person
-from devphone.reporter import Reporter
-from devphone.scene import Question, Scene
-from devphone.speech import speech_s, spoken
-from devphone.webhooks import Reply
+from devphone.vendor.habits import Habit
+from devphone.vendor.reporter import Reporter
+from devphone.vendor.speech import speech_s, spoken
+from devphone.vendor.webhooks import Reply
 
 LATE_S: Final = 1.0
 """How long after `completed` late digits come."""

@@ -8,7 +8,7 @@ from typing import Final
 
 import uvicorn
 
-from devphone.app import Phone
+from devphone.phone import Phone
 
 START_S: Final = 10
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
-from devphone.callee import Callee, PickUp, parse_callee
+from devphone.callee.script import Callee, PickUp, parse_callee
 
 PIN: Final = "1234"
 REJECT_CODE: Final = "9"
