@@ -5,34 +5,28 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Final
 
-from devphone.timeline import Line
+from devphone.browser.wire import CallMessage, LegMessage, OutcomeMessage
+from devphone.happenings import CallbackReceived, CallRequested, Happening, RequestAnswered
 from devphone.vendor.leg import Leg
 
 KEPT: Final = 200
-TAKEN: Final = 204
-_REPORTED: Final = ("status", "reason", "attempts", "duration", "price", "reference")
 
 
 @dataclass(slots=True)
 class RecentCall:
-    """One call. `key`: its tid, or Vonage's uuid if some other program placed it.
-
-    `outcome`: what the last callback said, whether its signature was right (None: not checked), and whether it was
-    taken.
-    """
+    """One call, as `CallMessage` has it; `version` is the number of its last change."""
 
     key: str
     to: str
     at_s: float
+    tid: str | None = None
     version: int = 0
     uuid: str | None = None
     answer: int | None = None
-    """The status that `POST /call` was answered with, if the page sent it."""
-    outcome: dict[str, Any] | None = None
+    outcome: OutcomeMessage | None = None
     tries: int = 0
-    """Callbacks received."""
 
 
 @dataclass(slots=True)
@@ -44,24 +38,24 @@ class RecentCalls:
     _calls: OrderedDict[str, RecentCall] = field(default_factory=OrderedDict)
     _keys: dict[str, str] = field(default_factory=dict)
 
-    def hear(self, line: Line) -> None:
-        """Take in a line of the timeline."""
-        data = line.data
-        if line.what == "asks for a call" and line.call is not None:
-            call = self._call(str(data.get("tid") or line.call), data["to"], line.at_s)
-            call.uuid = line.call
-            self._keys[line.call] = call.key
-        elif line.what == "answers you" and data.get("tid"):
-            call = self._call(data["tid"], data["to"], line.at_s)
-            call.answer = data["status"]
-        elif line.what == "calls back" and isinstance(data["fields"].get("tid"), str):
-            fields = data["fields"]
-            call = self._call(fields["tid"], str(fields.get("to", "")), line.at_s)
-            call.tries += 1
-            call.outcome = {name: fields[name] for name in _REPORTED if name in fields} | {
-                "verified": data["verified"],
-                "taken": data["answer"] == TAKEN,
-            }
+    def hear(self, happening: Happening) -> None:
+        """Take in what happened."""
+        match happening:
+            case CallRequested(call=str() as uuid, number=str() as number):
+                call = self._call(happening, number)
+                call.uuid = uuid
+                self._keys[uuid] = call.key
+            case RequestAnswered(tid=str(), number=number, status=status):
+                self._call(happening, number).answer = status
+            case CallbackReceived(tid=str(), fields=fields):
+                call = self._call(happening, str(fields.get("to", "")))
+                call.tries += 1
+                call.outcome = OutcomeMessage(
+                    status=str(fields.get("status", "")),
+                    reason=None if fields.get("reason") is None else str(fields["reason"]),
+                    verified=happening.verified,
+                    taken=happening.is_taken,
+                )
 
     def touch(self, uuid: str) -> None:
         """Note that something about a call has changed."""
@@ -69,21 +63,15 @@ class RecentCalls:
         if call is not None:
             self._renew(call)
 
-    def key_of(self, line: Line) -> str | None:
-        """Return the key of the call that a line of the timeline is about."""
-        if line.call is not None:
-            return self._keys.get(line.call, line.call)
-        tid = line.data.get("tid") or line.data.get("fields", {}).get("tid")
-        return tid if isinstance(tid, str) else None
-
-    def since(self, version: int) -> list[dict[str, Any]]:
+    def since(self, version: int) -> list[CallMessage]:
         """Return the calls that have changed since."""
-        return [self._view(call) for call in list(self._calls.values()) if call.version > version]
+        return [self._message(call) for call in list(self._calls.values()) if call.version > version]
 
-    def _call(self, key: str, to: str, at_s: float) -> RecentCall:
+    def _call(self, happening: Happening, number: str) -> RecentCall:
+        key = str(happening.key)
         call = self._calls.get(key)
         if call is None:
-            call = self._calls[key] = RecentCall(key, to, at_s)
+            call = self._calls[key] = RecentCall(key, number, happening.at_s, happening.tid)
             while len(self._calls) > KEPT:
                 _, gone = self._calls.popitem(last=False)
                 self._keys.pop(gone.uuid or "", None)
@@ -94,19 +82,16 @@ class RecentCalls:
         self.version += 1
         call.version = self.version
 
-    def _view(self, call: RecentCall) -> dict[str, Any]:
-        view: dict[str, Any] = {
-            "key": call.key,
-            "uuid": call.uuid,
-            "to": call.to,
-            "at_s": call.at_s,
-            "answer": call.answer,
-            "outcome": call.outcome,
-            "tries": call.tries,
-            "leg": None,
-        }
+    def _message(self, call: RecentCall) -> CallMessage:
         leg = self.legs.get(call.uuid or "")
-        if leg is not None:
-            view["leg"] = {"from": leg.from_, "status": leg.status, "person": leg.person is not None}
-            view["leg"] |= leg.scene.as_dict()
-        return view
+        return CallMessage(
+            key=call.key,
+            tid=call.tid,
+            uuid=call.uuid,
+            to=call.to,
+            at_s=call.at_s,
+            answer=call.answer,
+            outcome=call.outcome,
+            tries=call.tries,
+            leg=None if leg is None else LegMessage.of(leg),
+        )

@@ -13,6 +13,9 @@ from devphone.callee.script import Callee, PickUp, parse_callee
 
 PIN: Final = "1234"
 REJECT_CODE: Final = "9"
+CALLEE: Final = "447700900000"
+CALLER: Final = "447700900999"
+"""Numbers that Ofcom keeps for drama, with nothing special about them."""
 
 
 class Vendor(StrEnum):

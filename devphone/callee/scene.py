@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any
 
 
 @dataclass(slots=True)
@@ -75,24 +74,3 @@ class Scene:
         self.question = None
         self.speaks_until_s = min(self.speaks_until_s, at_s)
         self.changed()
-
-    def as_dict(self) -> dict[str, Any]:
-        """Return it as JSON."""
-        question = self.question
-        return {
-            "rings_until_s": self.rings_until_s,
-            "answered_s": self.answered_s,
-            "ended_s": self.ended_s,
-            "caption": self.caption,
-            "language": self.language,
-            "captions": self.captions,
-            "speaks_until_s": self.speaks_until_s,
-            "question": None
-            if question is None
-            else {
-                "most": question.most,
-                "submits_on_hash": question.submits_on_hash,
-                "until_s": question.until_s,
-                "keyed": question.keyed,
-            },
-        }

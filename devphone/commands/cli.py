@@ -6,8 +6,8 @@ import argparse
 import math
 from collections.abc import Callable
 
-from devphone.browser.page import CALLEE, CALLER
-from devphone.callee.numbers import PIN
+from devphone.callee.directory import Directory
+from devphone.callee.numbers import CALLEE, CALLER, PIN
 from devphone.callee.script import PickUp, parse_callee
 from devphone.commands.demo import DEMO_SPEED, SCRIPT, demo, run
 from devphone.commands.load import add_load_parser
@@ -17,6 +17,7 @@ from devphone.pace import Pace
 from devphone.phone import Phone
 from devphone.processes.interrupts import interrupt_once, pause
 from devphone.processes.switchboard import Switchboard
+from devphone.vendor.behaviour import Behaviour
 from devphone.vendor.habits import Habit
 
 
@@ -59,11 +60,10 @@ def _call(options: argparse.Namespace) -> int:
 def _serve(options: argparse.Namespace) -> int:
     phone = Phone(
         pace=Pace(options.speed),
-        callee=parse_callee(options.callee),
+        directory=Directory(parse_callee(options.callee)),
+        behaviour=Behaviour(frozenset(options.habit), rate=options.rate),
         signature_secret=options.signature_secret,
         signing_secret=options.signing_secret,
-        rate=options.rate,
-        habits=frozenset(options.habit),
     )
     screen = Screen()
     phone.timeline.listen(screen.show)

@@ -10,18 +10,17 @@ from typing import Any, Final
 
 import httpx
 
-from devphone.browser.page import CALLEE, CALLER
-from devphone.callee.numbers import PIN
+from devphone.callee.numbers import CALLEE, CALLER, PIN
 from devphone.callee.script import PickUp, parse_callee
 from devphone.commands.screen import Screen
 from devphone.customer.desk import Desk
+from devphone.happenings import CallbackReceived, Swept
 from devphone.phone import Phone
 from devphone.processes.emulator import EmulatorError
 from devphone.processes.interrupts import pause
 from devphone.processes.pair import Pair, make_phone, running_pair, sweep
 from devphone.processes.service import Service, StartError
 from devphone.processes.switchboard import Switchboard
-from devphone.timeline import Line
 from devphone.vendor.habits import Habit
 from devphone.vendor.tokens import Application, make_application
 
@@ -38,17 +37,16 @@ def demo(store: str, speed: float = DEMO_SPEED) -> int:
     screen = Screen()
     application = make_application()
     phone = make_phone(application, parse_callee(SCRIPT), speed)
-    callbacks: queue.SimpleQueue[Line] = queue.SimpleQueue()
+    callbacks: queue.SimpleQueue[CallbackReceived] = queue.SimpleQueue()
     phone.timeline.listen(screen.show)
-    phone.timeline.listen(lambda line: callbacks.put(line) if line.what == "calls back" else None)
+    phone.timeline.listen(lambda x: callbacks.put(x) if isinstance(x, CallbackReceived) else None)
     screen.title("Set-up")
     try:
         with running_pair(phone, store) as pair:
             screen.pairs(pair.facts())
             screen.title("The call")
             tid = _place(pair, application, screen)
-            outcome = callbacks.get(timeout=DEMO_LIMIT_S)
-            return _judge(tid, outcome.data, screen)
+            return _judge(tid, callbacks.get(timeout=DEMO_LIMIT_S), screen)
     except queue.Empty:
         return screen.failed(f"no callback came within {DEMO_LIMIT_S} s")
     except (StartError, EmulatorError, RuntimeError, httpx.HTTPError) as error:
@@ -92,7 +90,7 @@ def _show_the_way(pair: Pair, screen: Screen, application: Application) -> None:
     phone = pair.board.phone
     screen.title("Running; stop with Ctrl-C")
     screen.pair("service", pair.service.url)
-    is_person = phone.callee.pick_up is PickUp.PERSON
+    is_person = phone.directory.everybody.pick_up is PickUp.PERSON
     screen.pair("calls", "ring on the page" if is_person else "are played by the script")
     print(
         f"\nOr by hand:\ncurl -X POST {pair.service.url}/call -H 'Content-Type: application/json' \\\n"
@@ -103,13 +101,15 @@ def _show_the_way(pair: Pair, screen: Screen, application: Application) -> None:
 
 
 def _sweep(sweeper: Service, phone: Phone, screen: Screen) -> None:
+    began = time.monotonic()
     try:
         counts = sweep(sweeper)
     except (httpx.HTTPError, ValueError) as error:
         screen.pair("sweep", f"failed: {error}")
         return
     if any(counts.values()):
-        phone.timeline.add(Line(phone.pace.seconds(), "scheduler", "sweeps", None, {"counts": counts}))
+        seconds = round(time.monotonic() - began, 4)
+        phone.timeline.add(Swept(at_s=phone.pace.seconds(), status=200, counts=counts, seconds=seconds))
 
 
 def _request(board: Switchboard) -> dict[str, Any]:
@@ -137,8 +137,8 @@ def _place(pair: Pair, application: Application, screen: Screen) -> str:
     return tid
 
 
-def _judge(tid: str, callback: dict[str, Any], screen: Screen) -> int:
-    fields = callback["fields"]
+def _judge(tid: str, callback: CallbackReceived, screen: Screen) -> int:
+    fields = callback.fields
     # The receiver's line of the timeline is printed by another thread.
     time.sleep(0.1)
     screen.callback(callback)
@@ -146,9 +146,9 @@ def _judge(tid: str, callback: dict[str, Any], screen: Screen) -> int:
     wrong = [
         f"{name} is {fields.get(name)}, not {value}" for name, value in expected.items() if fields.get(name) != value
     ]
-    if callback["verified"] is not True:
+    if callback.verified is not True:
         wrong.append("the signature is not verified")
-    if callback["id"] != tid:
+    if callback.id != tid:
         wrong.append("webhook-id is not the tid")
     if wrong:
         return screen.failed("; ".join(wrong))

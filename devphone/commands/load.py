@@ -23,12 +23,12 @@ from devphone.clients import PickClient, clients
 from devphone.commands.load_plan import DEFAULT_MIX, MOST_CALLS, PIN, parse_mix, plan
 from devphone.commands.load_report import Observed, Report, judge
 from devphone.commands.screen import Screen
+from devphone.happenings import CallbackReceived, CallRequested, Happening, Keyed
 from devphone.phone import Phone
 from devphone.processes.emulator import EmulatorError
 from devphone.processes.interrupts import pause
 from devphone.processes.pair import make_phone, running_pair, sweep
 from devphone.processes.service import Service, StartError
-from devphone.timeline import Line
 from devphone.vendor.faulty_sender import Faults, FaultySender
 from devphone.vendor.tokens import Application, make_application
 from devphone.vendor.webhooks import WebhookSender
@@ -68,7 +68,7 @@ class Run:
         self._lock = threading.Lock()
         self._loop: asyncio.AbstractEventLoop | None = None
         for call in self._calls.values():
-            phone.callees[call.planned.number] = _quick(parse_callee(call.planned.kind.script))
+            phone.directory.scripts[call.planned.number] = _quick(parse_callee(call.planned.kind.script))
         phone.timeline.listen(self._hear)
 
     def sender(self, pick: PickClient, secret: str | None) -> WebhookSender:
@@ -145,18 +145,19 @@ class Run:
             if touched:
                 self._touched.add(tid)
 
-    def _hear(self, line: Line) -> None:
-        if line.what == "asks for a call" and line.call is not None:
-            self._calls[line.data["to"]].dialled += 1
-        elif line.what == "keys" and line.call is not None and line.data.get("keys") == PIN:
-            self._calls[self._phone.legs[line.call].to].keyed_the_pin = True
-        elif line.what == "calls back" and line.data["fields"].get("to") in self._calls:
-            call = self._calls[line.data["fields"]["to"]]
-            how = {name: line.data[name] for name in ("id", "verified", "sha256")}
-            call.payloads.append(line.data["fields"] | {"callback": how})
-            with self._lock:
-                if self._loop is not None:
-                    self._loop.call_soon_threadsafe(call.over.set)
+    def _hear(self, happening: Happening) -> None:
+        match happening:
+            case CallRequested(number=str() as number) if happening.is_placed:
+                self._calls[number].dialled += 1
+            case Keyed(keys=keys, call=str() as uuid) if keys == PIN:
+                self._calls[self._phone.exchange.legs[uuid].to].keyed_the_pin = True
+            case CallbackReceived(fields=fields) if fields.get("to") in self._calls:
+                call = self._calls[fields["to"]]
+                how = happening.model_dump(include={"id", "verified", "sha256"})
+                call.payloads.append(fields | {"callback": how})
+                with self._lock:
+                    if self._loop is not None:
+                        self._loop.call_soon_threadsafe(call.over.set)
 
 
 def _quick(callee: Callee) -> Callee:

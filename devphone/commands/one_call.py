@@ -8,19 +8,19 @@ import re
 import time
 from collections.abc import Callable
 from contextlib import ExitStack
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 import httpx
 
 from devphone.callee.script import Callee
 from devphone.commands.screen import Screen
+from devphone.happenings import HAPPENING, CallbackReceived, CallRequested, Happening
 from devphone.masking import shown
 from devphone.processes.emulator import EmulatorError
 from devphone.processes.interrupts import pause
 from devphone.processes.pair import Pair, make_phone, running_pair, sweep
 from devphone.processes.service import Service, StartError
-from devphone.timeline import Line
 from devphone.vendor.tokens import Application, make_application
 
 WAIT_S: Final = 120
@@ -53,8 +53,8 @@ class Record:
     """What became of the call."""
 
     answer: dict[str, Any] | None = None
-    timeline: list[Line] = field(default_factory=list)
-    callback: dict[str, Any] | None = None
+    timeline: list[Happening] = field(default_factory=list)
+    callback: CallbackReceived | None = None
 
 
 def call(options: Options) -> int:
@@ -69,8 +69,10 @@ def call(options: Options) -> int:
     except KeyboardInterrupt:
         fault = "interrupted"
     if options.as_json:
-        timeline = [_shareable(line).as_dict() for line in record.timeline]
-        result = {"answer": record.answer, "timeline": timeline, "callback": record.callback, "fault": fault}
+        # Without what was keyed and without webhook tokens.
+        timeline = [shown(happening.as_dict()) for happening in record.timeline]
+        callback = None if record.callback is None else record.callback.as_dict()
+        result = {"answer": record.answer, "timeline": timeline, "callback": callback, "fault": fault}
         print(json.dumps(result, indent=2), flush=True)
     elif fault is not None:
         screen.failed(fault)
@@ -140,12 +142,12 @@ def _follow(
     deadline = time.monotonic() + wait_s
     refused = False
     while record.callback is None:
-        lines = exchange.lines_of(tid)
-        _take(lines, record, screen)
-        for line in lines:
-            if line.what == "calls back":
-                refused = line.data["answer"] != 204  # noqa: PLR2004 - taken
-                record.callback = None if refused else line.data
+        news = exchange.news_of(tid)
+        _take(news, record, screen)
+        for happening in news:
+            if isinstance(happening, CallbackReceived):
+                refused = not happening.is_taken
+                record.callback = None if refused else happening
         if record.callback is None:
             if time.monotonic() > deadline:
                 raise CallError(f"no callback was taken within {wait_s:g} s")
@@ -153,14 +155,14 @@ def _follow(
                 again()
             pause(POLL_S)
     screen.callback(record.callback)
-    if record.callback["verified"] is False:
+    if record.callback.verified is False:
         raise CallError("the callback's signature is wrong")
 
 
-def _take(lines: list[Line], record: Record, screen: Screen) -> None:
-    record.timeline += lines
-    for line in lines:
-        screen.show(line)
+def _take(news: list[Happening], record: Record, screen: Screen) -> None:
+    record.timeline += news
+    for happening in news:
+        screen.show(happening)
 
 
 class _Exchange:
@@ -171,11 +173,10 @@ class _Exchange:
         self._service = service
         self._phone = phone
         self._number = re.sub(r"[+\s]", "", number)
-        self._waiting: list[Line] = []
-        self._call: str | None = None
         self._seen = 0
-        self._news()
-        self._waiting.clear()
+        self._news: list[Happening] = []
+        self._read()
+        self._news.clear()
 
     def script(self, callee: str) -> None:
         """Tell the phone what the callee does."""
@@ -193,37 +194,25 @@ class _Exchange:
             body = response.text
         return {"status": response.status_code, "body": body}
 
-    def refusals(self) -> list[Line]:
+    def refusals(self) -> list[Happening]:
         """Return what the phone has against the request, if it came so far."""
-        self._news()
-        return [
-            line for line in self._waiting if line.call is None and line.data.get("to", self._number) == self._number
-        ]
+        self._read()
+        requests = [x for x in self._news if isinstance(x, CallRequested) and not x.is_placed]
+        return [x for x in requests if x.number in {None, self._number}]
 
-    def lines_of(self, tid: str) -> list[Line]:
-        """Return the new lines of a call, which is known by the tid in its webhooks' URLs."""
-        self._news()
-        for line in self._waiting:
-            if f"/{tid}" in str(line.data.get("url", "")):
-                self._call = line.call
-        mine = [line for line in self._waiting if self._is_of(line, tid)]
-        if self._call is not None:
-            self._waiting.clear()
-        else:
-            self._waiting = [line for line in self._waiting if line not in mine]
+    def news_of(self, tid: str) -> list[Happening]:
+        """Return what has happened to a call since it was asked last."""
+        self._read()
+        mine = [happening for happening in self._news if happening.tid == tid]
+        self._news = [happening for happening in self._news if happening.tid is None]
         return mine
 
-    def _is_of(self, line: Line, tid: str) -> bool:
-        if line.call is not None:
-            return line.call == self._call
-        return line.data.get("to") == self._number or line.data.get("fields", {}).get("tid") == tid
-
-    def _news(self) -> None:
+    def _read(self) -> None:
         url = f"{self._phone}/devphone/timeline?after={self._seen}"
         response = self._ask("the phone", "GET", url)
         try:
             for value in response.json():
-                self._waiting.append(Line.of(value))
+                self._news.append(HAPPENING.validate_python(value))
                 self._seen = value["line"]
         except (ValueError, KeyError, TypeError):
             raise CallError(f"the phone's timeline is not one ({response.status_code}); is {self._phone} it?") from None
@@ -233,8 +222,3 @@ class _Exchange:
             return self._client.request(method, url, **options)
         except (httpx.HTTPError, httpx.InvalidURL) as error:
             raise CallError(f"{who} gives no answer at {url}: {error or type(error).__name__}") from None
-
-
-def _shareable(line: Line) -> Line:
-    """Return a line without what was keyed and without webhook tokens."""
-    return replace(line, data=shown(line.data))

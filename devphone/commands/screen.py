@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import os
-import re
 import sys
 from collections.abc import Mapping
-from typing import Any, Final, TextIO
-from urllib.parse import urlsplit
+from typing import Final, TextIO
 
-from devphone.masking import masked
-from devphone.timeline import Line
+from devphone.happenings import CallbackReceived, Happening
+from devphone.telling import tell, verdict
 
 _COLOURS: Final = {"service": "34", "vonage": "35", "callee": "32", "you": "36"}
+WIDEST_FACT: Final = 70
 
 
 class Screen:
@@ -23,9 +22,14 @@ class Screen:
         self._colours = self._out.isatty() and "NO_COLOR" not in os.environ
         self._done = -1
 
-    def show(self, line: Line) -> None:
-        """Print one line of the timeline."""
-        self.say(line.at_s, line.who, f"{line.what}{_details(line)}")
+    def show(self, happening: Happening) -> None:
+        """Print what happened."""
+        told = tell(happening)
+        parts = [told.words, *(_short(fact) for fact in told.facts)]
+        if told.result is not None:
+            parts.append(f"→ {told.result}")
+        faults = [f"\n{'':22}{fault}" for fault in told.bodies.get("Faults", [])]
+        self.say(happening.at_s, happening.from_, "".join([" ".join(parts), *faults]))
 
     def say(self, at_s: float, who: str, text: str) -> None:
         """Print what somebody did at a moment."""
@@ -58,13 +62,12 @@ class Screen:
         self._print(self.colour(f"\nFailed: {_plain(reason)}", "31"))
         return 1
 
-    def callback(self, data: dict[str, Any]) -> None:
+    def callback(self, callback: CallbackReceived) -> None:
         """Print a callback."""
         self.title("The callback that was received")
-        for name, value in data["fields"].items():
-            self.pair(name, value)
-        self.pair("webhook-id", data["id"])
-        self.pair("signature", {True: "verified", False: "WRONG", None: "not checked"}[data["verified"]])
+        self.pairs(callback.fields)
+        self.pair("webhook-id", callback.id)
+        self.pair(*verdict(callback.verified).split(" ", 1))
 
     def _print(self, text: str) -> None:
         encoding = self._out.encoding or "utf-8"
@@ -80,43 +83,5 @@ def _plain(text: str) -> str:
     return "".join(letter if letter.isprintable() or letter == "\n" else "?" for letter in text)
 
 
-def _details(line: Line) -> str:
-    """Return the part of a line's data that a person wants, in words."""
-    data = line.data
-    parts = [f"{count} {name}" for name, count in data.get("counts", {}).items() if count]
-    if "to" in data:
-        parts.append(f"to {data['to']}")
-    if "text" in data:
-        parts.append(f"“{_short(data['text'])}”")
-    if "keys" in data:
-        parts.append(masked(data["keys"]))
-    if "url" in data:
-        parts.append(_where(data["url"]))
-    if "by" in data:
-        parts.append(f"({data['by']})")
-    if "fault" in data or "status" in data:
-        parts.append(f"→ {data.get('status') or data.get('fault')}")
-    if data.get("sends", 1) > 1:
-        parts.append(f"({data['sends']} sends)")
-    parts += [f"\n{'':22}{fault}" for fault in data.get("faults", [])]
-    if "fields" in data:
-        parts.append(f"{data['method']} status={data['fields'].get('status')}{_verdict(data['verified'])}")
-    if "answer" in data:
-        parts.append(f"→ {data['answer']}")
-    return "".join(f" {part}" for part in parts)
-
-
-def _where(url: str) -> str:
-    """Return a webhook URL without its id and token."""
-    parts = urlsplit(url)
-    route = parts.path.rstrip("/").split("/")[-2:][0]
-    step = re.search(r"[?&]step=(\d+)", url)
-    return f"at /{route}" + (f" step {step[1]}" if step else "")
-
-
 def _short(text: str) -> str:
-    return text if len(text) <= 70 else f"{text[:67]}…"  # noqa: PLR2004 - what fits a line
-
-
-def _verdict(verified: Any) -> str:
-    return {True: ", signature verified", False: ", SIGNATURE WRONG", None: ""}[verified]
+    return text if len(text) <= WIDEST_FACT else f"{text[: WIDEST_FACT - 3]}…"

@@ -11,8 +11,9 @@ import httpx
 
 from devphone import strict_json
 from devphone.clients import PickClient
+from devphone.happenings import Party, RequestAnswered, RequestPosted, Swept
 from devphone.pace import Pace
-from devphone.timeline import Line, Timeline
+from devphone.timeline import Timeline
 
 PATIENCE_S: Final = 40
 """Longer than the service waits for a Vonage that says nothing."""
@@ -41,20 +42,27 @@ class Desk:
             DeskError: there was no answer.
         """
         fields = _value(content)
-        to = str(fields.get("to", "")) if isinstance(fields, dict) else ""
+        number = str(fields.get("to", "")) if isinstance(fields, dict) else ""
         url = f"{self.service_url}/call"
-        data = {"to": to, "method": "POST", "url": url, "body": fields}
-        timeline.add(Line(pace.seconds(), "you", "posts a request", None, data))
+        timeline.add(RequestPosted(at_s=pace.seconds(), url=url, number=number, body=fields))
         headers = {"Content-Type": "application/json", "Authorization": f"Bearer {self.token()}"}
         if idempotency_key is not None:
             headers["Idempotency-Key"] = idempotency_key
         began = time.monotonic()
         response = await _post(pick, url, PATIENCE_S, content=content, headers=headers)
         body = _value(response.content)
-        answer: dict[str, Any] = {"to": to, "status": response.status_code, "seconds": _since(began), "body": body}
-        if isinstance(body, dict):
-            answer |= {name: body[name] for name in ("tid", "code") if isinstance(body.get(name), str)}
-        timeline.add(Line(pace.seconds(), "service", "answers you", None, answer))
+        told = body if isinstance(body, dict) else {}
+        tid, code = (told[name] if isinstance(told.get(name), str) else None for name in ("tid", "code"))
+        answered = RequestAnswered(
+            at_s=pace.seconds(),
+            tid=tid,
+            number=number,
+            status=response.status_code,
+            seconds=_since(began),
+            code=code,
+            body=body,
+        )
+        timeline.add(answered)
         return response
 
     async def sweep(self, pick: PickClient, timeline: Timeline, pace: Pace) -> dict[str, int]:
@@ -65,11 +73,14 @@ class Desk:
         """
         began = time.monotonic()
         response = await _post(pick, self.sweeper_url, SWEEP_PATIENCE_S)
-        counts = _value(response.content)
-        if response.status_code != httpx.codes.OK or not isinstance(counts, dict):
+        answer = _value(response.content)
+        counts = answer if isinstance(answer, dict) else {}
+        if response.status_code != httpx.codes.OK or not all(isinstance(count, int) for count in counts.values()):
             raise DeskError(f"The sweep was answered {response.status_code}.")
-        data = {"status": response.status_code, "seconds": _since(began), "counts": counts}
-        timeline.add(Line(pace.seconds(), "you", "sweeps", None, data))
+        swept = Swept(
+            at_s=pace.seconds(), from_=Party.YOU, status=response.status_code, counts=counts, seconds=_since(began)
+        )
+        timeline.add(swept)
         return counts
 
 

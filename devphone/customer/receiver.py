@@ -4,40 +4,26 @@ from __future__ import annotations
 
 import hashlib
 from collections import OrderedDict, deque
-from dataclasses import asdict, dataclass
 from typing import Any, Final
 from urllib.parse import parse_qsl
 
 from standardwebhooks import Webhook
-from starlette.requests import ClientDisconnect, Request
+from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
+from starlette.routing import BaseRoute, Route
 
 from devphone import strict_json
+from devphone.bodies import read_at_most
 from devphone.callee.numbers import reserved
+from devphone.happenings import CallbackReceived
 from devphone.pace import Pace
-from devphone.timeline import Line, Timeline
+from devphone.timeline import Timeline
 
 KEPT: Final = 10_000
 MAX_BODY: Final = 64 * 1024
 """Bytes; no callback is so long."""
 FAILS_TWICE: Final = "fails-twice"
 """A part of the path at which the first two tries of each callback fail."""
-
-
-@dataclass(frozen=True, slots=True)
-class Callback:
-    """One callback as it came, and the status it was answered with.
-
-    `verified` is None when the receiver has no key to check with.
-    """
-
-    method: str
-    url: str
-    headers: dict[str, str]
-    body: str
-    fields: dict[str, Any]
-    verified: bool | None
-    answer: int
 
 
 class CallbackReceiver:
@@ -47,10 +33,18 @@ class CallbackReceiver:
         self._timeline = timeline
         self._pace = pace
         self._secret = signing_secret
-        self._callbacks: deque[Callback] = deque(maxlen=KEPT)
+        self.received: deque[CallbackReceived] = deque(maxlen=KEPT)
         self._tries: OrderedDict[str, int] = OrderedDict()
 
-    async def receive(self, request: Request) -> Response:
+    def routes(self) -> list[BaseRoute]:
+        """Return its routes."""
+        return [
+            Route("/devphone/callbacks", self._list, methods=["GET"]),
+            Route("/callback", self._receive, methods=["GET", "POST"]),
+            Route("/callback/{rest:path}", self._receive, methods=["GET", "POST"]),
+        ]
+
+    async def _receive(self, request: Request) -> Response:
         """Take a callback."""
         content = await read_at_most(request, MAX_BODY)
         if content is None:
@@ -59,25 +53,26 @@ class CallbackReceiver:
         told = body if request.method == "POST" else request.url.query
         headers = dict(request.headers)
         fields = _fields(request, body)
-        callback = Callback(
+        callback = CallbackReceived(
+            at_s=self._pace.seconds(),
+            tid=fields["tid"] if isinstance(fields.get("tid"), str) else None,
             method=request.method,
             url=str(request.url),
             headers=headers,
             body=body,
             fields=fields,
+            id=headers.get("webhook-id"),
             verified=self._verify(told, headers),
             answer=self._answer(request, fields, headers),
+            sha256=hashlib.sha256(told.encode()).hexdigest(),
         )
-        self._callbacks.append(callback)
-        data: dict[str, Any] = {"method": callback.method, "fields": callback.fields, "verified": callback.verified}
-        data |= {"id": headers.get("webhook-id"), "answer": callback.answer}
-        data["sha256"] = hashlib.sha256(told.encode()).hexdigest()  # so that the same payload twice can be told
-        self._timeline.add(Line(self._pace.seconds(), "service", "calls back", None, data))
+        self.received.append(callback)
+        self._timeline.add(callback)
         return Response(status_code=callback.answer)
 
-    async def list(self, _request: Request) -> Response:
+    async def _list(self, _request: Request) -> Response:
         """Return the last callbacks."""
-        return JSONResponse([asdict(callback) for callback in self._callbacks])
+        return JSONResponse([callback.as_dict() for callback in self.received])
 
     def _answer(self, request: Request, fields: dict[str, Any], headers: dict[str, str]) -> int:
         number = reserved(fields.get("to"))
@@ -100,19 +95,6 @@ class CallbackReceiver:
         except Exception:  # noqa: BLE001 - the library raises many kinds for malformed headers
             return False
         return True
-
-
-async def read_at_most(request: Request, most: int) -> bytes | None:
-    """Return the body of a request; None if it is longer than `most` bytes, or never ends."""
-    content = b""
-    try:
-        async for part in request.stream():
-            content += part
-            if len(content) > most:
-                return None
-    except ClientDisconnect:
-        return None
-    return content
 
 
 def _fields(request: Request, body: str) -> dict[str, Any]:

@@ -12,12 +12,14 @@ from pathlib import Path
 
 import httpx
 
+from devphone.callee.directory import Directory
 from devphone.callee.script import Callee
 from devphone.pace import Pace
 from devphone.phone import Phone
 from devphone.processes.emulator import running_emulator
 from devphone.processes.service import Service, free_port
 from devphone.processes.switchboard import Switchboard
+from devphone.vendor.behaviour import Behaviour
 from devphone.vendor.habits import Habit
 from devphone.vendor.tokens import Application
 
@@ -53,10 +55,10 @@ def make_phone(application: Application, callee: Callee, speed: float, habits: C
     """Return a phone that knows one application, and the key to check callbacks with."""
     return Phone(
         pace=Pace(speed),
-        callee=callee,
+        directory=Directory(callee),
         public_keys={application.id: application.public_key},
         signing_secret="whsec_" + base64.b64encode(secrets.token_bytes(32)).decode(),
-        habits=frozenset(habits),
+        behaviour=Behaviour(frozenset(habits)),
     )
 
 

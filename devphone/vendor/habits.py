@@ -9,7 +9,7 @@ class Habit(StrEnum):
     """One way Vonage may behave; a phone without the habit behaves the other way."""
 
     HASH_IN_DIGITS = "hash-in-digits"
-    """The `#` that submits an entry is among its digits (vonage-voice §2.2)."""
+    """The `#` that submits an entry is among its digits (docs/vonage.md §2.2)."""
     TIME_OUT_FROM_SPEECH = "time-out-from-speech"
     """Under bargeIn, `timeOut` counts from the start of the speech, not from its end (§2.1)."""
     PARTIAL_DIGITS = "partial-digits"

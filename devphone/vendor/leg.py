@@ -9,23 +9,25 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Final
+from urllib.parse import urlsplit
 
 from devphone.callee.person import Person
 from devphone.callee.scene import Scene
 from devphone.callee.script import Callee, PickUp
+from devphone.happenings import CallEnded, CallRang, CallRejected, Happening, PickedUp
 from devphone.pace import Pace, iso
 from devphone.timeline import Timeline
-from devphone.vendor.bodies import VERDICTS, Bodies
 from devphone.vendor.habits import Habit
 from devphone.vendor.player import HungUp, Player
 from devphone.vendor.reporter import Reporter
+from devphone.vendor.webhook_bodies import VERDICTS, Bodies
 from devphone.vendor.webhooks import WebhookSender
 
 PRICE_PER_MINUTE: Final = 0.0142
 MACHINE_VERDICT_S: Final = 1.5
 TOO_EARLY_S: Final = 2.0
 NO_COMPLETED: Final = frozenset({"rejected"})
-"""Every other ending is followed by `completed` (vonage-voice §3.3)."""
+"""Every other ending is followed by `completed` (docs/vonage.md §3.3)."""
 
 
 @dataclass(slots=True, eq=False)
@@ -55,7 +57,7 @@ class Leg:
 
     def __post_init__(self) -> None:
         bodies = Bodies(self.uuid, self.conversation_uuid, self.from_, self.to, self.habits)
-        self._reporter = Reporter(self.order, bodies, self.pace, self.sender, self.timeline, self.habits)
+        self._reporter = Reporter(self.order, bodies, self.pace, self.sender, self.timeline, self.habits, self.tid)
         self.created_s = self.pace.seconds()
         self.scene = Scene(lambda: self.changed(self.uuid))
         self.person = Person() if self.callee.pick_up is PickUp.PERSON else None
@@ -71,6 +73,11 @@ class Leg:
         return str(self.order.get("from", {}).get("number", ""))
 
     @property
+    def tid(self) -> str | None:
+        """The service's own id of the call."""
+        return tid_of(self.order)
+
+    @property
     def is_over(self) -> bool:
         """Whether the call has ended."""
         return self.ended_at is not None
@@ -79,6 +86,10 @@ class Leg:
     def is_too_young(self) -> bool:
         """Whether Vonage would not yet take a PUT, if it has that habit."""
         return Habit.EARLY_PUT_400 in self.habits and self.pace.seconds() - self.created_s < TOO_EARLY_S
+
+    def tell(self, kind: type[Happening], **what: Any) -> None:
+        """Put a happening of this call on the timeline."""
+        self._reporter.tell(kind, **what)
 
     def hang_up(self) -> None:
         """End the call from the platform's side."""
@@ -94,7 +105,7 @@ class Leg:
     async def _run(self, tasks: asyncio.TaskGroup) -> None:
         self._event("started")
         self._event("ringing")
-        self._reporter.note("vonage", "rings")
+        self.tell(CallRang)
         patience_s = float(self.order.get("ringing_timer", 60))
         self.scene.ring(self.pace.seconds() + patience_s)
         ending = await (self._ring(patience_s) if self.person is None else self._ring_for(self.person, patience_s))
@@ -103,7 +114,7 @@ class Leg:
             return
         self.answered_at = self.pace.now()
         self._event("answered", start_time=None, rate=None, network=None)
-        self._reporter.note("callee", "picks up")
+        self.tell(PickedUp)
         self.scene.answer(self.pace.seconds())
         player = Player(self.callee, self.pace, self._reporter, tasks, self.habits, self.person, self.scene)
         self._end("completed", detail=None, by=await self._talk_until_over(player))
@@ -133,7 +144,7 @@ class Leg:
         if not person.decided.is_set():
             return "timeout"
         if person.rejects:
-            self._reporter.note("callee", "rejects the call")
+            self.tell(CallRejected)
             return "rejected"
         return None
 
@@ -192,7 +203,7 @@ class Leg:
         self.status = status
         self.ended_at = self.pace.now()
         self.scene.end(self.pace.seconds())
-        self._reporter.note("vonage", "ends the call", status=status, by=by)
+        self.tell(CallEnded, status=status, by=by)
         if status != "completed":
             extra = {} if detail is None else {"detail": detail}
             self._event(status, **extra, sip_code=_SIP.get(status, 480))
@@ -229,6 +240,12 @@ class Leg:
         if status not in VERDICTS and not self.is_over:
             self.status = status
         self._reporter.event(status, **extra)
+
+
+def tid_of(order: dict[str, Any]) -> str | None:
+    """Return the service's own id of a call, which its event URL ends in; None for another program's."""
+    route, tid = ("", *urlsplit(order["event_url"][0]).path.strip("/").split("/"))[-2:]
+    return tid if route == "event" else None
 
 
 _UNANSWERED: Final = {

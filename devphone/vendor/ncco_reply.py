@@ -1,4 +1,4 @@
-"""Whether a reply of the service brings an NCCO, and if not, why (vonage-voice §2, §3.4)."""
+"""Whether a reply of the service brings an NCCO, and if not, why (docs/vonage.md §2, §3.4)."""
 
 from __future__ import annotations
 

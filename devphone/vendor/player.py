@@ -1,4 +1,4 @@
-"""Plays NCCOs to the callee: speech and keys with their timing (vonage-voice §2)."""
+"""Plays NCCOs to the callee: speech and keys with their timing (docs/vonage.md §2)."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from typing import Any, Final
 from devphone.callee.person import Person
 from devphone.callee.scene import Question, Scene
 from devphone.callee.script import Callee, Entry
+from devphone.happenings import CalleeHungUp, Keyed, Spoken
 from devphone.pace import Pace
 from devphone.vendor.habits import Habit
 from devphone.vendor.reporter import Reporter
@@ -65,8 +66,8 @@ class Player:
                 # What is on its way arrives, also when the call ends meanwhile.
                 report = self.tasks.create_task(self.reporter.keys(action, keys, timed_out=timed_out))
                 return self._next(await asyncio.shield(report), ncco[position + 1 :])
-            self.reporter.note("vonage", "says", text=action["text"])
             language = str(action.get("language", "en-US"))
+            self.reporter.tell(Spoken, text=action["text"], language=language)
             self.scene.say(spoken(action), language, self.pace.seconds(), speech_s(action))
             # Once on, it stays on until the input, which listens from the first word.
             barge_in = barge_in or action.get("bargeIn") is True
@@ -98,7 +99,7 @@ class Player:
         begins_s = self.callee.think_s + (0 if self.callee.interrupts else speaking_s)
         if begins_s > given_up_s or entry == Entry():
             await self.pace.sleep(given_up_s)
-            self.reporter.note("callee", "keys nothing")
+            self._tell_keys("")
             return "", True
         await self.pace.sleep(begins_s)
         keys = ""
@@ -107,14 +108,14 @@ class Player:
             keys, is_complete = self._with(keys, key, action, most)
             self.scene.key(self.pace.seconds(), self.pace.seconds() + patience_s)
             if is_complete:
-                self.reporter.note("callee", "keys", keys=keys)
+                self._tell_keys(keys)
                 if entry.hangs_up:
                     # The keys and the ending race each other to the service.
                     self._report_later(action, keys)
                     self._leave()
                 return keys, False
         if keys:
-            self.reporter.note("callee", "keys", keys=keys)
+            self._tell_keys(keys)
         if entry.hangs_up:
             await self._hang_up_within(action, keys)
         await self.pace.sleep(patience_s)
@@ -135,7 +136,7 @@ class Player:
             until_s = self.pace.seconds() + patience_s
             self.scene.key(self.pace.seconds(), until_s)
         self._asking = None
-        self._note_keys(self._keyed)
+        self._tell_keys(self._keyed)
         return self._keyed, not is_complete
 
     def _with(self, keys: str, key: str, action: dict[str, Any], most: int) -> tuple[str, bool]:
@@ -145,11 +146,8 @@ class Player:
             keys += key
         return keys, submits or len(keys) == most
 
-    def _note_keys(self, keys: str) -> None:
-        if keys:
-            self.reporter.note("callee", "keys", keys=keys)
-        else:
-            self.reporter.note("callee", "keys nothing")
+    def _tell_keys(self, keys: str) -> None:
+        self.reporter.tell(Keyed, keys=keys)
 
     async def leave(self) -> None:
         """Have the person hang up, whatever is being played.
@@ -159,7 +157,7 @@ class Player:
         """
         if self._asking is not None:
             if self._keyed:
-                self._note_keys(self._keyed)
+                self._tell_keys(self._keyed)
             await self._hang_up_within(self._asking, self._keyed)
         self._leave()
 
@@ -172,7 +170,7 @@ class Player:
         self._leave()
 
     def _leave(self) -> None:
-        self.reporter.note("callee", "hangs up")
+        self.reporter.tell(CalleeHungUp)
         raise HungUp("user")
 
     def _report_later(self, action: dict[str, Any], keys: str, *, after_the_end: bool = False) -> None:
@@ -185,7 +183,7 @@ class Player:
         self.tasks.create_task(report())
 
     def _next(self, reply: Reply, rest: list[dict[str, Any]]) -> list[dict[str, Any]]:
-        """Return what follows an input: the service's NCCO, or what is left of the old one (vonage-voice §3.4)."""
+        """Return what follows an input: the service's NCCO, or what is left of the old one (docs/vonage.md §3.4)."""
         if reply.status is None or not 200 <= reply.status <= 299 or not reply.body:  # noqa: PLR2004 - success
             return rest
         ncco = self.reporter.ncco(reply)

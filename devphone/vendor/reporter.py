@@ -8,11 +8,12 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from devphone import strict_json
+from devphone.happenings import Happening, NccoRefused, WebhookSent
 from devphone.pace import Pace
-from devphone.timeline import Line, Timeline
-from devphone.vendor.bodies import VERDICTS, Bodies
+from devphone.timeline import Timeline
 from devphone.vendor.habits import Habit
 from devphone.vendor.ncco_reply import Refusal, read_ncco
+from devphone.vendor.webhook_bodies import VERDICTS, Bodies
 from devphone.vendor.webhooks import ANSWER_S, Reply, WebhookSender
 
 OVERTAKEN = frozenset({"started", "ringing"})
@@ -30,6 +31,7 @@ class Reporter:
     sender: WebhookSender
     timeline: Timeline
     habits: Collection[Habit] = frozenset()
+    tid: str | None = None
     ended: asyncio.Event = field(default_factory=asyncio.Event)
     """Set when the last event goes out."""
     _events: asyncio.Queue[dict[str, Any] | None] = field(default_factory=asyncio.Queue)
@@ -57,7 +59,7 @@ class Reporter:
             if body.get("status") == "completed":
                 self.ended.set()
             reply = await self.sender.send(url, body, method=method)
-            self._note_sent(f"reports {body['status']}" if "status" in body else "reports an error", url, body, reply)
+            self._tell_sent("event", url, body, reply, event=body.get("status"))
         self.ended.set()
 
     async def keys(self, action: dict[str, Any], keys: str, *, timed_out: bool) -> Reply:
@@ -65,7 +67,7 @@ class Reporter:
         url = action.get("eventUrl", self.order["event_url"])[0]
         body = self.bodies.keys(keys, self.pace.now(), timed_out=timed_out)
         reply = await self.sender.send(url, body, method=action.get("eventMethod", "POST"))
-        self._note_sent("reports the keys", url, body, reply)
+        self._tell_sent("input", url, body, reply)
         return reply
 
     async def first_ncco(self) -> Reply:
@@ -73,35 +75,35 @@ class Reporter:
         url, method = self.order["answer_url"][0], self.order.get("answer_method", "GET")
         body = self.bodies.answer()
         reply = await self.sender.send(url, body, method=method, timeout_s=ANSWER_S)
-        self._note_sent("fetches the first NCCO", url, body, reply)
+        self._tell_sent("answer", url, body, reply)
         return reply
 
     def ncco(self, reply: Reply) -> list[dict[str, Any]] | None:
         """Return the NCCO of a reply; None, and an error event, when there is none."""
         ncco = read_ncco(reply)
         if isinstance(ncco, Refusal):
-            self.note("vonage", "refuses the NCCO", faults=[str(fault) for fault in ncco.faults])
+            self.tell(NccoRefused, faults=[str(fault) for fault in ncco.faults])
             self._events.put_nowait(self.bodies.error(ncco.reason, self.pace.now()))
             return None
         return ncco
 
-    def _note_sent(self, what: str, url: str, body: dict[str, Any], reply: Reply) -> None:
-        self.note(
-            "vonage",
-            what,
+    def _tell_sent(self, webhook: str, url: str, body: dict[str, Any], reply: Reply, **extra: Any) -> None:
+        self.tell(
+            WebhookSent,
+            webhook=webhook,
             url=url,
+            body=body,
             status=reply.status,
             fault=reply.fault,
             sends=reply.sends,
             seconds=reply.seconds,
-            body=body,
             reply=_readable(reply.body),
+            **extra,
         )
 
-    def note(self, who: str, what: str, **data: Any) -> None:
-        """Put a line on the timeline."""
-        known = {name: value for name, value in data.items() if value is not None}
-        self.timeline.add(Line(self.pace.seconds(), who, what, self.bodies.uuid, known))
+    def tell(self, kind: type[Happening], **what: Any) -> None:
+        """Put a happening of this call on the timeline."""
+        self.timeline.add(kind(at_s=self.pace.seconds(), call=self.bodies.uuid, tid=self.tid, **what))
 
 
 def _readable(content: bytes) -> Any:

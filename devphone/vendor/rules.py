@@ -1,4 +1,4 @@
-"""Vonage's rules for requests and NCCOs (vonage-voice §1.1, §2), as strict as Vonage, with better explanations.
+"""Vonage's rules for requests and NCCOs (docs/vonage.md §1.1, §2), as strict as Vonage, with better explanations.
 
 Each rule that is broken becomes a `Fault`: where (a JSON pointer), which rule, and what Vonage would do.
 """
@@ -188,7 +188,7 @@ def _check_action(action: Any, pointer: str, consequence: str) -> Iterator[Fault
 
 
 def _check_barge_in(ncco: list[Any], pointer: str, consequence: str) -> Iterator[Fault]:
-    """With bargeIn, the next action that is not speech must be an input; it stays on until then (vonage-voice §2.1)."""
+    """With bargeIn, the next action that is not speech must be an input; it stays on until then (docs/vonage.md §2.1)."""
     open_at: int | None = None
     for position, action in enumerate(ncco):
         kind = action.get("action") if isinstance(action, dict) else None

@@ -7,7 +7,7 @@ from typing import Any, Final
 
 CHARACTERS_PER_SECOND: Final = 14
 FOREVER_S: Final = 86400.0
-"""No call lasts longer (vonage-voice §1.1)."""
+"""No call lasts longer (docs/vonage.md §1.1)."""
 
 _TAG: Final = re.compile(r"<[^>]*>")
 _BREAK: Final = re.compile(r"<break\b[^>]*\btime\s*=\s*[\"']([0-9]{1,6}(?:\.[0-9]{1,6})?)(ms|s)[\"']", re.ASCII)

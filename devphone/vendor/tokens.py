@@ -1,4 +1,4 @@
-"""Application JWTs: checked as Vonage does (vonage-voice §1.2), and made with a throw-away key for demos."""
+"""Application JWTs: checked as Vonage does (docs/vonage.md §1.2), and made with a throw-away key for demos."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Vonage's requests to the service: their time-outs, their one retry, their signature (vonage-voice §3.4, §4)."""
+"""Vonage's requests to the service: their time-outs, their one retry, their signature (docs/vonage.md §3.4, §4)."""
 
 from __future__ import annotations
 

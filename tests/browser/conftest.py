@@ -47,7 +47,7 @@ def pair() -> Iterator[Pair]:
 def page(chromium: Chromium, pair: Pair) -> Iterator[Page]:
     """The page, just opened, by somebody whom no earlier call concerns; the page must not complain of anything."""
     phone = pair.board.phone
-    phone.habits, phone.faults = frozenset(), Faults()
+    phone.behaviour.habits, phone.behaviour.faults = frozenset(), Faults()
     opened = chromium.new_page(viewport={"width": 1280, "height": 900})
     opened.set_default_timeout(10_000)
     lines = phone.timeline.count()
@@ -62,7 +62,7 @@ def page(chromium: Chromium, pair: Pair) -> Iterator[Page]:
     yield opened
     opened.context.close()
     with httpx.Client(base_url=f"{pair.board.url}/devphone/calls", trust_env=False) as client:
-        for leg in [leg for leg in list(phone.legs.values()) if not leg.is_over]:
+        for leg in [leg for leg in list(phone.exchange.legs.values()) if not leg.is_over]:
             for action in ("reject", "hang-up"):
                 client.post(f"/{leg.uuid}/{action}")
     assert complaints == []

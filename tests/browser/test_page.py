@@ -211,7 +211,7 @@ def test_reloading_in_mid_call_loses_nothing(page: Page) -> None:
 def test_a_connection_that_breaks_goes_on_where_it_was(page: Page, pair: Pair) -> None:
     place(page)
     expect(line(page, "reports ringing")).to_have_count(1)
-    bell = pair.board.phone._page.bell
+    bell = pair.board.phone.page.bell
     bell.close()
     expect(page.locator("#link")).to_contain_text("lost")
     bell.is_closed = False

@@ -48,7 +48,7 @@ async def live_through(port: int) -> tuple[Leg, list[str]]:
         request = order(event_url=[f"{url}/event"], ncco=actions)
         leg = Leg(request, "app", parse_callee("1234"), Pace(SPEED), WebhookSender(lambda: client), timeline)
         await asyncio.wait_for(leg.run(), 30)
-    return leg, [line.what for line in timeline.lines()]
+    return leg, [happening.words for happening in timeline.happenings()]
 
 
 @pytest.mark.parametrize(

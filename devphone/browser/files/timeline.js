@@ -42,13 +42,13 @@ export function filter(key, name) {
 const isHidden = (key) => filterKey !== null && key !== filterKey;
 
 function entry(line) {
-  const item = make("li", { dataset: { key: line.key ?? "", who: line.who, line: line.line } });
+  const item = make("li", { dataset: { key: line.key ?? "", who: line.from, line: line.line } });
   item.hidden = isHidden(item.dataset.key);
   if (line.is_fault) item.classList.add("fault");
   const head = [
     make("time", { dateTime: line.at, textContent: time(line.at), title: `${line.at_s} s` }),
     make("span", { className: "route", textContent: route(line) }),
-    make("span", { className: "what" }, make("b", { textContent: line.what }), " ", make("span", { textContent: line.detail })),
+    make("span", { className: "what" }, make("b", { textContent: line.words }), " ", make("span", { textContent: line.detail })),
     make("span", { className: "result", textContent: result(line) }),
   ];
   if (line.bodies.length === 0) {
@@ -69,12 +69,12 @@ function time(at) {
 }
 
 const name = (who) => NAMES[who] ?? who;
-const route = ({ who, towards }) => (towards ? `${name(who)} → ${name(towards)}` : name(who));
+const route = ({ from, to }) => `${name(from)} → ${name(to)}`;
 const pretty = (value) => (typeof value === "string" ? value : JSON.stringify(value, null, 2));
 
-function result({ status, seconds }) {
+function result({ result: said, seconds }) {
   const parts = [];
-  if (status !== null && status !== undefined) parts.push(String(status));
-  if (seconds !== null && seconds !== undefined) parts.push(seconds < 1 ? `${Math.round(seconds * 1000)} ms` : `${seconds.toFixed(1)} s`);
+  if (said !== null) parts.push(String(said));
+  if (seconds !== null) parts.push(seconds < 1 ? `${Math.round(seconds * 1000)} ms` : `${seconds.toFixed(1)} s`);
   return parts.join(" · ");
 }

@@ -1,4 +1,4 @@
-"""What Vonage's webhooks carry, key by key (vonage-voice §3)."""
+"""What Vonage's webhooks carry, key by key (docs/vonage.md §3)."""
 
 from __future__ import annotations
 
