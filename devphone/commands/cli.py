@@ -4,27 +4,26 @@ from __future__ import annotations
 
 import argparse
 import math
+import sys
 from collections.abc import Callable
+from pathlib import Path
 
-from devphone.callee.directory import Directory
 from devphone.callee.numbers import CALLEE, CALLER, PIN
 from devphone.callee.script import PickUp, parse_callee
-from devphone.commands.demo import DEMO_SPEED, SCRIPT, demo, run
+from devphone.commands.demo import DEMO_SPEED, SCRIPT, demo
 from devphone.commands.load import add_load_parser
 from devphone.commands.one_call import WAIT_S, Options, call
-from devphone.commands.screen import Screen
-from devphone.pace import Pace
-from devphone.phone import Phone
-from devphone.processes.interrupts import interrupt_once, pause
-from devphone.processes.switchboard import Switchboard
-from devphone.vendor.behaviour import Behaviour
+from devphone.commands.run import RunOptions, run, serve
+from devphone.processes.interrupts import interrupt_once
+from devphone.processes.state import FOLDER
 from devphone.vendor.habits import Habit
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run a command; return the exit code."""
+    """Run a command, `run` when none is named; return the exit code."""
     parser = _parser()
-    options = parser.parse_args(arguments)
+    given = sys.argv[1:] if arguments is None else arguments
+    options = parser.parse_args(given or ["run"])
     if options.command == "call" and (options.service is None) != (options.phone is None):
         parser.error("--service and --phone go together")
     # The service and the emulator are processes of their own and must not outlive us.
@@ -38,7 +37,31 @@ def _demo(options: argparse.Namespace) -> int:
 
 
 def _run(options: argparse.Namespace) -> int:
-    return run(options.store, options.port, options.phone_port, options.callee, options.speed, options.habit)
+    return run(
+        RunOptions(
+            callee=options.callee,
+            store=options.store,
+            port=options.port,
+            phone_port=options.phone_port,
+            speed=options.speed,
+            habits=options.habit,
+            rate=options.rate,
+            folder=options.state,
+        )
+    )
+
+
+def _serve(options: argparse.Namespace) -> int:
+    return serve(
+        RunOptions(
+            callee=options.callee,
+            phone_port=options.port,
+            speed=options.speed,
+            habits=options.habit,
+            rate=options.rate,
+            folder=options.state,
+        )
+    )
 
 
 def _call(options: argparse.Namespace) -> int:
@@ -55,30 +78,6 @@ def _call(options: argparse.Namespace) -> int:
             as_json=options.json,
         )
     )
-
-
-def _serve(options: argparse.Namespace) -> int:
-    phone = Phone(
-        pace=Pace(options.speed),
-        directory=Directory(parse_callee(options.callee)),
-        behaviour=Behaviour(frozenset(options.habit), rate=options.rate),
-        signature_secret=options.signature_secret,
-        signing_secret=options.signing_secret,
-    )
-    screen = Screen()
-    phone.timeline.listen(screen.show)
-    board = Switchboard(phone, options.port)
-    try:
-        board.start()
-        screen.pair("dev phone", board.url)
-        while True:
-            pause(0.5)
-    except RuntimeError as error:
-        return screen.failed(str(error))
-    except KeyboardInterrupt:
-        return 0
-    finally:
-        board.stop()
 
 
 def _speed(text: str) -> float:
@@ -113,18 +112,15 @@ def _parser() -> argparse.ArgumentParser:
     kept = commands.add_parser("run", help="keep the service and the phone running")
     kept.set_defaults(run_command=_run)
     _add_store(kept, 1)
-    kept.add_argument("--port", type=int, default=8080)
-    kept.add_argument("--phone-port", type=int, default=7000)
-    _add_callee(kept, PickUp.PERSON)
+    kept.add_argument("--port", type=int, default=8080, help="where the service listens; 0: any free port")
+    kept.add_argument("--phone-port", type=int, default=7000, help="where the phone and its page listen")
+    _add_vonage(kept, PickUp.PERSON)
     _add_call(commands.add_parser("call", help="place one call, and show what happens and the callback"))
-    served = commands.add_parser("serve", help="the phone alone")
+    served = commands.add_parser("serve", help="the phone alone, for a service that you start")
     served.set_defaults(run_command=_serve)
-    served.add_argument("--port", type=int, default=7000)
-    _add_callee(served, SCRIPT)
-    served.add_argument("--speed", type=_speed, default=1)
-    served.add_argument("--rate", type=_speed, help="most new calls a second; above it 429")
-    served.add_argument("--signature-secret", help="sign webhooks, as Vonage does with the account's secret")
-    served.add_argument("--signing-secret", help="whsec_… to verify callbacks with")
+    served.add_argument("--port", type=int, default=7000, help="where the phone and its page listen; 0: any free port")
+    served.add_argument("--speed", type=_speed, default=1, help="telephone seconds in a real one")
+    _add_vonage(served, SCRIPT)
     add_load_parser(commands)
     return parser
 
@@ -134,7 +130,7 @@ def _add_store(parser: argparse.ArgumentParser, speed: float) -> None:
     parser.add_argument("--speed", type=_speed, default=speed, help="telephone seconds in a real one")
 
 
-def _add_callee(parser: argparse.ArgumentParser, default: str) -> None:
+def _add_vonage(parser: argparse.ArgumentParser, default: str) -> None:
     parser.add_argument(
         "--callee",
         type=_script,
@@ -143,6 +139,10 @@ def _add_callee(parser: argparse.ArgumentParser, default: str) -> None:
     )
     parser.add_argument(
         "--habit", type=Habit, choices=list(Habit), action="append", default=[], help="what Vonage leaves open"
+    )
+    parser.add_argument("--rate", type=_speed, help="most new calls a second; above it 429")
+    parser.add_argument(
+        "--state", type=Path, default=FOLDER, metavar="FOLDER", help=f"keeps the application's keys; default: {FOLDER}"
     )
 
 

@@ -51,13 +51,22 @@ class Pair:
             sweeper.stop()
 
 
-def make_phone(application: Application, callee: Callee, speed: float, habits: Collection[Habit] = ()) -> Phone:
+def make_phone(
+    application: Application,
+    callee: Callee,
+    speed: float,
+    habits: Collection[Habit] = (),
+    *,
+    signature_secret: str | None = None,
+    signing_secret: str | None = None,
+) -> Phone:
     """Return a phone that knows one application, and the key to check callbacks with."""
     return Phone(
         pace=Pace(speed),
         directory=Directory(callee),
         public_keys={application.id: application.public_key},
-        signing_secret="whsec_" + base64.b64encode(secrets.token_bytes(32)).decode(),
+        signature_secret=signature_secret,
+        signing_secret=signing_secret or "whsec_" + base64.b64encode(secrets.token_bytes(32)).decode(),
         behaviour=Behaviour(frozenset(habits)),
     )
 
@@ -69,24 +78,26 @@ def running_pair(
     *,
     port: int | None = None,
     phone_port: int | None = None,
-    keep: bool = False,
     settings: Mapping[str, str] | None = None,
+    log: Path | None = None,
 ) -> Iterator[Pair]:
     """Run the phone and the service; both are gone afterwards, whatever happens.
 
-    With `keep`, the store stays, and the service logs to the terminal.
+    `settings` are the service's, and come before what is made up here. It prints to `log`, or to a file that goes too.
     """
     with tempfile.TemporaryDirectory(prefix="ttsprompt-") as folder, running_emulator(store) as store_settings:
         board = Switchboard(phone, phone_port or free_port())
         all_settings = {
+            "CALL_STORE": f"sqlite:///{folder}/calls.db",
+            "CALLBACK_SIGNING_SECRETS": phone.signing_secret or "",
+            "VONAGE_SIGNATURE_SECRET": phone.signature_secret or "",
             **(settings or {}),
-            "CALL_STORE": "sqlite:///ttsprompt.db" if keep else f"sqlite:///{folder}/calls.db",
             "VONAGE_API_URL": board.url,
             "ALLOW_PRIVATE_CALLBACKS": "true",
-            "CALLBACK_SIGNING_SECRETS": phone.signing_secret or "",
             **store_settings,
         }
-        service = Service(all_settings, port or free_port(), log=None if keep else Path(folder) / "service.log")
+        all_settings = {name: value for name, value in all_settings.items() if value}
+        service = Service(all_settings, port or free_port(), log=log or Path(folder) / "service.log")
         try:
             board.start()
             service.start()

@@ -188,7 +188,10 @@ def _check_action(action: Any, pointer: str, consequence: str) -> Iterator[Fault
 
 
 def _check_barge_in(ncco: list[Any], pointer: str, consequence: str) -> Iterator[Fault]:
-    """With bargeIn, the next action that is not speech must be an input; it stays on until then (docs/vonage.md §2.1)."""
+    """With bargeIn, the next action that is not speech must be an input; it stays on until then.
+
+    docs/vonage.md §2.1.
+    """
     open_at: int | None = None
     for position, action in enumerate(ncco):
         kind = action.get("action") if isinstance(action, dict) else None

@@ -28,10 +28,10 @@ class Application:
     private_key: str = field(repr=False)
     public_key: str
 
-    def token(self) -> str:
-        """Return a JWT of this application."""
+    def token(self, life_s: int = DEFAULT_LIFE_S) -> str:
+        """Return a JWT of this application, good for so many seconds."""
         now = int(time.time())
-        claims = {"application_id": self.id, "iat": now, "exp": now + DEFAULT_LIFE_S, "jti": str(uuid.uuid4())}
+        claims = {"application_id": self.id, "iat": now, "exp": now + life_s, "jti": str(uuid.uuid4())}
         return jwt.encode(claims, self.private_key, algorithm="RS256")
 
 

@@ -12,11 +12,10 @@ import sys
 import threading
 from pathlib import Path
 
-import httpx
 import pytest
 
 from devphone.commands.cli import main
-from devphone.commands.demo import demo, run
+from devphone.commands.demo import demo
 from devphone.processes.service import ROOT, Service, StartError
 
 FAST = 60
@@ -121,21 +120,3 @@ def test_a_wrong_option_is_explained(option: str, value: str, capsys: pytest.Cap
 
     assert ended.value.code == 2
     assert option in capsys.readouterr().err
-
-
-def test_run_prints_the_address_of_the_page_last_and_it_is_there(
-    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    pages: list[httpx.Response] = []
-
-    def look(*_: object) -> None:
-        address = capsys.readouterr().out.split()[-1]
-        pages.append(httpx.get(address, trust_env=False))
-        raise KeyboardInterrupt
-
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("devphone.commands.demo.SWEEP_EVERY_S", 0)
-    monkeypatch.setattr("devphone.commands.demo._sweep", look)
-
-    assert run("sqlite", 0, 0, "person", 1) == 0
-    assert "<title>Dev phone" in pages[0].text
