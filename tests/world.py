@@ -16,11 +16,11 @@ from werkzeug.test import Client, TestResponse
 
 from tests.fakes import FakeClock, FakeSender, FakeVoice
 from tests.openapi import assert_described
-from ttsprompt.adapters.sqlite_store import open_sqlite_store
 from ttsprompt.bootstrap import Parts, build_app
 from ttsprompt.config import load_settings
 from ttsprompt.domain.model import Call
 from ttsprompt.ports import CallbackRequest, CallStore
+from ttsprompt.stores.sqlite import open_sqlite_store
 from ttsprompt.web.app import App
 
 APPLICATION_ID = "684027bc-a2e7-48b1-b4bd-adc02324e09c"

@@ -11,22 +11,21 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from ttsprompt import __version__, late
-from ttsprompt.adapters.application_jwt import make_application_jwt
-from ttsprompt.adapters.callback_sender import RequestsCallbackSender
-from ttsprompt.adapters.firestore_places import places_collection, places_of
-from ttsprompt.adapters.firestore_setup import set_up_firestore
-from ttsprompt.adapters.firestore_store import FirestoreCallStore
-from ttsprompt.adapters.sqlite_store import open_sqlite_store
-from ttsprompt.adapters.vonage_voice import VonageVoiceApi
+from ttsprompt.callbacks.sender import RequestsCallbackSender
 from ttsprompt.config import Settings, load_settings
 from ttsprompt.logs import configure_logging
-from ttsprompt.ports import CallbackSender, CallStore, Clock, PlaceStore, VoiceApi
+from ttsprompt.ports import CallbackSender, CallStore, Clock, QuotaStore, VoiceApi
 from ttsprompt.service.authority import Authority
 from ttsprompt.service.calls import Calls
 from ttsprompt.service.delivery import Deliveries
 from ttsprompt.service.placed_calls import PlacedCalls
 from ttsprompt.service.sweep import Sweep
 from ttsprompt.service.webhooks import Webhooks
+from ttsprompt.stores.firestore import FirestoreCallStore
+from ttsprompt.stores.firestore_quota import quota_beside, quota_collection
+from ttsprompt.stores.firestore_setup import set_up_firestore
+from ttsprompt.stores.sqlite import open_sqlite_store
+from ttsprompt.vonage.voice import VonageVoiceApi
 from ttsprompt.web.app import App
 from ttsprompt.web.jobs import SetupJob, SweepJob
 
@@ -39,10 +38,17 @@ def _load_for_callers() -> None:
         "urllib3.util",
         "requests",
         "jwt",
+        "ttsprompt.vonage.private_key",
         "phonenumbers",
         "ttsprompt.call_request",
-        "ttsprompt.adapters.attempt_connections",
+        "ttsprompt.net.attempt_connections",
     )
+
+
+def _make_application_jwt(application_id: str, private_key: str) -> str:
+    from ttsprompt.vonage.private_key import make_application_jwt
+
+    return make_application_jwt(application_id, private_key)
 
 
 class SystemClock:
@@ -66,10 +72,17 @@ class Parts:
     """Replacements for the outside world, for tests; None means the real thing."""
 
     store: CallStore | None = None
-    places: PlaceStore | None = None
+    quota: QuotaStore | None = None
     voice: VoiceApi | None = None
     sender: CallbackSender | None = None
     clock: Clock | None = None
+
+
+def _regions() -> frozenset[str]:
+    """Return the countries that libphonenumber knows; imported late, as it is slow and most deployments name none."""
+    import phonenumbers
+
+    return frozenset(phonenumbers.SUPPORTED_REGIONS)
 
 
 def start(environ: Mapping[str, str]) -> Settings:
@@ -78,12 +91,12 @@ def start(environ: Mapping[str, str]) -> Settings:
     Raises:
         SettingsError: the service must not start.
     """
-    settings = load_settings(environ)
+    settings = load_settings(environ, _regions)
     configure_logging(settings.log_level, settings.google_cloud_project)
     return settings
 
 
-def open_stores(settings: Settings) -> tuple[CallStore, PlaceStore]:
+def open_stores(settings: Settings) -> tuple[CallStore, QuotaStore]:
     """Return the stores that the settings name."""
     if settings.call_store == "firestore":
         store = FirestoreCallStore(
@@ -91,7 +104,7 @@ def open_stores(settings: Settings) -> tuple[CallStore, PlaceStore]:
             database=settings.firestore_database,
             collection=settings.firestore_collection,
         )
-        return store, places_of(store, settings.firestore_collection)
+        return store, quota_beside(store, settings.firestore_collection)
     embedded = open_sqlite_store(settings.call_store)
     return embedded, embedded
 
@@ -109,7 +122,7 @@ def build_setup(settings: Settings) -> SetupJob:
     if settings.call_store != "firestore":
         store = open_sqlite_store(settings.call_store)
         return SetupJob(store.make_schema)
-    if settings.firestore_emulator:
+    if settings.on_firestore_emulator:
         # The emulator needs no index and has no Admin API.
         return SetupJob(list)
     return SetupJob(
@@ -117,14 +130,14 @@ def build_setup(settings: Settings) -> SetupJob:
             project=settings.google_cloud_project,
             database=settings.firestore_database,
             collection=settings.firestore_collection,
-            limits=places_collection(settings.firestore_collection) if settings.admission.limit else None,
+            limits=quota_collection(settings.firestore_collection) if settings.admission.limit else None,
         )
     )
 
 
 def _sender(settings: Settings) -> RequestsCallbackSender:
     return RequestsCallbackSender(
-        settings.callback_signing_keys, allow_private=settings.allow_private_callbacks, user_agent=USER_AGENT
+        settings.callback_signing_secrets, allow_private=settings.allow_private_callbacks, user_agent=USER_AGENT
     )
 
 
@@ -138,7 +151,7 @@ def _deliveries(settings: Settings, parts: Parts, store: CallStore, clock: Clock
 def build_app(settings: Settings, parts: Parts = Parts()) -> App:
     """Return the public function."""
     clock = parts.clock or SystemClock()
-    own_store, own_places = open_stores(settings)
+    own_store, own_quota = open_stores(settings)
     store = parts.store or own_store
     deliveries = _deliveries(settings, parts, store, clock)
     voice = parts.voice or VonageVoiceApi(settings.vonage_api_url, USER_AGENT)
@@ -149,7 +162,7 @@ def build_app(settings: Settings, parts: Parts = Parts()) -> App:
             clock=clock,
             policy=settings.policy,
             admission=settings.admission,
-            places=parts.places or own_places,
+            quota=parts.quota or own_quota,
             base_url=settings.base_url,
             answer_mode=settings.answer_mode,
             new_tid=lambda: str(uuid.uuid4()),
@@ -168,7 +181,7 @@ def build_app(settings: Settings, parts: Parts = Parts()) -> App:
         ),
         clock=clock,
         load_for_callers=_load_for_callers,
-        make_jwt=make_application_jwt,
+        make_jwt=_make_application_jwt,
         callback_public_keys=_sender(settings).public_keys,
         base_url=settings.base_url,
         allow_private_callbacks=settings.allow_private_callbacks,

@@ -43,14 +43,14 @@ from pydantic import (
 )
 from pydantic_core import PydanticCustomError
 
-from ttsprompt.callback_url import check_callback_url
 from ttsprompt.domain import timing
 from ttsprompt.domain.model import CallbackFormat, CallbackMethod, MachineDetection
 from ttsprompt.domain.ssml import is_ssml, ssml_fault
 from ttsprompt.errors import FieldFault, InvalidFieldsError, shown_name
+from ttsprompt.net.callback_url import check_callback_url
 
 MAX_TEXT: Final = 1500
-"""Vonage's limit for one `talk` (vonage-voice §2.1)."""
+"""Vonage's limit for one `talk` (docs/vonage.md §2.1)."""
 
 MAX_LANGUAGE: Final = 35
 """Enough for every tag in use (RFC 5646 §4.4.1)."""
@@ -163,7 +163,7 @@ Detection = Annotated[MachineDetection, _choice(MachineDetection)]
 
 
 class CallRequest(BaseModel):
-    """One request for a call (design §3.1). Times are in seconds, numbers are digits only."""
+    """One request for a call. Times are in seconds, numbers are digits only."""
 
     model_config = ConfigDict(frozen=True, hide_input_in_errors=True)
 

@@ -8,12 +8,12 @@ from datetime import datetime, timedelta
 from typing import Final, Protocol
 
 from ttsprompt.domain.call import Call, Transition
-from ttsprompt.domain.events import Terminated
+from ttsprompt.domain.events import CallEnded
 from ttsprompt.domain.model import CallbackFormat, CallbackMethod, MachineDetection
 from ttsprompt.domain.ncco import Ncco
 
 STORE_PATIENCE_S: Final = 4.0
-"""How long a store goes on trying before it gives up; Vonage waits 5 s for an NCCO (vonage-voice §3.4)."""
+"""How long a store goes on trying before it gives up; Vonage waits 5 s for an NCCO (docs/vonage.md §3.4)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +64,7 @@ class CallStore(Protocol):
         tid: str,
         fn: Callable[[Call], Transition],
         *,
-        seen: Stored | None = None,
+        expected: Stored | None = None,
         patience_s: float = STORE_PATIENCE_S,
     ) -> Update:
         """Replace the call by what `fn` makes of it, unless somebody else wrote in between: then run `fn` again.
@@ -81,7 +81,7 @@ class CallStore(Protocol):
         tid: str,
         condition: Callable[[Call], bool],
         *,
-        seen: Stored | None = None,
+        expected: Stored | None = None,
         patience_s: float = STORE_PATIENCE_S,
     ) -> bool:
         """Delete the call if `condition` holds for it as it is at that moment; tell whether it is gone."""
@@ -89,17 +89,17 @@ class CallStore(Protocol):
     def due(self, now: datetime, limit: int, *, after: DueCall | None = None) -> list[DueCall]:
         """Return calls whose `due_at` is `now` or earlier, the oldest first; `after` goes on where a page ended."""
 
-    def put_off(self, due: DueCall, until: datetime) -> None:
+    def quarantine(self, due: DueCall, until: datetime) -> None:
         """Make a record that cannot be read due at `until`, so that it does not come up with every sweep.
 
         One that somebody has written meanwhile stays as it is: they can read it.
         """
 
 
-class PlaceStore(Protocol):
-    """Places that are taken for a while: at most so many for each key. Kept beside the calls."""
+class QuotaStore(Protocol):
+    """Holders that are taken for a while: at most so many for each key. Kept beside the calls."""
 
-    def take(
+    def acquire(
         self,
         key: str,
         holder: str,
@@ -117,7 +117,7 @@ class PlaceStore(Protocol):
             StoreUnavailableError: it is not known whether a place was taken.
         """
 
-    def give_back(self, key: str, holder: str, *, patience_s: float = STORE_PATIENCE_S) -> None:
+    def release(self, key: str, holder: str, *, patience_s: float = STORE_PATIENCE_S) -> None:
         """Free the place of `holder`, if it has one.
 
         Raises:
@@ -150,7 +150,7 @@ class VoiceApi(Protocol):
             VendorUnclearError: the request was sent and no clear answer came; the phone may be ringing.
         """
 
-    def look_up(self, uuid: str, token: str) -> Terminated | None:
+    def look_up(self, uuid: str, token: str) -> CallEnded | None:
         """Return how the call ended, as far as Vonage says; None when it has not, or is not known there.
 
         Raises:

@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 from devphone.processes.emulator import Emulator
-from ttsprompt.adapters.firestore_store import FirestoreCallStore
-from ttsprompt.adapters.sqlite_store import SqliteCallStore
 from ttsprompt.ports import CallStore
+from ttsprompt.stores.firestore import FirestoreCallStore
+from ttsprompt.stores.sqlite import SqliteCallStore
 
 PROJECT = "ttsprompt-test"
 OpenStore = Callable[[], CallStore]

@@ -147,7 +147,7 @@ def test_racing_writers_all_get_their_write(open_store: OpenStore, writers: int)
 def test_what_was_seen_saves_the_read(store: CallStore) -> None:
     stored = store.create(a_call())
     for number in range(3):
-        stored = store.update(TID, noting(str(number)), seen=stored).stored
+        stored = store.update(TID, noting(str(number)), expected=stored).stored
 
     assert notes(store) == ["created", "0", "1", "2"]
 
@@ -155,7 +155,7 @@ def test_what_was_seen_saves_the_read(store: CallStore) -> None:
 def test_what_was_seen_and_is_out_of_date_is_read_again(store: CallStore) -> None:
     seen = store.create(a_call())
     store.update(TID, noting("rival"))
-    store.update(TID, noting("mine"), seen=seen)
+    store.update(TID, noting("mine"), expected=seen)
 
     assert notes(store) == ["created", "rival", "mine"]
 
@@ -164,7 +164,7 @@ def test_what_was_seen_of_a_deleted_and_made_again_call_does_not_count(store: Ca
     seen = store.create(a_call(reference="old"))
     assert store.delete(TID, lambda _: True)
     store.create(a_call(reference="new"))
-    store.update(TID, noting("mine"), seen=seen)
+    store.update(TID, noting("mine"), expected=seen)
 
     assert store.get(TID).call.reference == "new"
 
@@ -172,9 +172,9 @@ def test_what_was_seen_of_a_deleted_and_made_again_call_does_not_count(store: Ca
 def test_a_call_is_deleted_if_the_condition_holds(store: CallStore) -> None:
     stored = store.create(a_call())
 
-    assert not store.delete(TID, lambda _: False, seen=stored)
+    assert not store.delete(TID, lambda _: False, expected=stored)
     assert notes(store) == ["created"]
-    assert store.delete(TID, lambda _: True, seen=stored)
+    assert store.delete(TID, lambda _: True, expected=stored)
     with pytest.raises(CallNotFoundError):
         store.get(TID)
 
@@ -187,16 +187,16 @@ def test_the_condition_sees_what_a_rival_wrote(store: CallStore) -> None:
     seen = store.create(a_call())
     store.update(TID, noting("rival"))
 
-    assert not store.delete(TID, lambda call: len(call.timeline) == 1, seen=seen)
+    assert not store.delete(TID, lambda call: len(call.timeline) == 1, expected=seen)
     assert notes(store) == ["created", "rival"]
 
 
 def test_the_condition_sees_the_call_that_was_made_after_what_was_seen_was_deleted(store: CallStore) -> None:
     seen = store.create(a_call(reference="old"))
-    assert store.delete(TID, lambda _: True, seen=seen)
+    assert store.delete(TID, lambda _: True, expected=seen)
     store.create(a_call(reference="new"))
 
-    assert not store.delete(TID, lambda call: call.reference == "old", seen=seen)
+    assert not store.delete(TID, lambda call: call.reference == "old", expected=seen)
     assert store.get(TID).call.reference == "new"
 
 
@@ -204,15 +204,15 @@ def test_what_is_due_is_put_off_unless_somebody_wrote_it_meanwhile(store: CallSt
     store.create(replace(a_call(), due_at=NOW))
     (due,) = store.due(NOW, 10)
     store.update(TID, noting("rival"))
-    store.put_off(due, NOW + MOMENT)
+    store.quarantine(due, NOW + MOMENT)
     (again,) = store.due(NOW, 10)
     assert again.due_at == NOW
 
-    store.put_off(again, NOW + MOMENT)
+    store.quarantine(again, NOW + MOMENT)
     assert store.due(NOW, 10) == []
     (late,) = store.due(NOW + MOMENT, 10)
     assert store.delete(TID, lambda _: True)
-    store.put_off(late, NOW)
+    store.quarantine(late, NOW)
     assert store.due(NOW + MOMENT, 10) == []
 
 
@@ -241,7 +241,7 @@ def test_what_is_due_comes_with_the_call_and_may_be_updated_without_another_read
     store.create(replace(a_call(), due_at=NOW))
     (due,) = store.due(NOW, 10)
     assert due.stored is not None
-    store.update(TID, noting("swept"), seen=due.stored)
+    store.update(TID, noting("swept"), expected=due.stored)
 
     assert notes(store) == ["created", "swept"]
 

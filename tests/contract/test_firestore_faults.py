@@ -14,11 +14,11 @@ from devphone.processes.emulator import Emulator
 from tests.builders import NOW, PIN, TOKEN, a_call
 from tests.contract.conftest import firestore_store
 from tests.proxy import Mode, Proxy
-from ttsprompt.adapters.firestore_store import FirestoreCallStore
 from ttsprompt.domain.call import Transition, apply
-from ttsprompt.domain.events import KeysEntered
+from ttsprompt.domain.events import DigitsEntered
 from ttsprompt.domain.model import Call
 from ttsprompt.errors import CallExistsError, CallNotFoundError, StoreUnavailableError
+from ttsprompt.stores.firestore import FirestoreCallStore
 
 TID = a_call().tid
 GIVES_UP_WITHIN_S = 10
@@ -77,7 +77,7 @@ def test_an_update_whose_reply_was_lost_is_done_once(behind: Behind) -> None:
     behind.direct.create(a_call())
     seen = behind.store.get(TID)
     behind.proxy.lose_next_reply()
-    update = behind.store.update(TID, noting("mine"), seen=seen)
+    update = behind.store.update(TID, noting("mine"), expected=seen)
 
     assert behind.proxy.swallowed > 0
     assert notes(behind.direct) == ["created", "mine"]
@@ -85,13 +85,13 @@ def test_an_update_whose_reply_was_lost_is_done_once(behind: Behind) -> None:
 
 
 def test_a_try_whose_reply_was_lost_is_counted_once_and_says_what_it_settled(behind: Behind) -> None:
-    behind.direct.create(a_call(tries_allowed=2))
+    behind.direct.create(a_call(attempts_allowed=2))
     seen = behind.store.get(TID)
     behind.proxy.lose_next_reply()
-    update = behind.store.update(TID, lambda call: apply(call, KeysEntered(1, "9999", TOKEN), NOW), seen=seen)
-    behind.store.update(TID, lambda call: apply(call, KeysEntered(2, PIN, TOKEN), NOW))
+    update = behind.store.update(TID, lambda call: apply(call, DigitsEntered(1, "9999", TOKEN), NOW), expected=seen)
+    behind.store.update(TID, lambda call: apply(call, DigitsEntered(2, PIN, TOKEN), NOW))
 
-    assert update.stored.call.tries_used == 1
+    assert update.stored.call.attempts_used == 1
     assert [entry.value for entry in behind.direct.get(TID).call.entries] == ["wrong", "right"]
 
 
@@ -100,7 +100,7 @@ def test_a_delete_whose_reply_was_lost_is_done(behind: Behind) -> None:
     seen = behind.store.get(TID)
     behind.proxy.lose_next_reply()
 
-    assert behind.store.delete(TID, lambda _: True, seen=seen)
+    assert behind.store.delete(TID, lambda _: True, expected=seen)
     assert behind.proxy.swallowed > 0
     with pytest.raises(CallNotFoundError):
         behind.direct.get(TID)
@@ -121,7 +121,7 @@ def test_a_store_that_cannot_be_reached_gives_up_soon(behind: Behind, mode: Mode
         "create": lambda: behind.store.create(a_call(tid=str(uuid.uuid4()))),
         "get": lambda: behind.store.get(TID),
         "update": lambda: behind.store.update(TID, noting("mine")),
-        "update seen": lambda: behind.store.update(TID, noting("mine"), seen=seen),
+        "update seen": lambda: behind.store.update(TID, noting("mine"), expected=seen),
         "delete": lambda: behind.store.delete(TID, lambda _: True),
         "due": lambda: behind.store.due(NOW, 1),
     }
@@ -168,5 +168,5 @@ def test_an_unreadable_document_is_due_without_its_call_and_can_be_put_off(behin
     (due,) = behind.direct.due(NOW, 10)
 
     assert (due.tid, due.stored) == (TID, None)
-    behind.direct.put_off(due, NOW + timedelta(hours=1))
+    behind.direct.quarantine(due, NOW + timedelta(hours=1))
     assert behind.direct.due(NOW, 10) == []

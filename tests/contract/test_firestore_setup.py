@@ -16,9 +16,9 @@ from google.cloud.firestore_admin_v1.types import Index
 from devphone.processes.emulator import Emulator
 from tests.builders import NOW
 from tests.contract.conftest import firestore_store
-from ttsprompt.adapters.firestore_setup import QUERIED_FIELD, TTL_FIELD, set_up_firestore
 from ttsprompt.errors import StoreUnavailableError
 from ttsprompt.ports import DueCall
+from ttsprompt.stores.firestore_setup import QUERIED_FIELD, TTL_FIELD, set_up_firestore
 
 PACKAGE = Path(__file__).parents[2] / "ttsprompt"
 FIELDS = "projects/p/databases/(default)/collectionGroups/calls/fields"

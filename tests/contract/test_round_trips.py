@@ -1,4 +1,4 @@
-"""What each request costs in Firestore RPCs, held against the budget of the design (§4)."""
+"""What each request costs in Firestore RPCs, held against its budget."""
 
 from __future__ import annotations
 
@@ -118,7 +118,7 @@ def test_a_conflict_costs_one_read_and_one_write_more(counted: tuple[World, Coun
 
     # The first read came before the rival; what is counted is the failed write, the look, and the write.
     assert dict(counts) == {WRITE: 2, READ: 1}
-    assert world.call(tid).tries_used == 1
+    assert world.call(tid).attempts_used == 1
 
 
 def test_a_replay_costs_a_write_and_a_read(counted: tuple[World, Counter[str]]) -> None:

@@ -16,9 +16,9 @@ from pathlib import Path
 import pytest
 
 from tests.builders import NOW, a_call
-from ttsprompt.adapters.sqlite_store import SqliteCallStore, open_sqlite_store
 from ttsprompt.domain.call import Transition
 from ttsprompt.errors import CallNotFoundError, CorruptRecordError, StoreUnavailableError
+from ttsprompt.stores.sqlite import SqliteCallStore, open_sqlite_store
 
 ROOT = Path(__file__).parents[2]
 TID = a_call().tid
@@ -26,7 +26,7 @@ TID = a_call().tid
 WRITER = """
 import sys
 from tests.builders import NOW, a_call
-from ttsprompt.adapters.sqlite_store import SqliteCallStore
+from ttsprompt.stores.sqlite import SqliteCallStore
 from ttsprompt.domain.call import Transition
 from ttsprompt.errors import CallExistsError
 path, name, count = sys.argv[1], sys.argv[2], int(sys.argv[3])
@@ -161,7 +161,7 @@ def test_what_was_seen_saves_the_read(tmp_path: Path, monkeypatch: pytest.Monkey
     seen = store.create(a_call())
     monkeypatch.setattr(store, "get", None)
 
-    assert store.update(TID, lambda call: Transition(call.noted(NOW, "mine")), seen=seen).stored.call.timeline
+    assert store.update(TID, lambda call: Transition(call.noted(NOW, "mine")), expected=seen).stored.call.timeline
 
 
 @pytest.mark.parametrize("url", ["sqlite:///{}", "sqlite:////{}"])

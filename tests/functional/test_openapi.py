@@ -13,7 +13,7 @@ from tests.openapi import DOCUMENT, faults
 from tests.world import World, bearer, json_of, payload_of
 from ttsprompt import errors
 from ttsprompt.call_request import CallRequest
-from ttsprompt.domain.callback import PAYLOAD_FIELDS
+from ttsprompt.domain.payload import PAYLOAD_FIELDS
 from ttsprompt.web import app, problems
 
 METHODS = {"get", "post", "put", "delete", "patch"}

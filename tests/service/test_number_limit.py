@@ -81,11 +81,11 @@ def test_a_place_that_cannot_be_given_back_is_logged_and_the_record_goes_all_the
     def down(*_: object, **__: object) -> None:
         raise StoreUnavailableError
 
-    monkeypatch.setattr(Admission, "give_back", down)
+    monkeypatch.setattr(Admission, "release", down)
     limited.voice.error = VendorRefusedError("no", vendor_status=400)
 
     assert statuses(limited, 1) == [422]
-    assert [line["code"] for line in fields_logged(caplog, "place_not_given_back")] == ["store_unavailable"]
+    assert [line["code"] for line in fields_logged(caplog, "quota_not_released")] == ["store_unavailable"]
     assert limited.records() == []
 
 

@@ -1,4 +1,4 @@
-"""4 s at the store for each handler (design §4), however many steps it has there."""
+"""4 s at the store for each handler, however many steps it has there."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from tests.world import World, bearer, make_world
-from ttsprompt.domain.events import TerminalStatus, Terminated
+from ttsprompt.domain.events import CallEnded, EndStatus
 from ttsprompt.errors import VendorRefusedError
 
 STEP_S = 1.5
@@ -24,8 +24,8 @@ class SlowStore:
         self._within = False
         for name in ("create", "get", "update", "delete"):
             patch.setattr(world.store, name, self._slow(name, getattr(world.store, name)))
-        places = world.app.calls.places
-        for name in ("take", "give_back"):
+        places = world.app.calls.quota
+        for name in ("acquire", "release"):
             patch.setattr(places, name, self._slow(name, getattr(places, name)))
 
     def _slow(self, name: str, method: Any) -> Any:
@@ -52,7 +52,7 @@ def test_placing_has_four_seconds_for_all_its_steps(limited: World, monkeypatch:
     slow = SlowStore(limited, monkeypatch)
 
     assert limited.post_call().status_code == 200
-    assert slow.allowed == [("create", None), ("take", 2.5), ("update", 1)]
+    assert slow.allowed == [("create", None), ("acquire", 2.5), ("update", 1)]
 
 
 def test_taking_back_gets_half_a_second_a_step_when_all_is_used_up(
@@ -62,7 +62,7 @@ def test_taking_back_gets_half_a_second_a_step_when_all_is_used_up(
     limited.voice.error = VendorRefusedError("no", vendor_status=400)
 
     assert limited.post_call().status_code == 422
-    assert slow.allowed == [("create", None), ("take", 2.5), ("give_back", 1), ("delete", 0.5)]
+    assert slow.allowed == [("create", None), ("acquire", 2.5), ("release", 1), ("delete", 0.5)]
 
 
 def test_a_replay_has_four_seconds(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -91,7 +91,7 @@ def test_a_cancellation_that_finds_the_call_ended_has_four_seconds(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     tid = world.place()
-    world.voice.ending = Terminated(TerminalStatus.BUSY)
+    world.voice.ending = CallEnded(EndStatus.BUSY)
     slow = SlowStore(world, monkeypatch)
     world.client.delete(f"/call/{tid}", headers=bearer(world.clock))
 

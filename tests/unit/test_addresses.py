@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ttsprompt.domain.addresses import is_local_name, is_public_unicast, literal_address
+from ttsprompt.net.addresses import is_local_name, is_public_unicast, literal_address
 
 REFUSED_NETWORKS = [
     "0.0.0.0/8",

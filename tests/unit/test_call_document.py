@@ -13,19 +13,19 @@ from hypothesis import strategies as st
 
 from tests.builders import NOW, PIN, TOKEN, a_call
 from tests.histories import ANSWERED, DONE, live, typed
-from ttsprompt.adapters.call_document import from_document, to_document
 from ttsprompt.domain.model import (
     Call,
     CallbackTarget,
     Delivery,
+    DeliveryAttempt,
     DeliveryState,
-    DeliveryTry,
     Prompts,
     TimelineEntry,
     Verdict,
 )
 from ttsprompt.domain.verdict import Entry, Reason, Secrets
 from ttsprompt.errors import CorruptRecordError
+from ttsprompt.stores.codec import from_document, to_document
 
 TID = a_call().tid
 TIMES = st.datetimes(min_value=datetime(2020, 1, 1), max_value=datetime(2100, 1, 1), timezones=st.just(UTC))  # noqa: DTZ001 - hypothesis wants naive bounds
@@ -33,7 +33,7 @@ TEXTS = st.text(max_size=20)
 COUNTS = st.integers(min_value=0, max_value=2**31)
 DETAILS = st.dictionaries(TEXTS.filter(lambda name: name not in {"at", "event"}), TEXTS | COUNTS, max_size=3)
 LINES = st.builds(TimelineEntry, at=TIMES, event=TEXTS, details=DETAILS)
-TRIES = st.builds(DeliveryTry, at=TIMES, http_status=st.none() | COUNTS, fault=st.none() | TEXTS)
+TRIES = st.builds(DeliveryAttempt, at=TIMES, http_status=st.none() | COUNTS, fault=st.none() | TEXTS)
 CALLS = st.builds(
     Call,
     tid=st.just(TID),
@@ -59,7 +59,10 @@ CALLS = st.builds(
     ended_at=st.none() | TIMES,
     settled_at=st.none() | TIMES,
     delivery=st.builds(
-        Delivery, state=st.sampled_from(DeliveryState), tries_made=COUNTS, tries=st.lists(TRIES, max_size=3).map(tuple)
+        Delivery,
+        state=st.sampled_from(DeliveryState),
+        attempts_made=COUNTS,
+        tries=st.lists(TRIES, max_size=3).map(tuple),
     ),
     timeline=st.lists(LINES, max_size=3).map(tuple),
 )
@@ -67,7 +70,7 @@ REQUIRED = (
     "application_id",
     "to",
     "callback",
-    "tries_allowed",
+    "attempts_allowed",
     "max_digits",
     "input_timeout_s",
     "ringing_timeout_s",
@@ -150,7 +153,7 @@ def test_a_document_without_what_an_older_version_did_not_write_is_read(name: st
         "an unknown entry": ("entries", ["guessed"]),
         "a time as text": ("created_at", "2026-01-01T12:00:00+00:00"),
         "a time without a zone": ("due_at", NOW.replace(tzinfo=None)),
-        "a number in words": ("tries_allowed", "three"),
+        "a number in words": ("attempts_allowed", "three"),
         "a callback that is no map": ("callback", "https://example.com"),
         "a delivery that is no map": ("delivery", 3),
         "a line that is no map": ("timeline", ["created"]),

@@ -21,11 +21,11 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from standardwebhooks import Webhook
 
 from tests.raw_server import OK, RawServer, Script, answering, dripping, header, make_tls, raw_servers, silent
-from ttsprompt.adapters import callback_sender
-from ttsprompt.adapters.callback_sender import RequestsCallbackSender
-from ttsprompt.domain.addresses import is_public_unicast
+from ttsprompt.callbacks import sender as callback_sender
+from ttsprompt.callbacks.sender import RequestsCallbackSender
+from ttsprompt.callbacks.signing import parse_signing_key
 from ttsprompt.domain.model import CallbackFormat, CallbackMethod
-from ttsprompt.domain.signing import parse_signing_key
+from ttsprompt.net.addresses import is_public_unicast
 from ttsprompt.ports import CallbackRequest, CallbackResponse, CallbackSender
 
 NOW = datetime(2026, 1, 1, 12, 0, 0, 900_000, tzinfo=UTC)
@@ -614,7 +614,7 @@ def test_a_peer_that_does_not_speak_tls_is_a_tls_fault() -> None:
 
 def test_nothing_slow_is_imported_before_the_first_callback() -> None:
     code = (
-        "import sys; from ttsprompt.adapters.callback_sender import RequestsCallbackSender as S;"
+        "import sys; from ttsprompt.callbacks.sender import RequestsCallbackSender as S;"
         "S((), allow_private=False, user_agent='t').public_keys();"
         "print(sorted({'requests', 'requests_hardened', 'standardwebhooks', 'cryptography'} & set(sys.modules)))"
     )

@@ -7,8 +7,8 @@ import requests
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ttsprompt.callback_url import check_callback_url
-from ttsprompt.domain.callback import PAYLOAD_FIELDS
+from ttsprompt.domain.payload import PAYLOAD_FIELDS
+from ttsprompt.net.callback_url import check_callback_url
 
 
 class RefusedError(Exception):

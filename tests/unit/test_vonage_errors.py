@@ -11,7 +11,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ttsprompt.adapters.vonage_errors import vendor_error
 from ttsprompt.errors import (
     FieldFault,
     VendorError,
@@ -19,6 +18,7 @@ from ttsprompt.errors import (
     VendorRefusedError,
     VendorUnclearError,
 )
+from ttsprompt.vonage.errors import vendor_error
 
 NOW = datetime(2026, 1, 1, 12, tzinfo=UTC)
 JWT = "eyJhbGciOiJSUzI1NiJ9.eyJhIjoxfQ.c2ln"

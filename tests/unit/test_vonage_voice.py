@@ -33,7 +33,6 @@ from tests.raw_server import (
     resetting,
     silent,
 )
-from ttsprompt.adapters.vonage_voice import VonageVoiceApi
 from ttsprompt.domain.model import MachineDetection, Prompts
 from ttsprompt.domain.ncco import WebhookUrls, opening
 from ttsprompt.errors import (
@@ -44,6 +43,7 @@ from ttsprompt.errors import (
     VendorUnreachableError,
 )
 from ttsprompt.ports import CallOrder
+from ttsprompt.vonage.voice import VonageVoiceApi
 
 JWT = "eyJhbGciOiJSUzI1NiJ9.eyJhcHBsaWNhdGlvbl9pZCI6ImEifQ.c2lnbmF0dXJl"
 UUID = "63f61863-4a51-4f6b-86e1-46edebcf9356"
@@ -437,7 +437,7 @@ def test_the_whole_takes_the_sum_of_its_two_bounds_by_default(monkeypatch: pytes
     waits: list[float | None] = []
     monkeypatch.setattr(threading.Thread, "start", lambda _: None)
     monkeypatch.setattr(threading.Event, "wait", lambda _, timeout=None: waits.append(timeout))
-    monkeypatch.setattr("ttsprompt.adapters.attempt.Attempt.cut_unless_sending", lambda _: False)
+    monkeypatch.setattr("ttsprompt.net.attempt.Attempt.cut_unless_sending", lambda _: False)
 
     failure("http://127.0.0.1:9")
 
@@ -718,8 +718,8 @@ def settles(condition: Callable[[], bool]) -> bool:
 
 def test_nothing_slow_is_imported_before_the_first_call() -> None:
     code = (
-        "import sys; from ttsprompt.adapters.vonage_voice import VonageVoiceApi as V;"
-        "import ttsprompt.adapters.application_jwt; V('http://localhost', 't');"
+        "import sys; from ttsprompt.vonage.voice import VonageVoiceApi as V;"
+        "import ttsprompt.vonage.application_jwt; V('http://localhost', 't');"
         "print(sorted({'requests', 'urllib3', 'cryptography', 'jwt', 'vonage_jwt'} & set(sys.modules)))"
     )
 

@@ -17,7 +17,7 @@ from ttsprompt.errors import (
     TooManyCallsError,
     TtsPromptError,
 )
-from ttsprompt.ports import PlaceStore
+from ttsprompt.ports import QuotaStore
 
 INTERNATIONAL: Final = "001"
 """libphonenumber's region of numbers that belong to no country: satellite and other global networks."""
@@ -33,10 +33,14 @@ class NumberLimit:
 
 @dataclass(frozen=True, slots=True)
 class Admission:
-    """The operator's lists; None allows all. Countries are ISO 3166 codes, so that +1 is told apart."""
+    """The operator's lists; None allows all. Countries are ISO 3166 codes, so that +1 is told apart.
+
+    `refused_types` are libphonenumber's, in lower case.
+    """
 
     applications: frozenset[str] | None = None
     countries: frozenset[str] | None = None
+    refused_types: frozenset[str] = frozenset()
     limit: NumberLimit | None = None
 
     def check_application(self, application_id: str) -> None:
@@ -58,7 +62,7 @@ class Admission:
         if error is not None:
             raise error
 
-    def reserve(self, places: PlaceStore, call: Call, now: datetime, *, patience_s: float) -> None:
+    def reserve(self, places: QuotaStore, call: Call, now: datetime, *, patience_s: float) -> None:
         """Count a call that is about to be dialled.
 
         Raises:
@@ -68,18 +72,18 @@ class Admission:
         if self.limit is None:
             return
         window, most = self.limit.window, self.limit.most
-        free_at = places.take(_key(call), call.tid, now=now, window=window, most=most, patience_s=patience_s)
+        free_at = places.acquire(_key(call), call.tid, now=now, window=window, most=most, patience_s=patience_s)
         if free_at is not None:
             raise TooManyCallsError(max(1, math.ceil((free_at - now).total_seconds())))
 
-    def give_back(self, places: PlaceStore, call: Call, *, patience_s: float) -> None:
+    def release(self, places: QuotaStore, call: Call, *, patience_s: float) -> None:
         """Do not count a call that was not dialled after all.
 
         Raises:
             StoreUnavailableError: it stays counted until its window is over.
         """
         if self.limit is not None:
-            places.give_back(_key(call), call.tid, patience_s=patience_s)
+            places.release(_key(call), call.tid, patience_s=patience_s)
 
     def warnings(self, number: str) -> list[FieldFault]:
         """Return the same as what a dry run says of it."""
@@ -91,12 +95,8 @@ class Admission:
 
         parsed = phonenumbers.parse(f"+{number}")
         region = phonenumbers.region_code_for_number(parsed)
-        refused = {
-            phonenumbers.PhoneNumberType.PREMIUM_RATE,
-            phonenumbers.PhoneNumberType.SHARED_COST,
-            phonenumbers.PhoneNumberType.UAN,
-        }
-        if region == INTERNATIONAL or phonenumbers.number_type(parsed) in refused:
+        kind = phonenumbers.PhoneNumberType.to_string(phonenumbers.number_type(parsed)).lower()
+        if region == INTERNATIONAL or kind in self.refused_types:
             return NumberNotAllowedError()
         if self.countries is not None and region not in self.countries:
             return CountryNotAllowedError()

@@ -6,7 +6,7 @@ import threading
 from dataclasses import dataclass, field
 from typing import Final
 
-from ttsprompt.domain.events import Terminated
+from ttsprompt.domain.events import CallEnded
 from ttsprompt.domain.model import hash_token
 from ttsprompt.ports import Clock, VoiceApi
 from ttsprompt.service.credential import Credential
@@ -26,7 +26,7 @@ class Authority:
     _accepted: dict[str, float] = field(default_factory=dict)
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
-    def check(self, credential: Credential, uuid: str | None) -> Terminated | None:
+    def check(self, credential: Credential, uuid: str | None) -> CallEnded | None:
         """Return how the call ended if Vonage was asked and says that it has.
 
         Raises:

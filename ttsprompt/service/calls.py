@@ -26,7 +26,7 @@ from ttsprompt.errors import (
     VendorUnclearError,
     VendorUnreachableError,
 )
-from ttsprompt.ports import CallOrder, CallStore, Clock, PlaceStore, Stored, VoiceApi
+from ttsprompt.ports import CallOrder, CallStore, Clock, QuotaStore, Stored, VoiceApi
 from ttsprompt.service.admission import Admission
 from ttsprompt.service.credential import Credential
 from ttsprompt.service.hanging_up import hang_up
@@ -56,7 +56,7 @@ class Placement:
 
 
 @dataclass(frozen=True, slots=True)
-class Rehearsal:
+class DryRun:
     """What a request would come to. `stale_after_s`: when an unanswered call would be given up, from its creation."""
 
     ncco: ncco.Ncco
@@ -74,7 +74,7 @@ class Calls:
     clock: Clock
     policy: Policy
     admission: Admission
-    places: PlaceStore
+    quota: QuotaStore
     base_url: str
     answer_mode: AnswerMode
     new_tid: Callable[[], str]
@@ -113,7 +113,7 @@ class Calls:
         tid = stored.call.tid
         try:
             with patience.step() as left_s:
-                self.admission.reserve(self.places, stored.call, self.clock.now(), patience_s=left_s)
+                self.admission.reserve(self.quota, stored.call, self.clock.now(), patience_s=left_s)
         except (TooManyCallsError, StoreUnavailableError):
             self._take_back(stored, patience)
             raise
@@ -138,14 +138,14 @@ class Calls:
             hang_up(self.voice, self.clock, noted, credential.token)
         return Placement(tid)
 
-    def rehearse(self, request: CallRequest) -> Rehearsal:
+    def dry_run(self, request: CallRequest) -> DryRun:
         """Return what `place` would do with the request; nothing is stored or dialled."""
         token = "dry-run"  # noqa: S105 - not a secret: no call has it
         call = self._record(request, Credential("", ""), token, None)
         urls = ncco.WebhookUrls(self.base_url, call.tid, token)
         stale_after_s = 0.0 if call.due_at is None else (call.due_at - call.created_at).total_seconds()
         warnings = [*self.admission.warnings(request.to), *find_warnings(request)]
-        return Rehearsal(ncco.opening(call, urls), call.length_timer_s, stale_after_s, warnings)
+        return DryRun(ncco.opening(call, urls), call.length_timer_s, stale_after_s, warnings)
 
     def _replay(self, request: CallRequest, credential: Credential, key: str, patience: Patience) -> Placement:
         """Return the placement that the key already led to."""
@@ -159,7 +159,7 @@ class Calls:
                 raise InProgressError
             # Whoever made it has died or is late, and might yet take it back. Once its tid is told, it has to stay.
             with patience.step() as left_s:
-                self.store.update(tid, self._kept, seen=stored, patience_s=left_s)
+                self.store.update(tid, self._kept, expected=stored, patience_s=left_s)
         except CallNotFoundError:
             # Refused and taken back this very moment: the key is free again, but not twice in one request.
             raise InProgressError from None
@@ -186,7 +186,7 @@ class Calls:
                 reject_mac=keyed_mac(token, request.reject_code) if request.reject_code else None,
             ),
             token_hash=hash_token(token),
-            tries_allowed=request.attempts,
+            attempts_allowed=request.attempts,
             max_digits=request.max_digits,
             input_timeout_s=request.input_timeout,
             ringing_timeout_s=request.ringing_timeout,
@@ -220,7 +220,7 @@ class Calls:
 
         try:
             with patience.step() as left_s:
-                return self.store.update(stored.call.tid, fn, seen=stored, patience_s=left_s).stored.call
+                return self.store.update(stored.call.tid, fn, expected=stored, patience_s=left_s).stored.call
         except TtsPromptError as error:
             log.error("placement_not_noted", extra={"fields": {"tid": stored.call.tid, "code": error.code}})
             return None
@@ -245,12 +245,12 @@ class Calls:
         fields = {"tid": stored.call.tid}
         try:
             with patience.step() as left_s:
-                self.admission.give_back(self.places, stored.call, patience_s=left_s)
+                self.admission.release(self.quota, stored.call, patience_s=left_s)
         except StoreUnavailableError as error:
-            log.error("place_not_given_back", extra={"fields": fields | {"code": error.code}})
+            log.error("quota_not_released", extra={"fields": fields | {"code": error.code}})
         try:
             with patience.step() as left_s:
-                self.store.delete(stored.call.tid, is_ours, seen=stored, patience_s=left_s)
+                self.store.delete(stored.call.tid, is_ours, expected=stored, patience_s=left_s)
         except StoreUnavailableError as error:
             log.error("record_not_deleted", extra={"fields": fields | {"code": error.code}})
 

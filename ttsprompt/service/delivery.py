@@ -9,15 +9,15 @@ from typing import Final
 
 from ttsprompt.domain import events
 from ttsprompt.domain.call import apply
-from ttsprompt.domain.callback import retry_delay
 from ttsprompt.domain.model import Call, DeliveryState, Policy
+from ttsprompt.domain.payload import retry_delay
 from ttsprompt.errors import TtsPromptError
 from ttsprompt.ports import CallbackRequest, CallbackResponse, CallbackSender, CallStore, Clock, Stored
 
 log = logging.getLogger(__name__)
 
 WEBHOOK_BUDGET_S: Final = 9.0
-"""Vonage asks again after 10 s (vonage-voice §3.4), so the request that settles a call is over before that."""
+"""Vonage asks again after 10 s (docs/vonage.md §3.4), so the request that settles a call is over before that."""
 
 RECORDING_S: Final = 1.5
 """Kept back of the budget for recording the try."""
@@ -68,7 +68,7 @@ class Deliveries:
             update = self.store.update(
                 call.tid,
                 lambda current: apply(current, event, self.clock.now(), self.policy),
-                seen=stored,
+                expected=stored,
                 patience_s=RECORDING_S,
             )
         except TtsPromptError as error:
@@ -79,10 +79,10 @@ class Deliveries:
             log.error("callback_undeliverable", extra={"fields": fields})
         return state
 
-    def _tried(self, call: Call, response: CallbackResponse) -> events.DeliveryTried:
-        tries_made = call.delivery.tries_made + 1
-        delay = retry_delay(self.policy, tries_made, response.retry_after_s, self.random())
-        return events.DeliveryTried(
+    def _tried(self, call: Call, response: CallbackResponse) -> events.DeliveryAttempted:
+        attempts_made = call.delivery.attempts_made + 1
+        delay = retry_delay(self.policy, attempts_made, response.retry_after_s, self.random())
+        return events.DeliveryAttempted(
             due_at=call.due_at,
             outcome=_outcome(response.http_status),
             http_status=response.http_status,
@@ -95,7 +95,7 @@ def report_settled(call: Call) -> None:
     """Log the outcome of a call that was just settled; who commits the settlement reports it."""
     if call.verdict is not None:
         fields = {"tid": call.tid, "status": call.verdict.status.value, "reason": call.verdict.reason.value}
-        log.info("call_settled", extra={"fields": {**fields, "attempts": call.tries_used}})
+        log.info("call_settled", extra={"fields": {**fields, "attempts": call.attempts_used}})
 
 
 def _outcome(http_status: int | None) -> events.DeliveryOutcome:

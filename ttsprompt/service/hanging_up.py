@@ -12,7 +12,7 @@ from ttsprompt.ports import Clock, VoiceApi
 log = logging.getLogger(__name__)
 
 HANG_UP_AGAIN_S: Final = 2.0
-"""In the first seconds of a call Vonage may answer 400 to a hang-up (vonage-voice §1.5)."""
+"""In the first seconds of a call Vonage may answer 400 to a hang-up (docs/vonage.md §1.5)."""
 
 
 def hang_up(voice: VoiceApi, clock: Clock, call: Call, token: str) -> None:

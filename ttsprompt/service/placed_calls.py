@@ -79,7 +79,7 @@ class PlacedCalls:
             return found_ended(call, ending, self.clock.now(), self.policy)
 
         with patience.step() as left_s:
-            update = self.store.update(tid, fn, seen=stored, patience_s=left_s)
+            update = self.store.update(tid, fn, expected=stored, patience_s=left_s)
         if update.transition.settled:
             report_settled(update.stored.call)
         return update.stored
@@ -91,4 +91,4 @@ class PlacedCalls:
             return apply(call, event, self.clock.now(), self.policy)
 
         with patience.step() as left_s:
-            return self.store.update(stored.call.tid, fn, seen=stored, patience_s=left_s).stored
+            return self.store.update(stored.call.tid, fn, expected=stored, patience_s=left_s).stored

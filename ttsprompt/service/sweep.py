@@ -34,7 +34,7 @@ TRY_S: Final = 15.0
 CLAIM: Final = timedelta(seconds=30)
 """For so long a claimed call is left alone by other sweeps: twice a try."""
 
-POISON_PAUSE: Final = timedelta(hours=1)
+QUARANTINE: Final = timedelta(hours=1)
 PAGE_SIZE: Final = 500
 MAX_QUEUED: Final = 10_000
 """Calls held in memory while their hosts are busy. To read on, the longest lane lets go of its newest."""
@@ -119,7 +119,7 @@ class Sweep:
         due = item.due
         if due.stored is None:
             log.error("record_unreadable", extra={"fields": {"tid": due.tid}})
-            self.store.put_off(due, self.clock.now() + POISON_PAUSE)
+            self.store.quarantine(due, self.clock.now() + QUARANTINE)
             count(errors=1)
             return
         is_held = item.settled and self._is_held_for_a_try(due.stored.call)
@@ -168,7 +168,7 @@ class Sweep:
             changed = transition.call is not call
             return transition
 
-        update = self.store.update(stored.call.tid, fn, seen=stored)
+        update = self.store.update(stored.call.tid, fn, expected=stored)
         return update.stored if changed else None
 
 

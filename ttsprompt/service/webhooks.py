@@ -44,12 +44,12 @@ class Webhooks:
             _authenticate(call, token)
             if not ncco.was_asked(call, step):
                 raise CallNotFoundError
-            return apply(call, events.KeysEntered(step, keys, token), self.clock.now(), self.policy)
+            return apply(call, events.DigitsEntered(step, keys, token), self.clock.now(), self.policy)
 
         call = self.store.update(tid, judge).stored.call
         return ncco.reply(call, step, self._urls(tid, token))
 
-    def event(self, tid: str, token: str, event: events.Answered | events.MachineDetected | events.Terminated) -> None:
+    def event(self, tid: str, token: str, event: events.Answered | events.MachineDetected | events.CallEnded) -> None:
         """Apply what happened. If it settles the call, try to deliver the callback within Vonage's patience.
 
         Raises:
@@ -71,7 +71,7 @@ class Webhooks:
                 update = self.store.update(
                     tid,
                     lambda call: apply(call, events.GraceElapsed(), self.clock.now(), self.policy),
-                    seen=update.stored,
+                    expected=update.stored,
                     patience_s=left_s,
                 )
         if update.transition.settled:

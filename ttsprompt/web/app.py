@@ -29,7 +29,9 @@ from ttsprompt.service.calls import Calls
 from ttsprompt.service.credential import Credential
 from ttsprompt.service.placed_calls import PlacedCalls
 from ttsprompt.service.webhooks import Webhooks
-from ttsprompt.web import bodies, callers, problems, views, vonage_signature, vonage_webhooks
+from ttsprompt.vonage import signature as vonage_signature
+from ttsprompt.vonage import webhooks as vonage_webhooks
+from ttsprompt.web import bodies, callers, problems, views
 
 if TYPE_CHECKING:
     from ttsprompt.call_request import CallRequest
@@ -112,9 +114,9 @@ class App:
     def _place(self, request: Request, body: bytes) -> Response:
         fields = bodies.read_fields(body, request.mimetype)
         if fields.values.get("dry_run"):
-            rehearsed = self._parse(fields, credentials_in_body=False)
-            if rehearsed.dry_run:
-                return _json(views.rehearsal_view(rehearsed, self.calls.rehearse(rehearsed)))
+            wanted = self._parse(fields, credentials_in_body=False)
+            if wanted.dry_run:
+                return _json(views.dry_run_view(wanted, self.calls.dry_run(wanted)))
         credential = callers.header_credential(request, self.clock.now())
         if credential is None and not (fields.values.get("private_key") or fields.values.get("app_id")):
             raise UnauthenticatedError(
@@ -183,7 +185,7 @@ class App:
 
     def _input(self, request: Request, body: bytes, tid: str) -> Response:
         self._verify(request, body)
-        keys = vonage_webhooks.parse_keys(_webhook_fields(request, body))
+        keys = vonage_webhooks.parse_digits(_webhook_fields(request, body))
         return _json(self.webhooks.input(_tid(tid), _token(request), _step(request), keys))
 
     def _event(self, request: Request, body: bytes, tid: str) -> Response:
@@ -197,7 +199,7 @@ class App:
         event = vonage_webhooks.parse_event(fields)
         if event is not None:
             self.webhooks.event(_tid(tid), _token(request), event)
-        # A status that may be answered by an NCCO must not get stray JSON (vonage-voice §3.4).
+        # A status that may be answered by an NCCO must not get stray JSON (docs/vonage.md §3.4).
         return Response(status=204)
 
     def _verify(self, request: Request, body: bytes) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from datetime import datetime
 from typing import Any, Final
@@ -11,11 +10,12 @@ from flask import Request
 
 from ttsprompt.errors import MalformedRequestError, UnauthenticatedError
 from ttsprompt.service.credential import Credential
+from ttsprompt.vonage.numeric_date import numeric_date
 from ttsprompt.web.bodies import read_json_object
 
 LEEWAY_S: Final = 60
 DEFAULT_LIFE_S: Final = 15 * 60
-"""How long a token without `exp` is valid (vonage-voice §1.2)."""
+"""How long a token without `exp` is valid (docs/vonage.md §1.2)."""
 
 MakeJwt = Callable[[str, str], str]
 """(application id, private key) → token; raises InvalidFieldsError when the key is none."""
@@ -79,18 +79,7 @@ def _seconds(claims: dict[str, Any], name: str) -> float | None:
     value = claims.get(name)
     if value is None:
         return None
-    seconds = finite_seconds(value)
+    seconds = numeric_date(value)
     if seconds is None:
         raise UnauthenticatedError(f"The token's {name} is not a number.")
     return seconds
-
-
-def finite_seconds(value: object) -> float | None:
-    """Return a JSON number as seconds; None if it is none, or beyond all measure."""
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        return None
-    try:
-        seconds = float(value)
-    except OverflowError:
-        return None
-    return seconds if math.isfinite(seconds) else None

@@ -63,7 +63,7 @@ def document(base_url: str) -> Part:
                 "CallRequest": schemas.call_request(),
                 "CallRequestForm": schemas.call_request(form=True),
                 "Placement": schemas.placement(),
-                "Rehearsal": schemas.rehearsal(),
+                "DryRun": schemas.dry_run(),
                 "Call": schemas.call(),
                 "Outcome": schemas.payload(as_text=False),
                 "OutcomeAsText": schemas.payload(as_text=True),
@@ -126,9 +126,9 @@ def _paths() -> Part:
 
 def _place() -> Part:
     answer = _json_answer(
-        {"anyOf": [_ref("Placement"), _ref("Rehearsal")]},
+        {"anyOf": [_ref("Placement"), _ref("DryRun")]},
         "The call is placed; or, with `dry_run`, what would happen.",
-        {"placed": {"value": examples.PLACEMENT}, "dryRun": {"value": examples.REHEARSAL}},
+        {"placed": {"value": examples.PLACEMENT}, "dryRun": {"value": examples.DRY_RUN}},
     )
     answer["200"]["headers"] = {
         "Idempotency-Replayed": {

@@ -28,7 +28,7 @@ NCCO: Final = [
         "eventMethod": "POST",
     },
 ]
-REHEARSAL: Final = {
+DRY_RUN: Final = {
     "request": example_request() | {"pin_code": "hidden", "reject_code": "hidden"},
     "ncco": NCCO,
     "length_timer": 250,

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any, Final
 
 from ttsprompt.call_request import CallRequest
-from ttsprompt.domain.callback import PAYLOAD_FIELDS
 from ttsprompt.domain.model import DeliveryState, State
+from ttsprompt.domain.payload import PAYLOAD_FIELDS
 from ttsprompt.domain.verdict import Reason, Status
 
 Schema = dict[str, Any]
@@ -270,7 +270,7 @@ def placement() -> Schema:
     return _object({"tid": _TID}, additionalProperties=False)
 
 
-def rehearsal() -> Schema:
+def dry_run() -> Schema:
     """Return the answer to a dry run."""
     return _object(
         {

@@ -55,7 +55,7 @@ TITLES: Final = {
 }
 
 RETRY_AFTER_S: Final = 1
-"""After what passes soon; Vonage asks again at once whatever we say (vonage-voice §3.4)."""
+"""After what passes soon; Vonage asks again at once whatever we say (docs/vonage.md §3.4)."""
 
 
 def answer(request: Request, handle: Callable[[Request], Response]) -> Response:

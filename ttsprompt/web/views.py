@@ -9,18 +9,18 @@ from ttsprompt.domain.model import Call, Delivery
 
 if TYPE_CHECKING:
     from ttsprompt.call_request import CallRequest
-    from ttsprompt.service.calls import Rehearsal
+    from ttsprompt.service.calls import DryRun
 
 
 def call_view(call: Call) -> dict[str, Any]:
-    """Return the body of `GET /call/{tid}` (design §3.3). Times are UTC, `duration` in seconds, `price` in EUR."""
+    """Return the body of `GET /call/{tid}`. Times are UTC, `duration` in seconds, `price` in EUR."""
     return {
         "tid": call.tid,
         "to": call.to,
         "state": call.state.value,
         "status": call.verdict.status.value if call.verdict else None,
         "reason": call.verdict.reason.value if call.verdict else None,
-        "attempts": call.tries_used,
+        "attempts": call.attempts_used,
         "duration": call.duration_s,
         "price": call.price,
         "reference": call.reference,
@@ -29,15 +29,15 @@ def call_view(call: Call) -> dict[str, Any]:
     }
 
 
-def rehearsal_view(request: CallRequest, rehearsal: Rehearsal) -> dict[str, Any]:
+def dry_run_view(request: CallRequest, dry_run: DryRun) -> dict[str, Any]:
     """Return the answer to a `dry_run`. PIN and reject code are not said back, as nowhere."""
     hidden = {name: "hidden" for name in ("pin_code", "reject_code") if getattr(request, name)}
     return {
         "request": request.normalised() | hidden,
-        "ncco": rehearsal.ncco,
-        "length_timer": rehearsal.length_timer_s,
-        "stale_after": rehearsal.stale_after_s,
-        "warnings": [{"field": w.field, "code": w.code, "message": w.message} for w in rehearsal.warnings],
+        "ncco": dry_run.ncco,
+        "length_timer": dry_run.length_timer_s,
+        "stale_after": dry_run.stale_after_s,
+        "warnings": [{"field": w.field, "code": w.code, "message": w.message} for w in dry_run.warnings],
     }
 
 

@@ -28,7 +28,7 @@ def encode_payload(call: Call) -> str:
         "tid": call.tid,
         "status": call.verdict.status.value,
         "reason": call.verdict.reason.value,
-        "attempts": call.tries_used,
+        "attempts": call.attempts_used,
         "duration": call.duration_s,
         "price": call.price,
         "reference": call.reference,
@@ -39,15 +39,15 @@ def encode_payload(call: Call) -> str:
     return urlencode(known)
 
 
-def retry_delay(policy: Policy, tries_made: int, retry_after_s: float | None, fraction: float) -> timedelta | None:
-    """Return how long to wait after try number `tries_made` failed, or None when the schedule is used up.
+def retry_delay(policy: Policy, attempts_made: int, retry_after_s: float | None, fraction: float) -> timedelta | None:
+    """Return how long to wait after try number `attempts_made` failed, or None when the schedule is used up.
 
     The step varies by ±20 % with `fraction` (0 to 1, random), so that calls which failed together do not return
     together. `Retry-After` is honoured, but only within one to two times the step, as Svix does.
     """
-    if tries_made > len(policy.retry_schedule):
+    if attempts_made > len(policy.retry_schedule):
         return None
-    step_s = policy.retry_schedule[tries_made - 1].total_seconds()
+    step_s = policy.retry_schedule[attempts_made - 1].total_seconds()
     delay_s = step_s * (0.8 + 0.4 * fraction)
     if retry_after_s is not None:
         delay_s = max(delay_s, min(max(retry_after_s, step_s), 2 * step_s))

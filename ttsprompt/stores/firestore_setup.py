@@ -51,7 +51,7 @@ def set_up_firestore(
         admin = client or FirestoreAdminClient()
         requests = field_requests(str(project), database, collection)
         if limits is not None:
-            requests += place_requests(str(project), database, limits)
+            requests += quota_requests(str(project), database, limits)
         operations = [admin.update_field(request=request, timeout=TIMEOUT_S).operation for request in requests]
     except (exceptions.GoogleAPICallError, google.auth.exceptions.GoogleAuthError) as error:
         kind = type(error).__name__
@@ -71,11 +71,11 @@ def field_requests(project: str, database: str, collection: str) -> list[UpdateF
     indexed = Field(name=f"{fields}/{QUERIED_FIELD}", index_config=Field.IndexConfig(indexes=[ascending]))
     return [
         UpdateFieldRequest(field=indexed, update_mask={"paths": ["index_config"]}),
-        *place_requests(project, database, collection),
+        *quota_requests(project, database, collection),
     ]
 
 
-def place_requests(project: str, database: str, collection: str) -> list[UpdateFieldRequest]:
+def quota_requests(project: str, database: str, collection: str) -> list[UpdateFieldRequest]:
     """Return the changes to a collection that is never queried: no index, and removal of old records."""
     from google.cloud.firestore_admin_v1.types import Field, UpdateFieldRequest  # noqa: PLC0415
 

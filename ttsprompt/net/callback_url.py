@@ -7,8 +7,8 @@ from collections.abc import Callable
 from typing import Final
 from urllib.parse import SplitResult, parse_qsl, urlsplit
 
-from ttsprompt.domain.addresses import is_local_name, is_public_unicast, literal_address
-from ttsprompt.domain.callback import PAYLOAD_FIELDS
+from ttsprompt.domain.payload import PAYLOAD_FIELDS
+from ttsprompt.net.addresses import is_local_name, is_public_unicast, literal_address
 
 MAX_URL: Final = 2048
 

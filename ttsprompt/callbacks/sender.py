@@ -22,11 +22,11 @@ from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import quote
 
 from ttsprompt import late
-from ttsprompt.adapters.attempt import Attempt, AttemptOverError
-from ttsprompt.adapters.retry_after import parse_retry_after
-from ttsprompt.domain.addresses import is_local_name, is_public_unicast, literal_address
+from ttsprompt.callbacks.signing import Signer, SigningKey, make_signer, public_key, unix_seconds
 from ttsprompt.domain.model import CallbackFormat, CallbackMethod
-from ttsprompt.domain.signing import Signer, SigningKey, make_signer, public_key, unix_seconds
+from ttsprompt.net.addresses import is_local_name, is_public_unicast, literal_address
+from ttsprompt.net.attempt import Attempt, AttemptOverError
+from ttsprompt.net.retry_after import parse_retry_after
 from ttsprompt.ports import CallbackRequest, CallbackResponse
 
 if TYPE_CHECKING:
@@ -165,12 +165,12 @@ def _load_transport() -> Transport:
     Done on the first callback: these imports take longer (about 130 ms) than answering a webhook, and most processes
     start in order to answer one.
     """
-    late.load("requests", "requests_hardened.ip_filter_adapter", "ttsprompt.adapters.attempt_connections")
+    late.load("requests", "requests_hardened.ip_filter_adapter", "ttsprompt.net.attempt_connections")
     import requests  # noqa: PLC0415 - see above
     from requests.adapters import HTTPAdapter  # noqa: PLC0415 - see above
     from requests_hardened.ip_filter_adapter import IPFilterAdapter  # noqa: PLC0415 - see above
 
-    from ttsprompt.adapters.attempt_connections import (  # noqa: PLC0415 - see above
+    from ttsprompt.net.attempt_connections import (  # noqa: PLC0415 - see above
         AttemptConnection,
         AttemptTlsConnection,
     )

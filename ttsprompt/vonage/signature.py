@@ -1,4 +1,4 @@
-"""Vonage's signed webhooks: a JWT over the body, with the account's signature secret (vonage-voice §4)."""
+"""Vonage's signed webhooks: a JWT over the body, with the account's signature secret (docs/vonage.md §4)."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Final
 from flask import Request
 
 from ttsprompt.errors import UnauthenticatedError
-from ttsprompt.web.callers import finite_seconds
+from ttsprompt.vonage.numeric_date import numeric_date
 
 MAX_AGE_S: Final = 5 * 60
 
@@ -39,7 +39,7 @@ def verify_signature(request: Request, body: bytes, secret: str, now: datetime) 
         )
     except (jwt.PyJWTError, ValueError, OverflowError, RecursionError):
         raise UnauthenticatedError("The webhook's signature is not valid.") from None
-    issued_at = finite_seconds(claims["iat"])
+    issued_at = numeric_date(claims["iat"])
     if issued_at is None:
         raise UnauthenticatedError("The webhook's signature has no valid time.")
     if not abs(now.timestamp() - issued_at) <= MAX_AGE_S:

@@ -21,10 +21,10 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
-from ttsprompt.adapters.call_document import from_document, to_document
 from ttsprompt.domain.call import Call, Transition
 from ttsprompt.errors import CallExistsError, CallNotFoundError, CorruptRecordError, StoreUnavailableError
-from ttsprompt.ports import STORE_PATIENCE_S, CallStore, DueCall, PlaceStore, Stored, Update
+from ttsprompt.ports import STORE_PATIENCE_S, CallStore, DueCall, QuotaStore, Stored, Update
+from ttsprompt.stores.codec import from_document, to_document
 
 BUSY_S: Final = 2.0
 """How long one statement waits for another writer."""
@@ -122,12 +122,12 @@ class SqliteCallStore:
         tid: str,
         fn: Callable[[Call], Transition],
         *,
-        seen: Stored | None = None,
+        expected: Stored | None = None,
         patience_s: float = STORE_PATIENCE_S,
     ) -> Update:
         """Replace the call by what `fn` makes of it, by compare-and-set; see `CallStore`."""
         for attempt in _attempts(patience_s):
-            current = seen if attempt == 0 and seen is not None else self.get(tid, patience_s=patience_s)
+            current = expected if attempt == 0 and expected is not None else self.get(tid, patience_s=patience_s)
             transition = fn(current.call)
             if transition.call is current.call:
                 return Update(transition, current)
@@ -141,13 +141,13 @@ class SqliteCallStore:
         tid: str,
         condition: Callable[[Call], bool],
         *,
-        seen: Stored | None = None,
+        expected: Stored | None = None,
         patience_s: float = STORE_PATIENCE_S,
     ) -> bool:
         """Delete the call if `condition` holds; see `CallStore`."""
         for attempt in _attempts(patience_s):
             try:
-                current = seen if attempt == 0 and seen is not None else self.get(tid, patience_s=patience_s)
+                current = expected if attempt == 0 and expected is not None else self.get(tid, patience_s=patience_s)
             except CallNotFoundError:
                 return True
             if not condition(current.call):
@@ -172,7 +172,7 @@ class SqliteCallStore:
             ).fetchall()
         return [_due(*row) for row in rows]
 
-    def put_off(self, due: DueCall, until: datetime) -> None:
+    def quarantine(self, due: DueCall, until: datetime) -> None:
         """Postpone a record that cannot be read; see `CallStore`."""
         with self._connection() as connection:
             connection.execute(
@@ -180,7 +180,7 @@ class SqliteCallStore:
                 (_new_version(), until.timestamp(), due.tid, due.version),
             )
 
-    def take(
+    def acquire(
         self,
         key: str,
         holder: str,
@@ -190,7 +190,7 @@ class SqliteCallStore:
         most: int,
         patience_s: float = STORE_PATIENCE_S,
     ) -> datetime | None:
-        """Take a place; see `PlaceStore`. Rivals are kept out between counting and taking."""
+        """Take a place; see `QuotaStore`. Rivals are kept out between counting and taking."""
         # A connection's own context is a transaction: committed at its end, rolled back by an error.
         with self._connection(patience_s) as connection, connection:
             connection.execute("BEGIN IMMEDIATE")
@@ -205,8 +205,8 @@ class SqliteCallStore:
             return None
         return datetime.fromtimestamp(taken[-most][1], UTC) + window
 
-    def give_back(self, key: str, holder: str, *, patience_s: float = STORE_PATIENCE_S) -> None:
-        """Free a place; see `PlaceStore`."""
+    def release(self, key: str, holder: str, *, patience_s: float = STORE_PATIENCE_S) -> None:
+        """Free a place; see `QuotaStore`."""
         with self._connection(patience_s) as connection:
             connection.execute("DELETE FROM places WHERE key = ? AND holder = ?", (key, holder))
 
@@ -318,5 +318,5 @@ def _decode_time(value: dict[str, Any]) -> Any:
     return datetime.fromisoformat(value["$time"]) if value.keys() == {"$time"} else value
 
 
-def _fits(store: SqliteCallStore) -> tuple[CallStore, PlaceStore]:
+def _fits(store: SqliteCallStore) -> tuple[CallStore, QuotaStore]:
     return store, store

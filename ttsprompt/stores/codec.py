@@ -13,8 +13,8 @@ from ttsprompt.domain.model import (
     CallbackMethod,
     CallbackTarget,
     Delivery,
+    DeliveryAttempt,
     DeliveryState,
-    DeliveryTry,
     MachineDetection,
     Prompts,
     State,
@@ -33,7 +33,7 @@ def to_document(call: Call) -> Document:
         application_id=call.application_id,
         to=call.to,
         callback=_known(url=call.callback.url, method=call.callback.method.value, format=call.callback.format.value),
-        tries_allowed=call.tries_allowed,
+        attempts_allowed=call.attempts_allowed,
         max_digits=call.max_digits,
         input_timeout_s=call.input_timeout_s,
         ringing_timeout_s=call.ringing_timeout_s,
@@ -54,6 +54,8 @@ def to_document(call: Call) -> Document:
         reason=None if call.verdict is None else call.verdict.reason.value,
         decided_at=None if call.verdict is None else call.verdict.decided_at,
         entries=[entry.value for entry in call.entries],
+        machine_heard=call.machine_heard or None,
+        redeliveries=call.redeliveries or None,
         answered_at=call.answered_at,
         ended_at=call.ended_at,
         settled_at=call.settled_at,
@@ -87,7 +89,7 @@ def _from_document(tid: str, document: Mapping[str, Any]) -> Call:
         callback=CallbackTarget(
             callback["url"], CallbackMethod(callback["method"]), CallbackFormat(callback["format"])
         ),
-        tries_allowed=int(document["tries_allowed"]),
+        attempts_allowed=int(document["attempts_allowed"]),
         max_digits=int(document["max_digits"]),
         input_timeout_s=int(document["input_timeout_s"]),
         ringing_timeout_s=int(document["ringing_timeout_s"]),
@@ -106,6 +108,8 @@ def _from_document(tid: str, document: Mapping[str, Any]) -> Call:
         placement_unclear=bool(get("placement_unclear")),
         verdict=Verdict(Reason(document["reason"]), _time(document["decided_at"])) if "reason" in document else None,
         entries=tuple(Entry(entry) for entry in get("entries", ())),
+        machine_heard=bool(get("machine_heard")),
+        redeliveries=int(get("redeliveries", 0)),
         answered_at=_optional_time(get("answered_at")),
         ended_at=_optional_time(get("ended_at")),
         settled_at=_optional_time(get("settled_at")),
@@ -148,14 +152,15 @@ def _prompts_from_document(document: Mapping[str, Any] | None) -> Prompts | None
 
 def _delivery_to_document(delivery: Delivery) -> Document:
     tries = [_known(at=t.at, http_status=t.http_status, fault=t.fault) for t in delivery.tries]
-    return {"state": delivery.state.value, "tries_made": delivery.tries_made, "tries": tries}
+    return {"state": delivery.state.value, "attempts_made": delivery.attempts_made, "tries": tries}
 
 
 def _delivery_from_document(document: Mapping[str, Any]) -> Delivery:
     tries = tuple(
-        DeliveryTry(_time(line["at"]), line.get("http_status"), line.get("fault")) for line in document.get("tries", ())
+        DeliveryAttempt(_time(line["at"]), line.get("http_status"), line.get("fault"))
+        for line in document.get("tries", ())
     )
-    return Delivery(DeliveryState(document.get("state", "none")), int(document.get("tries_made", 0)), tries)
+    return Delivery(DeliveryState(document.get("state", "none")), int(document.get("attempts_made", 0)), tries)
 
 
 def _timeline_to_text(timeline: Sequence[TimelineEntry]) -> str:

@@ -1,4 +1,4 @@
-"""`PlaceStore` on Firestore: a document for each key, written by compare-and-set like the calls."""
+"""`QuotaStore` on Firestore: a document for each key, written by compare-and-set like the calls."""
 
 from __future__ import annotations
 
@@ -6,26 +6,26 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from ttsprompt.adapters.firestore_rpc import Deadline
 from ttsprompt.errors import StoreUnavailableError
-from ttsprompt.ports import STORE_PATIENCE_S, PlaceStore
+from ttsprompt.ports import STORE_PATIENCE_S, QuotaStore
+from ttsprompt.stores.firestore_rpc import Deadline
 
 if TYPE_CHECKING:
     from google.cloud.firestore import Client
 
-    from ttsprompt.adapters.firestore_store import FirestoreCallStore
+    from ttsprompt.stores.firestore import FirestoreCallStore
 
-Places = dict[str, datetime]
+Holders = dict[str, datetime]
 
 
-class FirestorePlaceStore:
-    """Places in a collection of their own. A write whose reply was lost is recognised by its holder."""
+class FirestoreQuotaStore:
+    """Holders in a collection of their own. A write whose reply was lost is recognised by its holder."""
 
     def __init__(self, connect: Callable[[], Client], collection: str) -> None:
         self._connect = connect
         self._collection = collection
 
-    def take(
+    def acquire(
         self,
         key: str,
         holder: str,
@@ -35,9 +35,9 @@ class FirestorePlaceStore:
         most: int,
         patience_s: float = STORE_PATIENCE_S,
     ) -> datetime | None:
-        """Take a place; see `PlaceStore`."""
+        """Take a place; see `QuotaStore`."""
 
-        def change(places: Places) -> Places | datetime:
+        def change(places: Holders) -> Holders | datetime:
             current = {name: at for name, at in places.items() if at > now - window}
             if holder in current:
                 return places
@@ -48,10 +48,10 @@ class FirestorePlaceStore:
         result = self._change(key, change, expire_at=now + 2 * window, patience_s=patience_s)
         return result if isinstance(result, datetime) else None
 
-    def give_back(self, key: str, holder: str, *, patience_s: float = STORE_PATIENCE_S) -> None:
-        """Free a place; see `PlaceStore`."""
+    def release(self, key: str, holder: str, *, patience_s: float = STORE_PATIENCE_S) -> None:
+        """Free a place; see `QuotaStore`."""
 
-        def change(places: Places) -> Places:
+        def change(places: Holders) -> Holders:
             return {name: at for name, at in places.items() if name != holder}
 
         self._change(key, change, expire_at=None, patience_s=patience_s)
@@ -59,11 +59,11 @@ class FirestorePlaceStore:
     def _change(
         self,
         key: str,
-        change: Callable[[Places], Places | datetime],
+        change: Callable[[Holders], Holders | datetime],
         *,
         expire_at: datetime | None,
         patience_s: float,
-    ) -> Places | datetime:
+    ) -> Holders | datetime:
         from google.api_core import exceptions  # noqa: PLC0415 - loaded with the client
 
         client = self._connect()
@@ -72,11 +72,11 @@ class FirestorePlaceStore:
         try:
             for _ in deadline.attempts():
                 snapshot = deadline.call(reference.get)
-                places: Places = (snapshot.to_dict() or {}).get("places", {})
+                places: Holders = (snapshot.to_dict() or {}).get("holders", {})
                 wanted = change(places)
                 if wanted == places or isinstance(wanted, datetime):
                     return wanted
-                document: dict[str, Any] = {"places": wanted}
+                document: dict[str, Any] = {"holders": wanted}
                 if expire_at is not None:
                     document["expire_at"] = expire_at
                 try:
@@ -96,15 +96,15 @@ class FirestorePlaceStore:
         raise StoreUnavailableError
 
 
-def places_of(store: FirestoreCallStore, collection: str) -> FirestorePlaceStore:
+def quota_beside(store: FirestoreCallStore, collection: str) -> FirestoreQuotaStore:
     """Return the places beside a store's calls, over the same client."""
-    return FirestorePlaceStore(store.connected, places_collection(collection))
+    return FirestoreQuotaStore(store.connected, quota_collection(collection))
 
 
-def places_collection(collection: str) -> str:
+def quota_collection(collection: str) -> str:
     """Return the name of the collection that holds the places beside the calls of `collection`."""
     return f"{collection}_limits"
 
 
-def _fits(store: FirestorePlaceStore) -> PlaceStore:
+def _fits(store: FirestoreQuotaStore) -> QuotaStore:
     return store

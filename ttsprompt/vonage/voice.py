@@ -17,11 +17,12 @@ from typing import Any, Final
 from urllib.parse import quote
 
 from ttsprompt import late
-from ttsprompt.adapters.attempt import Attempt
-from ttsprompt.adapters.vonage_errors import json_object, vendor_error
-from ttsprompt.domain.events import Terminated, parse_ending
+from ttsprompt.domain.events import CallEnded
 from ttsprompt.errors import UnauthenticatedError, VendorUnclearError, VendorUnreachableError
+from ttsprompt.net.attempt import Attempt
 from ttsprompt.ports import CallOrder, VoiceApi
+from ttsprompt.vonage.errors import json_object, vendor_error
+from ttsprompt.vonage.webhooks import parse_call_ended
 
 log = logging.getLogger(__name__)
 
@@ -59,7 +60,7 @@ class VonageVoiceApi:
             return _uuid(answer.body)
         raise vendor_error(answer.status, answer.headers, answer.body, token, datetime.now(UTC))
 
-    def look_up(self, uuid: str, token: str) -> Terminated | None:
+    def look_up(self, uuid: str, token: str) -> CallEnded | None:
         """Ask how a call stands; see `VoiceApi`."""
         answer = self._ask("GET", uuid, token, None)
         if answer.status in {401, 403}:
@@ -68,7 +69,7 @@ class VonageVoiceApi:
             return None
         if answer.status != 200:  # noqa: PLR2004 - anything else says nothing about the token
             raise VendorUnreachableError(f"Vonage answered {answer.status}. Try again.")
-        return parse_ending(json_object(answer.body))
+        return parse_call_ended(json_object(answer.body))
 
     def hang_up(self, uuid: str, token: str) -> int:
         """Ask to end a call; see `VoiceApi`."""
@@ -160,14 +161,14 @@ class _Outcome:
 
 def load_transport() -> None:
     """Import the HTTP client before the clock runs; late, since it is slow (about 60 ms) and no webhook needs it."""
-    late.load("requests", "ttsprompt.adapters.attempt_connections")
+    late.load("requests", "ttsprompt.net.attempt_connections")
 
 
 def _send(request: _Request, attempt: Attempt, outcome: _Outcome) -> None:
     """Send the request once; tell the answer when its headers are complete, then read its body."""
     from requests import Request  # noqa: PLC0415 - see load_transport
 
-    from ttsprompt.adapters.attempt_connections import AttemptAdapter  # noqa: PLC0415 - see load_transport
+    from ttsprompt.net.attempt_connections import AttemptAdapter  # noqa: PLC0415 - see load_transport
 
     # No session, so what could change the request does not exist: proxies, .netrc (its credential would replace the
     # caller's), cookies, redirects.
@@ -185,7 +186,7 @@ def _send(request: _Request, attempt: Attempt, outcome: _Outcome) -> None:
 
 
 def _order_body(order: CallOrder) -> dict[str, Any]:
-    """Return the request of vonage-voice §1.1."""
+    """Return the request of docs/vonage.md §1.1."""
     body: dict[str, Any] = {
         "to": [{"type": "phone", "number": order.to}],
         "from": {"type": "phone", "number": order.from_},

@@ -13,7 +13,7 @@ from requests.adapters import HTTPAdapter
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.util.ssl_ import ALPN_PROTOCOLS, create_urllib3_context
 
-from ttsprompt.adapters.attempt import Attempt
+from ttsprompt.net.attempt import Attempt
 
 
 class FinalResponse(HTTPResponse):

@@ -17,11 +17,11 @@ from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from ttsprompt import late
-from ttsprompt.adapters.call_document import Document, from_document, to_document
-from ttsprompt.adapters.firestore_rpc import Deadline
 from ttsprompt.domain.call import Call, Transition
 from ttsprompt.errors import CallExistsError, CallNotFoundError, CorruptRecordError, StoreUnavailableError
 from ttsprompt.ports import STORE_PATIENCE_S, CallStore, DueCall, Stored, Update
+from ttsprompt.stores.codec import Document, from_document, to_document
+from ttsprompt.stores.firestore_rpc import Deadline
 
 if TYPE_CHECKING:
     from google.api_core.exceptions import GoogleAPICallError
@@ -67,7 +67,7 @@ class FirestoreCallStore:
         tid: str,
         fn: Callable[[Call], Transition],
         *,
-        seen: Stored | None = None,
+        expected: Stored | None = None,
         patience_s: float = STORE_PATIENCE_S,
     ) -> Update:
         """Replace the call by what `fn` makes of it; see `CallStore`."""
@@ -76,7 +76,7 @@ class FirestoreCallStore:
         reference = self._reference(tid)
         deadline = Deadline(patience_s)
         write_id = _new_write_id()
-        current = seen or self._get(reference, deadline)
+        current = expected or self._get(reference, deadline)
         for _ in deadline.attempts():
             transition = fn(current.call)
             if transition.call is current.call:
@@ -100,7 +100,7 @@ class FirestoreCallStore:
         tid: str,
         condition: Callable[[Call], bool],
         *,
-        seen: Stored | None = None,
+        expected: Stored | None = None,
         patience_s: float = STORE_PATIENCE_S,
     ) -> bool:
         """Delete the call if `condition` holds; see `CallStore`."""
@@ -109,7 +109,7 @@ class FirestoreCallStore:
         reference = self._reference(tid)
         deadline = Deadline(patience_s)
         try:
-            current = seen or self._get(reference, deadline)
+            current = expected or self._get(reference, deadline)
         except CallNotFoundError:
             return True
         for _ in deadline.attempts():
@@ -141,7 +141,7 @@ class FirestoreCallStore:
         except exceptions.GoogleAPICallError as error:
             raise StoreUnavailableError from error
 
-    def put_off(self, due: DueCall, until: datetime) -> None:
+    def quarantine(self, due: DueCall, until: datetime) -> None:
         """Postpone a record that cannot be read; see `CallStore`."""
         from google.api_core import exceptions  # noqa: PLC0415 - loaded with the client
 

@@ -1,4 +1,4 @@
-"""Vonage's error answers, in whichever of their shapes they come (vonage-voice §1.4)."""
+"""Vonage's error answers, in whichever of their shapes they come (docs/vonage.md §1.4)."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any, Final
 
-from ttsprompt.adapters.retry_after import parse_retry_after
 from ttsprompt.errors import FieldFault, VendorError, VendorRateLimitedError, VendorRefusedError, VendorUnclearError
+from ttsprompt.net.retry_after import parse_retry_after
 
 _MAX_WORDS: Final = 300
 _MAX_RETRY_AFTER_S: Final = 3600
@@ -20,7 +20,7 @@ _OUR_NAMES: Final = {"to": "to", "number": "to", "from": "from", "length_timer":
 
 
 def vendor_error(status: int, headers: Mapping[str, str], body: bytes, token: str, now: datetime) -> VendorError:
-    """Return the error that an answer other than success means (design §3.1).
+    """Return the error that an answer other than success means.
 
     5xx and 408 leave open whether the call was placed, and so does 1xx, which announces an answer that never came;
     every other status is a definite refusal.

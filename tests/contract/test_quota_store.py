@@ -13,40 +13,40 @@ import pytest
 from devphone.processes.emulator import Emulator
 from tests.builders import NOW
 from tests.contract.conftest import firestore_store
-from ttsprompt.adapters.firestore_places import places_of
-from ttsprompt.adapters.sqlite_store import SqliteCallStore
-from ttsprompt.ports import PlaceStore
+from ttsprompt.ports import QuotaStore
+from ttsprompt.stores.firestore_quota import quota_beside
+from ttsprompt.stores.sqlite import SqliteCallStore
 
 WINDOW = timedelta(seconds=600)
 
 
 @pytest.fixture(params=["sqlite", "firestore"])
-def places(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[PlaceStore]:
+def places(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[QuotaStore]:
     if request.param == "sqlite":
         yield SqliteCallStore(str(tmp_path / "calls.db"))
         return
     emulator: Emulator = request.getfixturevalue("emulator")
     monkeypatch.setenv("FIRESTORE_EMULATOR_HOST", emulator.host)
     collection = f"calls-{uuid.uuid4().hex}"
-    yield places_of(firestore_store(collection), collection)
+    yield quota_beside(firestore_store(collection), collection)
 
 
-def take(places: PlaceStore, holder: str, *, at: datetime = NOW, key: str = "k") -> datetime | None:
-    return places.take(key, holder, now=at, window=WINDOW, most=3)
+def take(places: QuotaStore, holder: str, *, at: datetime = NOW, key: str = "k") -> datetime | None:
+    return places.acquire(key, holder, now=at, window=WINDOW, most=3)
 
 
-def test_places_are_taken_until_none_is_left(places: PlaceStore) -> None:
+def test_places_are_taken_until_none_is_left(places: QuotaStore) -> None:
     assert [take(places, str(number)) for number in range(4)] == [None, None, None, NOW + WINDOW]
 
 
-def test_each_key_has_its_own(places: PlaceStore) -> None:
+def test_each_key_has_its_own(places: QuotaStore) -> None:
     for number in range(4):
         take(places, str(number))
 
     assert take(places, "0", key="other") is None
 
 
-def test_a_place_is_free_again_when_its_window_is_over(places: PlaceStore) -> None:
+def test_a_place_is_free_again_when_its_window_is_over(places: QuotaStore) -> None:
     for seconds in (0, 100, 200):
         take(places, str(seconds), at=NOW + timedelta(seconds=seconds))
 
@@ -55,24 +55,24 @@ def test_a_place_is_free_again_when_its_window_is_over(places: PlaceStore) -> No
     assert take(places, "y", at=NOW + WINDOW) == NOW + WINDOW + timedelta(seconds=100)
 
 
-def test_whoever_holds_a_place_keeps_it(places: PlaceStore) -> None:
+def test_whoever_holds_a_place_keeps_it(places: QuotaStore) -> None:
     for number in range(3):
         take(places, str(number))
 
     assert take(places, "1") is None
 
 
-def test_a_place_given_back_is_free(places: PlaceStore) -> None:
+def test_a_place_given_back_is_free(places: QuotaStore) -> None:
     for number in range(3):
         take(places, str(number))
-    places.give_back("k", "1")
-    places.give_back("k", "never taken")
+    places.release("k", "1")
+    places.release("k", "never taken")
 
     assert take(places, "x") is None
     assert take(places, "y") == NOW + WINDOW
 
 
-def test_of_sixty_four_at_once_exactly_as_many_as_allowed_get_a_place(places: PlaceStore) -> None:
+def test_of_sixty_four_at_once_exactly_as_many_as_allowed_get_a_place(places: QuotaStore) -> None:
     results: list[datetime | None] = []
     barrier = threading.Barrier(64)
 
