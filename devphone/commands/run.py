@@ -149,8 +149,8 @@ def _show_the_way(pair: Pair, screen: Screen, state: State) -> None:
         _exports(
             {"TTSPROMPT_URL": pair.service.url}
             | _application(state)
-            | {"TTSPROMPT_TOKEN": token, "CALLBACK_SIGNING_SECRET": identity.signing_secret}
-            | {"CALLBACK_PUBLIC_KEY": identity.public_key}
+            | {"TTSPROMPT_TOKEN": token, "TTSPROMPT_SIGNING_SECRET": identity.signing_secret}
+            | {"TTSPROMPT_PUBLIC_KEY": identity.public_key}
         )
     )
     screen.title("By hand, for a day")

@@ -10,6 +10,7 @@ import sys
 import time
 from contextlib import suppress
 from dataclasses import dataclass, field
+from importlib.metadata import files
 from pathlib import Path
 from typing import Final
 
@@ -20,17 +21,27 @@ from devphone.processes.interrupts import deferred, pause
 ROOT: Final = Path(__file__).parents[2]
 START_S: Final = 30
 
-_SETTINGS: Final = (
-    "ALLOWED_APPLICATIONS ALLOWED_COUNTRIES ALLOW_PRIVATE_CALLBACKS ANSWER_MODE BASE_URL CALLBACK_RETRY_SCHEDULE "
-    "CALLBACK_SIGNING_SECRETS CALL_STORE FIRESTORE_COLLECTION FIRESTORE_DATABASE FIRESTORE_EMULATOR_HOST "
-    "FUNCTION_TARGET GOOGLE_CLOUD_PROJECT K_SERVICE LOG_LEVEL MAX_CALLS_PER_NUMBER PORT RETENTION_DAYS STALE_AFTER "
-    "VONAGE_API_URL VONAGE_SIGNATURE_SECRET"
-)
-"""What the service reads; nothing of it is inherited, so that a demo is the same everywhere."""
+_INHERITED: Final = ("PATH", "HOME", "TMPDIR", "TZ", "VIRTUAL_ENV", "LANG", "LC_", "LD_", "PYTHON", "COV")
+"""What the names of variables begin with that a process needs; no setting of the service is inherited."""
 
 
 class StartError(Exception):
     """The service did not start; the text says what it printed."""
+
+
+def function_source() -> Path:
+    """Return the service's main.py: of this repository, or where an installation has put it.
+
+    Raises:
+        StartError: there is none.
+    """
+    if (ROOT / "pyproject.toml").exists():
+        return ROOT / "main.py"
+    installed = (file.locate() for file in files("ttsprompt") or () if file.name == "main.py")
+    found = next(installed, None)
+    if found is None:
+        raise StartError("The service's main.py is not installed.")
+    return Path(str(found)).resolve()
 
 
 def free_port() -> int:
@@ -92,10 +103,11 @@ class Service:
         # Otherwise whoever listens there would be taken for the service.
         if not _is_free(self.port):
             raise StartError(f"Something else listens on port {self.port} already.")
-        environment = {name: value for name, value in os.environ.items() if name not in _SETTINGS.split()}
+        environment = {name: value for name, value in os.environ.items() if name.startswith(_INHERITED)}
         environment |= {"BASE_URL": self.url, **self.settings}
-        command = [sys.executable, "-m", "functions_framework", "--target", self.target]
-        command += ["--source", str(self.source or ROOT / "main.py"), "--host", "127.0.0.1", "--port", str(self.port)]
+        # -P: what lies in the working folder is not to be taken for one of the service's libraries.
+        command = [sys.executable, "-P", "-m", "functions_framework", "--target", self.target]
+        command += ["--source", str(self.source or function_source()), "--host", "127.0.0.1", "--port", str(self.port)]
         output = None if self.log is None else self.log.open("ab")
         try:
             with deferred():

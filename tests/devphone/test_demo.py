@@ -26,6 +26,7 @@ FUNCTION = "def ttsprompt(request):\n"
 def broken_service(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The file of a function that runs in place of the service."""
     monkeypatch.setattr("devphone.processes.service.ROOT", tmp_path)
+    (tmp_path / "pyproject.toml").touch()
     return tmp_path / "main.py"
 
 

@@ -55,7 +55,7 @@ def test_what_run_prints_works_as_it_is_and_is_the_same_after_a_restart(tmp_path
             assert "not_found" in shell(f'{exports(printed)}\n{asked}$TTSPROMPT_TOKEN"')
             assert "BEGIN PRIVATE KEY" in shell(f'{exports(printed)}\ncat "$VONAGE_PRIVATE_KEY"')
             assert "<title>Dev phone" in httpx.get(printed.split()[-1], trust_env=False).text
-            ids.append(shell(f'{exports(printed)}\necho "$VONAGE_APPLICATION_ID $CALLBACK_PUBLIC_KEY"'))
+            ids.append(shell(f'{exports(printed)}\necho "$VONAGE_APPLICATION_ID $TTSPROMPT_PUBLIC_KEY"'))
             assert '"severity"' not in printed
 
     assert ids[0] == ids[1]
