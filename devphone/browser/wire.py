@@ -25,7 +25,7 @@ class _Message(BaseModel):
 
 
 class NumberMessage(_Message):
-    """A test number, what it does, and the fields of a request that go with it."""
+    """A test number, and what it does."""
 
     number: str
     what: str

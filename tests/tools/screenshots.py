@@ -20,7 +20,7 @@ from tests.browser.chromium import Chromium, installed, running
 ROOT: Final = Path(__file__).parents[2]
 FOLDER: Final = ROOT / "build" / "screenshots"
 README: Final = ROOT / "docs" / "devphone.png"
-SIZES: Final = {360: 780, 900: 1100, 1600: 900}
+SIZES: Final = {360: 780, 800: 1100, 1600: 900}
 README_SIZE: Final = (1200, 660)
 
 

@@ -1,5 +1,6 @@
 // All calls, as the phone last described them, and the one that is looked at.
 
+const MARKS = { ok: "✓", failed: "✕", error: "!" };
 const calls = new Map();
 let selectedKey = null;
 
@@ -39,7 +40,7 @@ export function outcome({ outcome: said, tries }) {
   const details = [said.reason, signature];
   if (tries > 1) details.push(`${tries} tries`);
   if (!said.taken) details.push("refused, to be tried again");
-  return { status: said.status, details: details.filter(Boolean).join(" · ") };
+  return { status: said.status, mark: MARKS[said.status] ?? "?", details: details.filter(Boolean).join(" · ") };
 }
 
 // How the call ended for the telephone, in words.

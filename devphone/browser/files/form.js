@@ -9,7 +9,7 @@ export function start(onPlaced) {
   const form = byId("order");
   for (const input of form.elements) if (input.name) prepare(input);
   restore(form);
-  form.addEventListener("input", () => sessionStorage.setItem(STORE, JSON.stringify(Object.fromEntries(new FormData(form)))));
+  form.addEventListener("input", keep);
   form.addEventListener("submit", async (event) => {
     event.preventDefault();
     byId("place").disabled = true;
@@ -18,9 +18,17 @@ export function start(onPlaced) {
   });
 }
 
-// A test number is called with what the form says, and the codes that its script knows.
-export const placeTo = (number, { pin, reject_code }, onPlaced) =>
-  place({ ...read(byId("order")), to: number, pin_code: pin, reject_code }, onPlaced);
+// A test number goes into the form with the codes that its script knows; the next step is the button.
+export function fill(number, what, { pin, reject_code }) {
+  const { elements } = byId("order");
+  clear();
+  elements.to.value = number;
+  elements.pin_code.value = pin;
+  elements.reject_code.value = reject_code;
+  keep();
+  setText(byId("order-status"), `${number}: ${what}.`);
+  byId("place").focus();
+}
 
 async function place(fields, onPlaced) {
   clear();
@@ -44,6 +52,10 @@ function read(form) {
 function typed({ value, dataset: { type } }) {
   if (type === "number" && /^-?\d+$/.test(value)) return Number(value);
   return type === "truth" ? value === "true" : value;
+}
+
+function keep() {
+  sessionStorage.setItem(STORE, JSON.stringify(Object.fromEntries(new FormData(byId("order")))));
 }
 
 function prepare(input) {
@@ -79,7 +91,9 @@ function show(status, problem) {
   }
   inputs[0]?.focus();
   const head = [status || "", problem.title ?? "Refused"].filter(Boolean).join(" ");
-  setText(byId("order-status"), [`${head}.`, problem.detail, ...others].filter(Boolean).join(" "));
+  // What stands at the fields, or in the title, is not said again.
+  const detail = inputs.length || problem.title === problem.detail ? "" : problem.detail;
+  setText(byId("order-status"), [`${head}.`, detail, ...others].filter(Boolean).join(" "));
 }
 
 function restore(form) {

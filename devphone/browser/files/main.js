@@ -37,7 +37,7 @@ function onSettings(settings) {
   run = settings.run;
   clock.set(settings.now_s, settings.speed);
   switches.render(settings);
-  numbers.render(settings.numbers, (number) => form.placeTo(number, settings, phone.expect));
+  numbers.render(settings.numbers, (number, what) => form.fill(number, what, settings));
   byId("place").disabled = byId("sweep").disabled = !settings.has_service;
   if (!settings.has_service) setText(byId("order-status"), "There is no service beside this phone; make run starts both.");
   render();
@@ -51,7 +51,8 @@ function onCall(call) {
 
 function onLink(isUp) {
   setText(byId("link"), isUp ? "Live" : "Connection lost; trying again…");
-  byId("link").dataset.up = String(isUp);
+  document.body.dataset.link = isUp ? "up" : "down";
+  phone.connected(isUp);
 }
 
 function showSound() {
@@ -74,4 +75,4 @@ byId("sound").onclick = () => {
 };
 for (const gesture of ["pointerdown", "keydown"]) document.addEventListener(gesture, sound.wake);
 showSound();
-listen({ onSettings, onCall, onLine: timeline.add, onLink });
+listen({ settings: onSettings, call: onCall, line: timeline.add, link: onLink });

@@ -10,9 +10,11 @@ import * as voice from "./voice.js";
 const LETTERS = { 2: "ABC", 3: "DEF", 4: "GHI", 5: "JKL", 6: "MNO", 7: "PQRS", 8: "TUV", 9: "WXYZ" };
 const KEYS = [..."123456789*0#"];
 const NAMES = { "*": "star", "#": "hash" };
+const TITLE = document.title;
 
 // The tid of the call that this page asked for last: when it rings, the hand goes to the button.
 let expected = null;
+let isUp = null;
 let spoken = { key: null, captions: 0, text: "" };
 
 export function start() {
@@ -27,6 +29,11 @@ export const expect = (tid) => {
   expected = tid;
   focusIfExpected();
 };
+
+export function connected(newIsUp) {
+  isUp = newIsUp;
+  render();
+}
 
 export async function answer() {
   const call = calls.selected();
@@ -64,18 +71,22 @@ export function render() {
   const phase = call ? calls.phase(call) : "none";
   byId("phone").dataset.phase = phase;
   setText(byId("party"), call ? party(call) : "No call");
-  setText(byId("state"), call ? state(call, phase) : "Place a call, and it rings here.");
+  const idle = "Place a call, and it rings here.";
+  setText(byId("state"), isUp === false ? "Connection lost" : call ? state(call, phase) : idle);
   setText(byId("caption"), phase === "talking" ? call.leg.caption : "");
   renderOutcome(call);
   byId("caption").lang = call?.leg?.language ?? "en";
   const mine = Boolean(call && isMine(call));
   const rings = Boolean(call && calls.ringsHere(call));
-  byId("answer").disabled = byId("reject").disabled = !rings;
+  byId("answer").disabled = byId("reject").disabled = !rings || !isUp;
+  byId("hang-up").disabled = !isUp;
   byId("answer").hidden = byId("reject").hidden = mine;
   byId("hang-up").hidden = !mine;
-  for (const button of byId("keypad").children) button.disabled = !mine;
+  for (const button of byId("keypad").children) button.disabled = !mine || !isUp;
   renderQuestion(call);
-  sound.ring(calls.underWay().some(calls.ringsHere));
+  const ringing = isUp ? calls.underWay().filter(calls.ringsHere) : [];
+  sound.ring(ringing.length > 0);
+  document.title = ringing.length ? `☎ ${ringing[0].leg.from} is calling` : TITLE;
   focusIfExpected();
   tick();
 }
@@ -120,11 +131,12 @@ function state(call, phase) {
 function renderOutcome(call) {
   const said = call && calls.outcome(call);
   const isOver = call && !calls.isUnderWay(call);
-  const text = said ? `${said.status} ${said.details}` : "No callback yet";
+  const text = said ? `${said.mark} ${said.status} ${said.details}` : "No callback yet";
   const line = byId("outcome");
+  line.dataset.status = said?.status ?? "";
   if (!isOver) line.replaceChildren();
   else if (line.textContent !== text) {
-    line.replaceChildren(...(said ? [make("b", { textContent: said.status }), " ", make("span", { textContent: said.details })] : [text]));
+    line.replaceChildren(...(said ? [make("b", { textContent: `${said.mark} ${said.status}` }), " ", make("span", { textContent: said.details })] : [text]));
   }
 }
 

@@ -4,7 +4,6 @@ import * as calls from "./calls.js";
 import { byId, make } from "./dom.js";
 
 const SHOWN = 50;
-const MARKS = { ok: "✓", failed: "✕", error: "!" };
 
 export function render(onSelect) {
   const list = byId("calls");
@@ -17,11 +16,12 @@ export function render(onSelect) {
 
 function item(call, onSelect) {
   const said = calls.outcome(call);
-  const mark = make("span", { className: "mark", textContent: MARKS[said?.status] ?? "…" });
+  const mark = make("span", { className: "mark", textContent: said?.mark ?? "…" });
   mark.setAttribute("aria-hidden", "true");
   const words = make("span", { className: "words" });
-  words.append(make("b", { textContent: call.to }), " ", make("span", { textContent: said ? said.status : progress(call) }));
+  words.append(make("b", { textContent: call.to }), " ", make("span", { className: "said", textContent: said ? said.status : progress(call) }));
   if (said) words.append(make("small", { textContent: said.details }));
+  if (call.tid) words.append(make("small", { className: "tid", textContent: call.tid }));
   const button = make("button", { type: "button", dataset: { key: call.key, status: said?.status ?? "" } }, mark, words);
   button.setAttribute("aria-pressed", String(call === calls.selected()));
   button.onclick = () => onSelect(call);
