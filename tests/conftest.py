@@ -13,33 +13,13 @@ from hypothesis import settings
 from devphone.emulator import Emulator, is_installed, start_emulator
 from tests.canaries import watching
 from tests.world import World, make_world
+from ttsprompt.config import PLATFORM_NAMES, SETTING_NAMES
 
 # A busy machine is no fault of the code.
 settings.register_profile("no deadline", deadline=None)
 settings.load_profile("no deadline")
 
-OUR_SETTINGS = (
-    "ALLOWED_APPLICATIONS",
-    "ALLOWED_COUNTRIES",
-    "ALLOW_PRIVATE_CALLBACKS",
-    "ANSWER_MODE",
-    "BASE_URL",
-    "CALLBACK_RETRY_SCHEDULE",
-    "CALLBACK_SIGNING_SECRETS",
-    "CALL_STORE",
-    "FIRESTORE_COLLECTION",
-    "FIRESTORE_DATABASE",
-    "FIRESTORE_EMULATOR_HOST",
-    "FUNCTION_TARGET",
-    "GOOGLE_CLOUD_PROJECT",
-    "K_SERVICE",
-    "LOG_LEVEL",
-    "MAX_CALLS_PER_NUMBER",
-    "RETENTION_DAYS",
-    "STALE_AFTER",
-    "VONAGE_API_URL",
-    "VONAGE_SIGNATURE_SECRET",
-)
+OUR_SETTINGS = (*SETTING_NAMES, *PLATFORM_NAMES)
 
 
 @pytest.fixture(autouse=True)

@@ -25,7 +25,6 @@ from ttsprompt.stores.firestore import FirestoreCallStore
 from ttsprompt.stores.firestore_quota import quota_beside, quota_collection
 from ttsprompt.stores.firestore_setup import set_up_firestore
 from ttsprompt.stores.sqlite import open_sqlite_store
-from ttsprompt.vonage.application_jwt import make_application_jwt
 from ttsprompt.vonage.voice import VonageVoiceApi
 from ttsprompt.web.app import App, Callers
 from ttsprompt.web.jobs import SetupJob, SweepJob
@@ -39,10 +38,17 @@ def _load_for_callers() -> None:
         "urllib3.util",
         "requests",
         "jwt",
+        "ttsprompt.vonage.private_key",
         "phonenumbers",
         "ttsprompt.call_request",
         "ttsprompt.net.attempt_connections",
     )
+
+
+def _make_application_jwt(application_id: str, private_key: str) -> str:
+    from ttsprompt.vonage.private_key import make_application_jwt
+
+    return make_application_jwt(application_id, private_key)
 
 
 class SystemClock:
@@ -72,13 +78,20 @@ class Parts:
     clock: Clock | None = None
 
 
+def _regions() -> frozenset[str]:
+    """Return the countries that libphonenumber knows; imported late, as it is slow and most deployments name none."""
+    import phonenumbers
+
+    return frozenset(phonenumbers.SUPPORTED_REGIONS)
+
+
 def start(environ: Mapping[str, str]) -> Settings:
     """Read the settings and set up logging.
 
     Raises:
         SettingsError: the service must not start.
     """
-    settings = load_settings(environ)
+    settings = load_settings(environ, _regions)
     configure_logging(settings.log_level, settings.google_cloud_project)
     return settings
 
@@ -109,7 +122,7 @@ def build_setup(settings: Settings) -> SetupJob:
     if settings.call_store != "firestore":
         store = open_sqlite_store(settings.call_store)
         return SetupJob(store.make_schema)
-    if settings.firestore_emulator:
+    if settings.on_firestore_emulator:
         # The emulator needs no index and has no Admin API.
         return SetupJob(list)
     return SetupJob(
@@ -124,7 +137,7 @@ def build_setup(settings: Settings) -> SetupJob:
 
 def _sender(settings: Settings) -> RequestsCallbackSender:
     return RequestsCallbackSender(
-        settings.callback_signing_keys, allow_private=settings.allow_private_callbacks, user_agent=USER_AGENT
+        settings.callback_signing_secrets, allow_private=settings.allow_private_callbacks, user_agent=USER_AGENT
     )
 
 
@@ -166,7 +179,7 @@ def build_app(settings: Settings, parts: Parts = Parts()) -> App:
                 clock=clock,
                 policy=settings.policy,
             ),
-            make_jwt=make_application_jwt,
+            make_jwt=_make_application_jwt,
             allow_private_callbacks=settings.allow_private_callbacks,
         )
 

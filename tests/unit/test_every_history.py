@@ -51,7 +51,7 @@ class Moment:
         if call.phase is Phase.SETTLED:
             return reason, call.delivery.state, due, claimed
         grace_is_over = call.ended_at is not None and self.now >= call.ended_at + GRACE
-        met_a_machine = any(line.event == "machine" for line in call.timeline)
+        met_a_machine = call.machine_heard
         answered, entries = call.answered_at is not None, tuple(sorted(call.entries))
         return call.state, reason, answered, entries, met_a_machine, call.disconnected_by, grace_is_over, due, claimed
 

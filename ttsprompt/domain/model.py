@@ -172,6 +172,7 @@ class Call:
     placement_unclear: bool = False
     verdict: Verdict | None = None
     entries: tuple[Entry, ...] = ()
+    machine_heard: bool = False
     answered_at: datetime | None = None
     ended_at: datetime | None = None
     settled_at: datetime | None = None
@@ -180,6 +181,8 @@ class Call:
     price: str | None = None
     payload: str | None = field(default=None, repr=False)
     delivery: Delivery = Delivery()
+    redeliveries: int = 0
+    """How often the schedule was begun anew on request."""
     timeline: tuple[TimelineEntry, ...] = ()
 
     @property
