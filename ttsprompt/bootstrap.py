@@ -26,7 +26,7 @@ from ttsprompt.stores.firestore_quota import quota_beside, quota_collection
 from ttsprompt.stores.firestore_setup import set_up_firestore
 from ttsprompt.stores.sqlite import open_sqlite_store
 from ttsprompt.vonage.voice import VonageVoiceApi
-from ttsprompt.web.app import App
+from ttsprompt.web.app import App, Callers
 from ttsprompt.web.jobs import SetupJob, SweepJob
 
 USER_AGENT = f"ttsprompt/{__version__}"
@@ -155,35 +155,41 @@ def build_app(settings: Settings, parts: Parts = Parts()) -> App:
     store = parts.store or own_store
     deliveries = _deliveries(settings, parts, store, clock)
     voice = parts.voice or VonageVoiceApi(settings.vonage_api_url, USER_AGENT)
+
+    def callers() -> Callers:
+        _load_for_callers()
+        return Callers(
+            calls=Calls(
+                store=store,
+                voice=voice,
+                clock=clock,
+                policy=settings.policy,
+                admission=settings.admission,
+                quota=parts.quota or own_quota,
+                base_url=settings.base_url,
+                answer_mode=settings.answer_mode,
+                new_tid=lambda: str(uuid.uuid4()),
+                new_token=lambda: secrets.token_urlsafe(32),
+            ),
+            placed_calls=PlacedCalls(
+                store=store,
+                voice=voice,
+                authority=Authority(voice, clock),
+                deliveries=deliveries,
+                clock=clock,
+                policy=settings.policy,
+            ),
+            make_jwt=_make_application_jwt,
+            allow_private_callbacks=settings.allow_private_callbacks,
+        )
+
     return App(
-        calls=Calls(
-            store=store,
-            voice=voice,
-            clock=clock,
-            policy=settings.policy,
-            admission=settings.admission,
-            quota=parts.quota or own_quota,
-            base_url=settings.base_url,
-            answer_mode=settings.answer_mode,
-            new_tid=lambda: str(uuid.uuid4()),
-            new_token=lambda: secrets.token_urlsafe(32),
-        ),
-        placed_calls=PlacedCalls(
-            store=store,
-            voice=voice,
-            authority=Authority(voice, clock),
-            deliveries=deliveries,
-            clock=clock,
-            policy=settings.policy,
-        ),
+        callers=late.once(callers),
         webhooks=Webhooks(
             store=store, deliveries=deliveries, clock=clock, policy=settings.policy, base_url=settings.base_url
         ),
         clock=clock,
-        load_for_callers=_load_for_callers,
-        make_jwt=_make_application_jwt,
         callback_public_keys=_sender(settings).public_keys,
         base_url=settings.base_url,
-        allow_private_callbacks=settings.allow_private_callbacks,
         vonage_signature_secret=settings.vonage_signature_secret,
     )
