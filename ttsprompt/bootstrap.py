@@ -21,10 +21,7 @@ from ttsprompt.service.delivery import Deliveries
 from ttsprompt.service.placed_calls import PlacedCalls
 from ttsprompt.service.sweep import Sweep
 from ttsprompt.service.webhooks import Webhooks
-from ttsprompt.stores.firestore import FirestoreCallStore
-from ttsprompt.stores.firestore_quota import quota_beside, quota_collection
-from ttsprompt.stores.firestore_setup import set_up_firestore
-from ttsprompt.stores.sqlite import open_sqlite_store
+from ttsprompt.stores.sqlite import make_schema, open_sqlite
 from ttsprompt.vonage.application_jwt import make_application_jwt
 from ttsprompt.vonage.voice import VonageVoiceApi
 from ttsprompt.web.app import App
@@ -85,15 +82,15 @@ def start(environ: Mapping[str, str]) -> Settings:
 
 def open_stores(settings: Settings) -> tuple[CallStore, QuotaStore]:
     """Return the stores that the settings name."""
-    if settings.call_store == "firestore":
-        store = FirestoreCallStore(
-            project=settings.google_cloud_project,
-            database=settings.firestore_database,
-            collection=settings.firestore_collection,
-        )
-        return store, quota_beside(store, settings.firestore_collection)
-    embedded = open_sqlite_store(settings.call_store)
-    return embedded, embedded
+    if settings.call_store != "firestore":
+        return open_sqlite(settings.call_store)
+    from ttsprompt.stores.firestore import open_firestore  # noqa: PLC0415 - with gRPC, for whoever has this store
+
+    return open_firestore(
+        project=settings.google_cloud_project,
+        database=settings.firestore_database,
+        collection=settings.firestore_collection,
+    )
 
 
 def build_sweep(settings: Settings, parts: Parts = Parts()) -> SweepJob:
@@ -107,11 +104,13 @@ def build_sweep(settings: Settings, parts: Parts = Parts()) -> SweepJob:
 def build_setup(settings: Settings) -> SetupJob:
     """Return the function that prepares the store."""
     if settings.call_store != "firestore":
-        store = open_sqlite_store(settings.call_store)
-        return SetupJob(store.make_schema)
+        return SetupJob(lambda: make_schema(settings.call_store))
     if settings.firestore_emulator:
         # The emulator needs no index and has no Admin API.
         return SetupJob(list)
+    from ttsprompt.stores.firestore import quota_collection  # noqa: PLC0415 - with gRPC, for whoever has this store
+    from ttsprompt.stores.firestore_setup import set_up_firestore  # noqa: PLC0415 - and the Admin API, for this alone
+
     return SetupJob(
         lambda: set_up_firestore(
             project=settings.google_cloud_project,

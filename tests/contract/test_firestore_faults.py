@@ -5,20 +5,19 @@ from __future__ import annotations
 import time
 import uuid
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
-from datetime import timedelta
+from dataclasses import dataclass
 
 import pytest
 
 from devphone.emulator import Emulator
 from tests.builders import NOW, PIN, TOKEN, a_call
-from tests.contract.conftest import firestore_store
+from tests.contract.conftest import firestore_stores
 from tests.proxy import Mode, Proxy
 from ttsprompt.domain.call import Transition, apply
 from ttsprompt.domain.events import DigitsEntered
 from ttsprompt.domain.model import Call
 from ttsprompt.errors import CallExistsError, CallNotFoundError, StoreUnavailableError
-from ttsprompt.stores.firestore import FirestoreCallStore
+from ttsprompt.ports import CallStore
 
 TID = a_call().tid
 GIVES_UP_WITHIN_S = 10
@@ -30,19 +29,19 @@ class Behind:
     """A store behind a proxy, and one on the same data with a direct line."""
 
     proxy: Proxy
-    store: FirestoreCallStore
-    direct: FirestoreCallStore
+    store: CallStore
+    direct: CallStore
 
 
 @pytest.fixture
 def behind(emulator: Emulator, monkeypatch: pytest.MonkeyPatch) -> Iterator[Behind]:
     collection = f"calls-{uuid.uuid4().hex}"
     monkeypatch.setenv("FIRESTORE_EMULATOR_HOST", emulator.host)
-    direct = firestore_store(collection)
+    direct = firestore_stores(collection)[0]
     direct.due(NOW, 1)
     proxy = Proxy(emulator.host)
     monkeypatch.setenv("FIRESTORE_EMULATOR_HOST", proxy.address)
-    store = firestore_store(collection)
+    store = firestore_stores(collection)[0]
     store.due(NOW, 1)
     yield Behind(proxy, store, direct)
     proxy.close()
@@ -52,7 +51,7 @@ def noting(event: str) -> Callable[[Call], Transition]:
     return lambda call: Transition(call.noted(NOW, event))
 
 
-def notes(store: FirestoreCallStore) -> list[str]:
+def notes(store: CallStore) -> list[str]:
     return [line.event for line in store.get(TID).call.timeline]
 
 
@@ -148,25 +147,3 @@ def test_a_store_that_was_gone_works_again(behind: Behind) -> None:
             continue
         return
     pytest.fail("the client does not come back")
-
-
-def test_what_a_later_version_added_survives_an_update(behind: Behind) -> None:
-    """A roll-back runs old code on documents that newer code has written."""
-    behind.direct.create(a_call())
-    reference = behind.direct._reference(TID)
-    reference.update({"a_later_field": {"x": 1}})
-    behind.direct.update(TID, noting("mine"))
-    document = reference.get().to_dict()
-
-    assert document is not None
-    assert document["a_later_field"] == {"x": 1}
-
-
-def test_an_unreadable_document_is_due_without_its_call_and_can_be_put_off(behind: Behind) -> None:
-    behind.direct.create(replace(a_call(), due_at=NOW))
-    behind.direct._reference(TID).update({"state": "from another world"})
-    (due,) = behind.direct.due(NOW, 10)
-
-    assert (due.tid, due.stored) == (TID, None)
-    behind.direct.quarantine(due, NOW + timedelta(hours=1))
-    assert behind.direct.due(NOW, 10) == []

@@ -32,7 +32,7 @@ class SlowStore:
         def step(*args: Any, **options: Any) -> Any:
             if self._within:  # what the store asks of itself is no step of the handler
                 return method(*args, **options)
-            self.allowed.append((name, options.get("patience_s")))
+            self.allowed.append((name, options.get("timeout_s")))
             self._within = True
             try:
                 return method(*args, **options)

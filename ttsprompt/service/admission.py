@@ -58,7 +58,7 @@ class Admission:
         if error is not None:
             raise error
 
-    def reserve(self, places: QuotaStore, call: Call, now: datetime, *, patience_s: float) -> None:
+    def reserve(self, places: QuotaStore, call: Call, now: datetime, *, timeout_s: float) -> None:
         """Count a call that is about to be dialled.
 
         Raises:
@@ -68,18 +68,18 @@ class Admission:
         if self.limit is None:
             return
         window, most = self.limit.window, self.limit.most
-        free_at = places.acquire(_key(call), call.tid, now=now, window=window, most=most, patience_s=patience_s)
+        free_at = places.acquire(_key(call), call.tid, now=now, window=window, most=most, timeout_s=timeout_s)
         if free_at is not None:
             raise TooManyCallsError(max(1, math.ceil((free_at - now).total_seconds())))
 
-    def release(self, places: QuotaStore, call: Call, *, patience_s: float) -> None:
+    def release(self, places: QuotaStore, call: Call, *, timeout_s: float) -> None:
         """Do not count a call that was not dialled after all.
 
         Raises:
             StoreUnavailableError: it stays counted until its window is over.
         """
         if self.limit is not None:
-            places.release(_key(call), call.tid, patience_s=patience_s)
+            places.release(_key(call), call.tid, timeout_s=timeout_s)
 
     def warnings(self, number: str) -> list[FieldFault]:
         """Return the same as what a dry run says of it."""

@@ -113,7 +113,7 @@ class Calls:
         tid = stored.call.tid
         try:
             with patience.step() as left_s:
-                self.admission.reserve(self.quota, stored.call, self.clock.now(), patience_s=left_s)
+                self.admission.reserve(self.quota, stored.call, self.clock.now(), timeout_s=left_s)
         except (TooManyCallsError, StoreUnavailableError):
             self._take_back(stored, patience)
             raise
@@ -152,14 +152,14 @@ class Calls:
         tid = idempotency.tid_of(credential.application_id, key)
         try:
             with patience.step() as left_s:
-                stored = self.store.get(tid, patience_s=left_s)
+                stored = self.store.get(tid, timeout_s=left_s)
             if not idempotency.is_same_request(stored.call, key, request.normalised()):
                 raise IdempotencyConflictError
             if idempotency.is_waiting(stored.call, self.clock.now()):
                 raise InProgressError
             # Whoever made it has died or is late, and might yet take it back. Once its tid is told, it has to stay.
             with patience.step() as left_s:
-                self.store.update(tid, self._kept, expected=stored, patience_s=left_s)
+                self.store.update(tid, self._kept, expected=stored, timeout_s=left_s)
         except CallNotFoundError:
             # Refused and taken back this very moment: the key is free again, but not twice in one request.
             raise InProgressError from None
@@ -220,7 +220,7 @@ class Calls:
 
         try:
             with patience.step() as left_s:
-                return self.store.update(stored.call.tid, fn, expected=stored, patience_s=left_s).stored.call
+                return self.store.update(stored.call.tid, fn, expected=stored, timeout_s=left_s).stored.call
         except TtsPromptError as error:
             log.error("placement_not_noted", extra={"fields": {"tid": stored.call.tid, "code": error.code}})
             return None
@@ -245,12 +245,12 @@ class Calls:
         fields = {"tid": stored.call.tid}
         try:
             with patience.step() as left_s:
-                self.admission.release(self.quota, stored.call, patience_s=left_s)
+                self.admission.release(self.quota, stored.call, timeout_s=left_s)
         except StoreUnavailableError as error:
             log.error("quota_not_released", extra={"fields": fields | {"code": error.code}})
         try:
             with patience.step() as left_s:
-                self.store.delete(stored.call.tid, is_ours, expected=stored, patience_s=left_s)
+                self.store.delete(stored.call.tid, is_ours, expected=stored, timeout_s=left_s)
         except StoreUnavailableError as error:
             log.error("record_not_deleted", extra={"fields": fields | {"code": error.code}})
 

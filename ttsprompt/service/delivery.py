@@ -69,7 +69,7 @@ class Deliveries:
                 call.tid,
                 lambda current: apply(current, event, self.clock.now(), self.policy),
                 expected=stored,
-                patience_s=RECORDING_S,
+                timeout_s=RECORDING_S,
             )
         except TtsPromptError as error:
             log.error("delivery_not_recorded", extra={"fields": {"tid": call.tid, "code": error.code}})

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Final
 
-from ttsprompt.ports import STORE_PATIENCE_S, Clock
+from ttsprompt.ports import STORE_TIMEOUT_S, Clock
 
 LEAST_S: Final = 0.5
 """What a later step gets in any case: by then Vonage may have been asked, or the callee judged."""
@@ -17,7 +17,7 @@ class Patience:
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
-        self._left_s = STORE_PATIENCE_S
+        self._left_s = STORE_TIMEOUT_S
 
     @contextmanager
     def step(self) -> Iterator[float]:

@@ -64,11 +64,11 @@ class PlacedCalls:
         stored = self._apply(stored, events.RedeliveryRequested(), patience)
         self.deliveries.deliver(stored, timeout_s=REDELIVERY_TRY_S)
         with patience.step() as left_s:
-            return self.store.get(tid, patience_s=left_s).call
+            return self.store.get(tid, timeout_s=left_s).call
 
     def _authorised(self, tid: str, credential: Credential, patience: Patience) -> Stored:
         with patience.step() as left_s:
-            stored = self.store.get(tid, patience_s=left_s)
+            stored = self.store.get(tid, timeout_s=left_s)
         if stored.call.application_id != credential.application_id:
             raise CallNotFoundError
         ending = self.authority.check(credential, stored.call.uuid)
@@ -79,7 +79,7 @@ class PlacedCalls:
             return found_ended(call, ending, self.clock.now(), self.policy)
 
         with patience.step() as left_s:
-            update = self.store.update(tid, fn, expected=stored, patience_s=left_s)
+            update = self.store.update(tid, fn, expected=stored, timeout_s=left_s)
         if update.transition.settled:
             report_settled(update.stored.call)
         return update.stored
@@ -91,4 +91,4 @@ class PlacedCalls:
             return apply(call, event, self.clock.now(), self.policy)
 
         with patience.step() as left_s:
-            return self.store.update(stored.call.tid, fn, expected=stored, patience_s=left_s).stored
+            return self.store.update(stored.call.tid, fn, expected=stored, timeout_s=left_s).stored

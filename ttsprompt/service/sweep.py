@@ -82,6 +82,7 @@ class Sweep:
         agenda = _Agenda(self.store, self.clock)
         agenda.read_page()
         report = SweepReport()
+        self._purge(report)
         lock = threading.Lock()
 
         def count(**counts: int) -> None:
@@ -114,6 +115,14 @@ class Sweep:
         report.errors += agenda.failed_pages
         log.info("sweep_done", extra={"fields": report.as_dict()})
         return report
+
+    def _purge(self, report: SweepReport) -> None:
+        """Delete what has outlived its retention; if that fails the next sweep does it."""
+        try:
+            self.store.purge(self.clock.now())
+        except StoreUnavailableError as error:
+            log.error("purge_failed", extra={"fields": {"code": error.code}})
+            report.errors += 1
 
     def _work(self, item: _Item, agenda: _Agenda, count: Callable[..., None]) -> None:
         due = item.due

@@ -62,7 +62,7 @@ class Webhooks:
             return apply(call, event, self.clock.now(), self.policy)
 
         with patience.step() as left_s:
-            update = self.store.update(tid, happen, patience_s=left_s)
+            update = self.store.update(tid, happen, timeout_s=left_s)
         if update.transition.grace:
             # The PIN may have been keyed just before the hang-up and still be on its way to us. If this process dies
             # while it waits, the call is due for the sweep.
@@ -72,7 +72,7 @@ class Webhooks:
                     tid,
                     lambda call: apply(call, events.GraceElapsed(), self.clock.now(), self.policy),
                     expected=update.stored,
-                    patience_s=left_s,
+                    timeout_s=left_s,
                 )
         if update.transition.settled:
             report_settled(update.stored.call)
