@@ -22,9 +22,8 @@ from ttsprompt.service.placed_calls import PlacedCalls
 from ttsprompt.service.sweep import Sweep
 from ttsprompt.service.webhooks import Webhooks
 from ttsprompt.stores.sqlite import make_schema, open_sqlite
-from ttsprompt.vonage.application_jwt import make_application_jwt
 from ttsprompt.vonage.voice import VonageVoiceApi
-from ttsprompt.web.app import App
+from ttsprompt.web.app import App, Callers
 from ttsprompt.web.jobs import SetupJob, SweepJob
 
 USER_AGENT = f"ttsprompt/{__version__}"
@@ -36,10 +35,17 @@ def _load_for_callers() -> None:
         "urllib3.util",
         "requests",
         "jwt",
+        "ttsprompt.vonage.private_key",
         "phonenumbers",
         "ttsprompt.call_request",
         "ttsprompt.net.attempt_connections",
     )
+
+
+def _make_application_jwt(application_id: str, private_key: str) -> str:
+    from ttsprompt.vonage.private_key import make_application_jwt
+
+    return make_application_jwt(application_id, private_key)
 
 
 class SystemClock:
@@ -69,13 +75,20 @@ class Parts:
     clock: Clock | None = None
 
 
+def _regions() -> frozenset[str]:
+    """Return the countries that libphonenumber knows; imported late, as it is slow and most deployments name none."""
+    import phonenumbers
+
+    return frozenset(phonenumbers.SUPPORTED_REGIONS)
+
+
 def start(environ: Mapping[str, str]) -> Settings:
     """Read the settings and set up logging.
 
     Raises:
         SettingsError: the service must not start.
     """
-    settings = load_settings(environ)
+    settings = load_settings(environ, _regions)
     configure_logging(settings.log_level, settings.google_cloud_project)
     return settings
 
@@ -84,7 +97,7 @@ def open_stores(settings: Settings) -> tuple[CallStore, QuotaStore]:
     """Return the stores that the settings name."""
     if settings.call_store != "firestore":
         return open_sqlite(settings.call_store)
-    from ttsprompt.stores.firestore import open_firestore  # noqa: PLC0415 - with gRPC, for whoever has this store
+    from ttsprompt.stores.firestore import open_firestore
 
     return open_firestore(
         project=settings.google_cloud_project,
@@ -105,11 +118,11 @@ def build_setup(settings: Settings) -> SetupJob:
     """Return the function that prepares the store."""
     if settings.call_store != "firestore":
         return SetupJob(lambda: make_schema(settings.call_store))
-    if settings.firestore_emulator:
+    if settings.on_firestore_emulator:
         # The emulator needs no index and has no Admin API.
         return SetupJob(list)
-    from ttsprompt.stores.firestore import quota_collection  # noqa: PLC0415 - with gRPC, for whoever has this store
-    from ttsprompt.stores.firestore_setup import set_up_firestore  # noqa: PLC0415 - and the Admin API, for this alone
+    from ttsprompt.stores.firestore import quota_collection
+    from ttsprompt.stores.firestore_setup import set_up_firestore
 
     return SetupJob(
         lambda: set_up_firestore(
@@ -123,7 +136,7 @@ def build_setup(settings: Settings) -> SetupJob:
 
 def _sender(settings: Settings) -> RequestsCallbackSender:
     return RequestsCallbackSender(
-        settings.callback_signing_keys, allow_private=settings.allow_private_callbacks, user_agent=USER_AGENT
+        settings.callback_signing_secrets, allow_private=settings.allow_private_callbacks, user_agent=USER_AGENT
     )
 
 
@@ -141,35 +154,41 @@ def build_app(settings: Settings, parts: Parts = Parts()) -> App:
     store = parts.store or own_store
     deliveries = _deliveries(settings, parts, store, clock)
     voice = parts.voice or VonageVoiceApi(settings.vonage_api_url, USER_AGENT)
+
+    def callers() -> Callers:
+        _load_for_callers()
+        return Callers(
+            calls=Calls(
+                store=store,
+                voice=voice,
+                clock=clock,
+                policy=settings.policy,
+                admission=settings.admission,
+                quota=parts.quota or own_quota,
+                base_url=settings.base_url,
+                answer_mode=settings.answer_mode,
+                new_tid=lambda: str(uuid.uuid4()),
+                new_token=lambda: secrets.token_urlsafe(32),
+            ),
+            placed_calls=PlacedCalls(
+                store=store,
+                voice=voice,
+                authority=Authority(voice, clock),
+                deliveries=deliveries,
+                clock=clock,
+                policy=settings.policy,
+            ),
+            make_jwt=_make_application_jwt,
+            allow_private_callbacks=settings.allow_private_callbacks,
+        )
+
     return App(
-        calls=Calls(
-            store=store,
-            voice=voice,
-            clock=clock,
-            policy=settings.policy,
-            admission=settings.admission,
-            quota=parts.quota or own_quota,
-            base_url=settings.base_url,
-            answer_mode=settings.answer_mode,
-            new_tid=lambda: str(uuid.uuid4()),
-            new_token=lambda: secrets.token_urlsafe(32),
-        ),
-        placed_calls=PlacedCalls(
-            store=store,
-            voice=voice,
-            authority=Authority(voice, clock),
-            deliveries=deliveries,
-            clock=clock,
-            policy=settings.policy,
-        ),
+        callers=late.once(callers),
         webhooks=Webhooks(
             store=store, deliveries=deliveries, clock=clock, policy=settings.policy, base_url=settings.base_url
         ),
         clock=clock,
-        load_for_callers=_load_for_callers,
-        make_jwt=make_application_jwt,
         callback_public_keys=_sender(settings).public_keys,
         base_url=settings.base_url,
-        allow_private_callbacks=settings.allow_private_callbacks,
         vonage_signature_secret=settings.vonage_signature_secret,
     )

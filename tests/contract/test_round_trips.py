@@ -1,4 +1,4 @@
-"""What each request costs in Firestore RPCs, held against the budget of the design (§4)."""
+"""What each request costs in Firestore RPCs, held against its budget."""
 
 from __future__ import annotations
 

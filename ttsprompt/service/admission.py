@@ -33,10 +33,14 @@ class NumberLimit:
 
 @dataclass(frozen=True, slots=True)
 class Admission:
-    """The operator's lists; None allows all. Countries are ISO 3166 codes, so that +1 is told apart."""
+    """The operator's lists; None allows all. Countries are ISO 3166 codes, so that +1 is told apart.
+
+    `refused_types` are libphonenumber's, in lower case.
+    """
 
     applications: frozenset[str] | None = None
     countries: frozenset[str] | None = None
+    refused_types: frozenset[str] = frozenset()
     limit: NumberLimit | None = None
 
     def check_application(self, application_id: str) -> None:
@@ -91,12 +95,8 @@ class Admission:
 
         parsed = phonenumbers.parse(f"+{number}")
         region = phonenumbers.region_code_for_number(parsed)
-        refused = {
-            phonenumbers.PhoneNumberType.PREMIUM_RATE,
-            phonenumbers.PhoneNumberType.SHARED_COST,
-            phonenumbers.PhoneNumberType.UAN,
-        }
-        if region == INTERNATIONAL or phonenumbers.number_type(parsed) in refused:
+        kind = phonenumbers.PhoneNumberType.to_string(phonenumbers.number_type(parsed)).lower()
+        if region == INTERNATIONAL or kind in self.refused_types:
             return NumberNotAllowedError()
         if self.countries is not None and region not in self.countries:
             return CountryNotAllowedError()
