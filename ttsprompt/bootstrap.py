@@ -15,10 +15,7 @@ from ttsprompt.callbacks.sender import RequestsCallbackSender
 from ttsprompt.config import Settings, load_settings
 from ttsprompt.logs import configure_logging
 from ttsprompt.ports import CallbackSender, CallStore, Clock, QuotaStore, VoiceApi
-from ttsprompt.service.authority import Authority
-from ttsprompt.service.calls import Calls
 from ttsprompt.service.delivery import Deliveries
-from ttsprompt.service.placed_calls import PlacedCalls
 from ttsprompt.service.sweep import Sweep
 from ttsprompt.service.webhooks import Webhooks
 from ttsprompt.stores.sqlite import make_schema, open_sqlite
@@ -157,14 +154,18 @@ def build_app(settings: Settings, parts: Parts = Parts()) -> App:
 
     def callers() -> Callers:
         _load_for_callers()
+        from ttsprompt.service.admission import Admission
+        from ttsprompt.service.authority import Authority
+        from ttsprompt.service.calls import Calls
+        from ttsprompt.service.placed_calls import PlacedCalls
+
         return Callers(
             calls=Calls(
                 store=store,
                 voice=voice,
                 clock=clock,
                 policy=settings.policy,
-                admission=settings.admission,
-                quota=parts.quota or own_quota,
+                admission=Admission(settings.admission, parts.quota or own_quota),
                 base_url=settings.base_url,
                 answer_mode=settings.answer_mode,
                 new_tid=lambda: str(uuid.uuid4()),

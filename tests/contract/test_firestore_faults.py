@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
+import socket
+import threading
 import time
 import uuid
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from enum import Enum
+from pathlib import Path
 
 import pytest
 
@@ -13,6 +19,7 @@ from devphone.emulator import Emulator
 from tests.builders import NOW, PIN, TOKEN, a_call
 from tests.contract.conftest import firestore_stores
 from tests.proxy import Mode, Proxy
+from tests.raw_server import raw_servers
 from ttsprompt.domain.call import Transition, apply
 from ttsprompt.domain.events import DigitsEntered
 from ttsprompt.domain.model import Call
@@ -139,11 +146,54 @@ def test_a_store_that_was_gone_works_again(behind: Behind) -> None:
         behind.store.get(TID)
     behind.proxy.be(Mode.PASS)
 
-    deadline = time.monotonic() + 30
+    assert comes_back(lambda: behind.store.get(TID).call) == a_call()
+
+
+class MetadataServer(Enum):
+    """How the server that has a deployed function's credentials may be unwell."""
+
+    SILENT = "silent"
+    ILL = "ill"
+
+
+@pytest.mark.parametrize("fault", MetadataServer)
+def test_a_client_that_cannot_be_made_is_given_up_soon_by_all_at_once_and_made_later(
+    fault: MetadataServer, emulator: Emulator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    over = threading.Event()
+
+    def answer(connection: socket.socket) -> None:
+        if fault is MetadataServer.SILENT:
+            over.wait(60)
+        connection.sendall(b"HTTP/1.1 503 Unwell\r\nMetadata-Flavor: Google\r\nContent-Length: 0\r\n\r\n")
+
+    def use(_: int) -> float:
+        began = time.monotonic()
+        with pytest.raises(StoreUnavailableError):
+            store.get(TID)
+        return time.monotonic() - began
+
+    with raw_servers() as start:
+        address = f"127.0.0.1:{start(answer).port}"
+        for name in ("GCE_METADATA_HOST", "GCE_METADATA_IP"):
+            monkeypatch.setenv(name, address)
+        monkeypatch.setenv("CLOUDSDK_CONFIG", str(tmp_path))
+        monkeypatch.delenv("FIRESTORE_EMULATOR_HOST", raising=False)
+        monkeypatch.delenv("GOOGLE_APPLICATION_CREDENTIALS", raising=False)
+        store = firestore_stores(f"calls-{uuid.uuid4().hex}")[0]
+        with ThreadPoolExecutor(8) as pool:
+            took_s = list(pool.map(use, range(8)))
+        monkeypatch.setenv("FIRESTORE_EMULATOR_HOST", emulator.host)
+        over.set()
+
+        assert max(took_s) < GIVES_UP_WITHIN_S  # one after the other they would need 24 s
+        assert comes_back(lambda: store.create(a_call()).call) == a_call()
+
+
+def comes_back(work: Callable[[], object]) -> object:
+    """Return what `work` returns as soon as the store is there again."""
+    deadline = time.monotonic() + 60
     while time.monotonic() < deadline:
-        try:
-            assert behind.store.get(TID).call == a_call()
-        except StoreUnavailableError:
-            continue
-        return
+        with contextlib.suppress(StoreUnavailableError):
+            return work()
     pytest.fail("the client does not come back")
