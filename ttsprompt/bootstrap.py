@@ -162,10 +162,12 @@ def _build_callers(
     from ttsprompt.vonage.voice import VonageVoiceApi
 
     voice = parts.voice or VonageVoiceApi(settings.vonage_api_url, USER_AGENT)
+    authority = Authority(voice, clock)
     return Callers(
         calls=Calls(
             store=store,
             voice=voice,
+            authority=authority,
             clock=clock,
             policy=settings.policy,
             admission=Admission(settings.admission, quota),
@@ -177,7 +179,7 @@ def _build_callers(
         placed_calls=PlacedCalls(
             store=store,
             voice=voice,
-            authority=Authority(voice, clock),
+            authority=authority,
             deliveries=deliveries,
             clock=clock,
             policy=settings.policy,
