@@ -26,6 +26,10 @@ MakeJwt = Callable[[str, str], str]
 """(application id, private key) → token; raises InvalidFieldsError when the key is none."""
 
 
+VerifySignature = Callable[[Request, bytes], None]
+"""(webhook, its body); raises UnauthenticatedError when Vonage did not sign it."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Callers:
     """What callers' routes need."""
@@ -45,7 +49,8 @@ class App:
     clock: Clock
     callback_public_keys: Callable[[], list[str]]
     base_url: str
-    vonage_signature_secret: str | None = field(default=None, repr=False)
+    verify_signature: VerifySignature | None = None
+    """Set if webhooks must be signed."""
     _handlers: dict[str, Handler] = field(default_factory=dict, init=False, repr=False)
 
     def __call__(self, request: Request) -> Response:

@@ -10,7 +10,7 @@ from typing import Any, Final
 from flask import Request, Response
 
 from ttsprompt.errors import CallNotFoundError, UnsupportedMediaTypeError
-from ttsprompt.vonage import signature, webhooks
+from ttsprompt.vonage import webhooks
 from ttsprompt.web import bodies
 from ttsprompt.web.app import App, json_response
 from ttsprompt.web.tids import TID, tid_of
@@ -51,8 +51,8 @@ def event(app: App, request: Request, body: bytes, tid: str) -> Response:
 
 def _verify(app: App, request: Request, body: bytes) -> None:
     """Check that a webhook is Vonage's, if the operator gave us the secret to tell."""
-    if app.vonage_signature_secret is not None:
-        signature.verify_signature(request, body, app.vonage_signature_secret, app.clock.now())
+    if app.verify_signature is not None:
+        app.verify_signature(request, body)
 
 
 def _fields(request: Request, body: bytes) -> Mapping[str, Any]:
