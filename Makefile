@@ -80,7 +80,7 @@ check: lint types imports test ## everything that CI runs
 audit: setup .venv-audit/ready ## licences and known vulnerabilities; asks the network
 	$(BIN)/python -m tests.tools.audit .venv-audit/bin/pip-audit
 
-fmt: setup ## format, and mend what can be mended
+fmt: setup ## format, and fix what can be fixed
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
