@@ -65,11 +65,12 @@ def literal_address(host: str) -> IPv4Address | IPv6Address | None:
     """Return the address that a URL's host (ASCII) spells, or None when it is a name.
 
     Understands what resolvers and browsers understand: IPv4 as one to four numbers, each decimal, octal or hexadecimal
-    (`127.1`, `0x7f.1`, `2130706433`, `017700000001`), also with a trailing dot, and IPv6 in brackets.
+    (`127.1`, `0x7f.1`, `2130706433`, `017700000001`), also with a trailing dot, and IPv6, in brackets or without.
     """
-    if host.startswith("["):
+    bare = host.removeprefix("[").removesuffix("]")
+    if ":" in bare:
         try:
-            return IPv6Address(host[1:-1])
+            return IPv6Address(bare)
         except ValueError:
             return None
     return _legacy_ipv4(host.lower().removesuffix("."))
