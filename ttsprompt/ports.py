@@ -137,6 +137,8 @@ class CallOrder:
     ncco: Ncco | None = field(default=None, repr=False)
     answer_url: str | None = field(default=None, repr=False)
     machine_detection: MachineDetection | None = None
+    extension: str | None = field(default=None, repr=False)
+    """Keys to send when the call is answered; `p` is a pause of half a second."""
 
 
 class VoiceApi(Protocol):

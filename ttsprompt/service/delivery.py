@@ -51,7 +51,7 @@ class Deliveries:
         webhook-id again: at least once.
         """
         call = stored.call
-        if call.payload is None or call.delivery.state is not DeliveryState.PENDING:
+        if call.payload is None or call.callback is None or call.delivery.state is not DeliveryState.PENDING:
             return call.delivery.state
         request = CallbackRequest(
             webhook_id=call.tid,

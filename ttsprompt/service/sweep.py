@@ -296,5 +296,7 @@ class _Agenda:
 
 def _host(call: Call) -> str:
     """Return the host and port of the callback: on another port another server listens, which may be well."""
+    if call.callback is None:
+        return ""
     url = urlsplit(call.callback.url)
     return f"{(url.hostname or '').rstrip('.')}:{url.port or _DEFAULT_PORTS[url.scheme]}"

@@ -49,7 +49,12 @@ class Webhooks:
         call = self.store.update(tid, judge).stored.call
         return ncco.reply(call, step, self._urls(tid, token))
 
-    def event(self, tid: str, token: str, event: events.Answered | events.MachineDetected | events.CallEnded) -> None:
+    def event(
+        self,
+        tid: str,
+        token: str,
+        event: events.Answered | events.HumanDetected | events.MachineDetected | events.CallEnded,
+    ) -> None:
         """Apply what happened. If it settles the call, try to deliver the callback within Vonage's patience.
 
         Raises:

@@ -32,7 +32,9 @@ def to_document(call: Call) -> Document:
     return _known(
         application_id=call.application_id,
         to=call.to,
-        callback=_known(url=call.callback.url, method=call.callback.method.value, format=call.callback.format.value),
+        callback=None
+        if call.callback is None
+        else _known(url=call.callback.url, method=call.callback.method.value, format=call.callback.format.value),
         attempts_allowed=call.attempts_allowed,
         max_digits=call.max_digits,
         input_timeout_s=call.input_timeout_s,

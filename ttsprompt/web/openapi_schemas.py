@@ -200,12 +200,13 @@ def payload(*, as_text: bool) -> Schema:
         "status": _STATUS,
         "reason": _REASON,
         "attempts": number | _ATTEMPTS,
+        "answered_by": {"enum": ["human", "machine"]},
         "duration": number | _DURATION,
         "price": _PRICE,
         "reference": {"type": "string"},
     }
     shown = {name: fields[name] for name in PAYLOAD_FIELDS}
-    return _object(shown, optional=("duration", "price", "reference"))
+    return _object(shown, optional=("answered_by", "duration", "price", "reference"))
 
 
 def call() -> Schema:
