@@ -1,4 +1,7 @@
-"""Settings → adapters → use cases → the app: the one place that knows every part."""
+"""Settings → adapters → use cases → the app: the one place that knows every part.
+
+Slow modules come in through here, inside functions, when they are first needed: somebody may be waiting on the phone.
+"""
 
 from __future__ import annotations
 
@@ -15,34 +18,20 @@ from ttsprompt.callbacks.sender import RequestsCallbackSender
 from ttsprompt.config import Settings, load_settings
 from ttsprompt.logs import configure_logging
 from ttsprompt.ports import CallbackSender, CallStore, Clock, QuotaStore, VoiceApi
-from ttsprompt.service.authority import Authority
-from ttsprompt.service.calls import Calls
 from ttsprompt.service.delivery import Deliveries
-from ttsprompt.service.placed_calls import PlacedCalls
 from ttsprompt.service.sweep import Sweep
 from ttsprompt.service.webhooks import Webhooks
-from ttsprompt.stores.firestore import FirestoreCallStore
-from ttsprompt.stores.firestore_quota import quota_beside, quota_collection
-from ttsprompt.stores.firestore_setup import set_up_firestore
-from ttsprompt.stores.sqlite import open_sqlite_store
-from ttsprompt.vonage.application_jwt import make_application_jwt
-from ttsprompt.vonage.voice import VonageVoiceApi
-from ttsprompt.web.app import App
+from ttsprompt.stores.sqlite import make_schema, open_sqlite
+from ttsprompt.web.app import App, Callers, MakeJwt, VerifySignature
 from ttsprompt.web.jobs import SetupJob, SweepJob
 
 USER_AGENT = f"ttsprompt/{__version__}"
 
 
-def _load_for_callers() -> None:
-    """Import what callers' requests need, before anything is stored for them."""
-    late.load(
-        "urllib3.util",
-        "requests",
-        "jwt",
-        "phonenumbers",
-        "ttsprompt.call_request",
-        "ttsprompt.net.attempt_connections",
-    )
+def _make_application_jwt(application_id: str, private_key: str) -> str:
+    """Make a token; imported late, as few callers send a key."""
+    make: MakeJwt = late.attribute("ttsprompt.vonage.private_key:make_application_jwt")
+    return make(application_id, private_key)
 
 
 class SystemClock:
@@ -72,28 +61,35 @@ class Parts:
     clock: Clock | None = None
 
 
+def _regions() -> frozenset[str]:
+    """Return the countries that libphonenumber knows; imported late, as it is slow and most deployments name none."""
+    import phonenumbers
+
+    return frozenset(phonenumbers.SUPPORTED_REGIONS)
+
+
 def start(environ: Mapping[str, str]) -> Settings:
     """Read the settings and set up logging.
 
     Raises:
         SettingsError: the service must not start.
     """
-    settings = load_settings(environ)
+    settings = load_settings(environ, _regions)
     configure_logging(settings.log_level, settings.google_cloud_project)
     return settings
 
 
 def open_stores(settings: Settings) -> tuple[CallStore, QuotaStore]:
     """Return the stores that the settings name."""
-    if settings.call_store == "firestore":
-        store = FirestoreCallStore(
-            project=settings.google_cloud_project,
-            database=settings.firestore_database,
-            collection=settings.firestore_collection,
-        )
-        return store, quota_beside(store, settings.firestore_collection)
-    embedded = open_sqlite_store(settings.call_store)
-    return embedded, embedded
+    if settings.call_store != "firestore":
+        return open_sqlite(settings.call_store)
+    from ttsprompt.stores.firestore import open_firestore
+
+    return open_firestore(
+        project=settings.google_cloud_project,
+        database=settings.firestore_database,
+        collection=settings.firestore_collection,
+    )
 
 
 def build_sweep(settings: Settings, parts: Parts = Parts()) -> SweepJob:
@@ -107,11 +103,13 @@ def build_sweep(settings: Settings, parts: Parts = Parts()) -> SweepJob:
 def build_setup(settings: Settings) -> SetupJob:
     """Return the function that prepares the store."""
     if settings.call_store != "firestore":
-        store = open_sqlite_store(settings.call_store)
-        return SetupJob(store.make_schema)
-    if settings.firestore_emulator:
+        return SetupJob(lambda: make_schema(settings.call_store))
+    if settings.on_firestore_emulator:
         # The emulator needs no index and has no Admin API.
         return SetupJob(list)
+    from ttsprompt.stores.firestore import quota_collection
+    from ttsprompt.stores.firestore_setup import set_up_firestore
+
     return SetupJob(
         lambda: set_up_firestore(
             project=settings.google_cloud_project,
@@ -124,7 +122,7 @@ def build_setup(settings: Settings) -> SetupJob:
 
 def _sender(settings: Settings) -> RequestsCallbackSender:
     return RequestsCallbackSender(
-        settings.callback_signing_keys, allow_private=settings.allow_private_callbacks, user_agent=USER_AGENT
+        settings.callback_signing_secrets, allow_private=settings.allow_private_callbacks, user_agent=USER_AGENT
     )
 
 
@@ -141,15 +139,36 @@ def build_app(settings: Settings, parts: Parts = Parts()) -> App:
     own_store, own_quota = open_stores(settings)
     store = parts.store or own_store
     deliveries = _deliveries(settings, parts, store, clock)
-    voice = parts.voice or VonageVoiceApi(settings.vonage_api_url, USER_AGENT)
     return App(
+        callers=late.once(lambda: _build_callers(settings, parts, store, parts.quota or own_quota, deliveries, clock)),
+        webhooks=Webhooks(
+            store=store, deliveries=deliveries, clock=clock, policy=settings.policy, base_url=settings.base_url
+        ),
+        clock=clock,
+        callback_public_keys=_sender(settings).public_keys,
+        base_url=settings.base_url,
+        verify_signature=_signature_check(settings, clock),
+    )
+
+
+def _build_callers(
+    settings: Settings, parts: Parts, store: CallStore, quota: QuotaStore, deliveries: Deliveries, clock: Clock
+) -> Callers:
+    """Return what callers' routes need, before anything is stored for them. What it imports is slow."""
+    from ttsprompt.service.admission import Admission
+    from ttsprompt.service.authority import Authority
+    from ttsprompt.service.calls import Calls
+    from ttsprompt.service.placed_calls import PlacedCalls
+    from ttsprompt.vonage.voice import VonageVoiceApi
+
+    voice = parts.voice or VonageVoiceApi(settings.vonage_api_url, USER_AGENT)
+    return Callers(
         calls=Calls(
             store=store,
             voice=voice,
             clock=clock,
             policy=settings.policy,
-            admission=settings.admission,
-            quota=parts.quota or own_quota,
+            admission=Admission(settings.admission, quota),
             base_url=settings.base_url,
             answer_mode=settings.answer_mode,
             new_tid=lambda: str(uuid.uuid4()),
@@ -163,14 +182,16 @@ def build_app(settings: Settings, parts: Parts = Parts()) -> App:
             clock=clock,
             policy=settings.policy,
         ),
-        webhooks=Webhooks(
-            store=store, deliveries=deliveries, clock=clock, policy=settings.policy, base_url=settings.base_url
-        ),
-        clock=clock,
-        load_for_callers=_load_for_callers,
-        make_jwt=make_application_jwt,
-        callback_public_keys=_sender(settings).public_keys,
-        base_url=settings.base_url,
+        make_jwt=_make_application_jwt,
         allow_private_callbacks=settings.allow_private_callbacks,
-        vonage_signature_secret=settings.vonage_signature_secret,
     )
+
+
+def _signature_check(settings: Settings, clock: Clock) -> VerifySignature | None:
+    """Return what checks that Vonage signed a webhook, None if the operator has given no secret to tell by."""
+    secret = settings.vonage_signature_secret
+    if secret is None:
+        return None
+    from ttsprompt.vonage.signature import verify_signature
+
+    return lambda request, body: verify_signature(request, body, secret, clock.now())

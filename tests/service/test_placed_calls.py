@@ -16,8 +16,7 @@ from tests.world import World, bearer, fields_logged, make_world
 from ttsprompt.domain.events import CallEnded, EndStatus
 from ttsprompt.errors import UnauthenticatedError, VendorUnreachableError
 from ttsprompt.ports import CallbackResponse, CallOrder
-from ttsprompt.service.authority import MOST_REMEMBERED, NO_UUID, Authority
-from ttsprompt.service.credential import Credential
+from ttsprompt.service.authority import MOST_REMEMBERED, NO_UUID, Authority, Credential
 from ttsprompt.service.sweep import Sweep
 
 COMPLETED = CallEnded(EndStatus.COMPLETED, duration=9, price="0.01")

@@ -9,12 +9,19 @@ from typing import Final
 from ttsprompt.domain.events import CallEnded
 from ttsprompt.domain.model import hash_token
 from ttsprompt.ports import Clock, VoiceApi
-from ttsprompt.service.credential import Credential
 
 REMEMBERED_S: Final = 60
 MOST_REMEMBERED: Final = 1000
 NO_UUID: Final = "00000000-0000-0000-0000-000000000000"
 """Asked for when Vonage's uuid is not known: a token that is good gets 404."""
+
+
+@dataclass(frozen=True, slots=True)
+class Credential:
+    """The caller's Vonage application token: for this request only, never stored, never logged."""
+
+    application_id: str
+    token: str = field(repr=False)
 
 
 @dataclass(slots=True, eq=False)
