@@ -33,6 +33,7 @@ def test_right_pin_first_time_is_ok_once_the_call_has_ended(world: World) -> Non
             "status": "ok",
             "reason": "pin_matched",
             "attempts": "1",
+            "answered_by": "human",
             "duration": "7",
             "price": "0.00052500",
         }
@@ -176,6 +177,45 @@ def test_completed_without_a_sign_of_an_answer_waits_for_the_event_that_says_why
 
     assert outcome(world) == ("error", "no_answer", "0")
     assert world.clock.slept == [3]
+
+
+@pytest.mark.parametrize(
+    ("events", "answered_by"),
+    [(["machine"], "machine"), (["machine", "human"], "human"), (["human", "machine"], "human")],
+)
+def test_the_caller_learns_who_picked_up(world: World, events: list[str], answered_by: str) -> None:
+    tid = world.place(machine_detection="notice")
+    world.event("answered")
+    for status in events:
+        assert world.event(status, uuid=None, call_uuid=world.voice.uuid).status_code == 204
+    world.enter("", "", "")
+    world.event("completed", duration="30", disconnected_by="platform", sip_code=200)
+
+    assert outcome(world) == ("failed", "no_input", "3")
+    assert world.outcomes[0]["answered_by"] == answered_by
+    shown = json_of(world.client.get(f"/call/{tid}", headers=bearer(world.clock)))
+    assert (shown["answered_by"], shown["sip_code"]) == (answered_by, 200)
+
+
+def test_who_said_nothing_hears_the_silence_text_and_who_was_wrong_the_failed_text(world: World) -> None:
+    world.place(silence_text="Are you there?")
+
+    assert world.enter("")[0]["text"] == "Are you there?"
+    assert world.enter("", "9999")[0]["text"] == "Try again"
+
+
+def test_by_default_who_said_nothing_hears_the_text_again_and_not_that_it_was_wrong(world: World) -> None:
+    world.place()
+
+    assert world.enter("")[0]["text"] == "Enter the PIN"
+
+
+def test_a_call_without_a_callback_ends_without_one(world: World) -> None:
+    tid = world.place(callback=..., callback_method=...)
+    world.event("busy")
+
+    assert world.sender.sent == []
+    assert (world.call(tid).phase, world.call(tid).due_at) == ("settled", None)
 
 
 def test_the_event_that_says_why_is_told_at_once_although_completed_overtook_it(world: World) -> None:

@@ -17,7 +17,8 @@ PLACING_TIMEOUT: Final = timedelta(seconds=20)
 way."""
 
 
-SECRET_FIELDS: Final = frozenset({"pin_code", "reject_code"})
+_KEYED: Final = frozenset({"pin_code", "reject_code"})
+"""What the callee keys."""
 
 
 def tid_of(application_id: str, key: str) -> str:
@@ -35,7 +36,7 @@ def fingerprint(key: str, request: Mapping[str, Any]) -> str:
     Keyed by the raw key, which is stored nowhere. `request` holds the fields that are not at their default, so that a
     field of a later release does not make another request of one that is repeated across the deployment.
     """
-    return _mac(key, {name: value for name, value in request.items() if name not in SECRET_FIELDS})
+    return _mac(key, {name: value for name, value in request.items() if name not in _KEYED})
 
 
 def secrets_fingerprint(key: str, request: Mapping[str, Any]) -> str:
@@ -43,7 +44,7 @@ def secrets_fingerprint(key: str, request: Mapping[str, Any]) -> str:
 
     A PIN has so few values that whoever holds the store and guesses the key would find it.
     """
-    return _mac(key, {name: value for name, value in request.items() if name in SECRET_FIELDS})
+    return _mac(key, {name: value for name, value in request.items() if name in _KEYED})
 
 
 def _mac(key: str, given: Mapping[str, Any]) -> str:

@@ -178,7 +178,7 @@ class Call:
     secrets: Secrets | None = field(default=None, repr=False)
     reference: str | None = None
     machine_detection: MachineDetection | None = None
-    extension_s: float = 0
+    extension_s: int = 0
     """How long the keys take that are sent to an extension before anything is spoken."""
     fingerprint: str | None = field(default=None, repr=False)
     secrets_fingerprint: str | None = field(default=None, repr=False)

@@ -51,9 +51,9 @@ def speaking_time_s(text: str) -> float:
     return min(len(without_tags(text)) / CHARACTERS_PER_SECOND + breaks, MAX_LENGTH_TIMER_S)
 
 
-def keying_time_s(extension: str) -> float:
-    """Return how long the keys of an extension take, pauses included."""
-    return len(extension) * KEY_S
+def keying_time_s(extension: str) -> int:
+    """Return how long the keys of an extension take at most, pauses included."""
+    return math.ceil(len(extension) * KEY_S)
 
 
 def length_timer_s(
@@ -65,7 +65,7 @@ def length_timer_s(
     attempts: int,
     replays: int,
     input_timeout_s: int,
-    extension_s: float,
+    extension_s: int,
 ) -> int:
     """Return the longest an answered call can sensibly take: Vonage hangs up after that.
 

@@ -138,7 +138,7 @@ class Sweep(CallWriter):
                 return
             count(expired=1)
             report_settled(settled.call)
-            if not agenda.enter_host(item, settled):
+            if settled.call.callback is None or not agenda.enter_host(item, settled):
                 return
             claimed = settled
         state = self.deliveries.deliver(claimed, timeout_s=TRY_S)
