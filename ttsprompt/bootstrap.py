@@ -171,7 +171,7 @@ def _build_callers(
     from ttsprompt.service.admission import Admission
     from ttsprompt.service.authority import Authority
     from ttsprompt.service.calls import Calls
-    from ttsprompt.service.placed_calls import PlacedCalls
+    from ttsprompt.service.placed_calls import PlacedCalls, WaitingRoom
     from ttsprompt.vonage.voice import VonageVoiceApi
 
     voice = parts.voice or VonageVoiceApi(settings.vonage_api_url, USER_AGENT)
@@ -188,11 +188,13 @@ def _build_callers(
             answer_mode=settings.answer_mode,
             new_tid=lambda: str(uuid.uuid4()),
             new_token=lambda: secrets.token_urlsafe(32),
+            random=random.SystemRandom().random,
         ),
         placed_calls=PlacedCalls(
             store=store,
             voice=voice,
             authority=authority,
+            waiting_room=WaitingRoom(max(1, settings.threads // 2)),
             deliveries=deliveries,
             clock=clock,
             policy=settings.policy,
