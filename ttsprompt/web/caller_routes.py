@@ -14,7 +14,7 @@ from ttsprompt.service.authority import Credential
 from ttsprompt.web import bodies, schemas, views
 from ttsprompt.web.app import App, Callers, json_response
 from ttsprompt.web.callers import header_credential, key_credential
-from ttsprompt.web.tids import tid_of
+from ttsprompt.web.tids import tid_asked_for
 
 MAX_IDEMPOTENCY_KEY: Final = 255
 
@@ -67,7 +67,7 @@ def _shown(app: App, request: Request, tid: str, do: Callable[[str, Credential],
     credential = header_credential(request, app.clock.now())
     if credential is None:
         raise UnauthenticatedError("Send a Vonage application JWT as Authorization: Bearer <JWT>.")
-    return json_response(views.call_view(do(tid_of(tid), credential)))
+    return json_response(views.call_view(do(tid_asked_for(tid), credential)))
 
 
 def _parse(use: Callers, fields: bodies.Fields, *, credentials_in_body: bool) -> CallRequest:
