@@ -6,6 +6,7 @@ import logging
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime
+from http import HTTPStatus
 from typing import Final
 
 from ttsprompt.call_request import CallRequest
@@ -22,6 +23,7 @@ from ttsprompt.errors import (
     StoreUnavailableError,
     TooManyCallsError,
     TtsPromptError,
+    VendorError,
     VendorRateLimitedError,
     VendorRefusedError,
     VendorUnclearError,
@@ -131,9 +133,7 @@ class Calls(CallWriter):
         try:
             uuid = self._dial(self._order(request, stored.call, urls), credential)
         except (VendorRefusedError, VendorRateLimitedError, VendorUnreachableError) as error:
-            log.warning(
-                "vendor_refused", extra={"fields": {"tid": tid, "code": error.code, "trace_id": error.trace_id}}
-            )
+            _log_refusal(tid, error)
             self._take_back(stored, deadline)
             raise
         except VendorUnclearError as error:
@@ -282,6 +282,15 @@ class Calls(CallWriter):
 def _if_untouched(call: Call, event: events.PlacementUnclear, now: datetime, policy: Policy) -> Transition:
     """Note, if nothing is known of the placement, that it is unclear: then nobody takes the record back."""
     return apply(call, event, now, policy) if _is_untouched(call) else Transition(call)
+
+
+def _log_refusal(tid: str, error: VendorError) -> None:
+    extra = {"fields": {"tid": tid, "code": error.code, "trace_id": error.trace_id}}
+    if isinstance(error, VendorRefusedError) and error.vendor_status == HTTPStatus.UNAUTHORIZED:
+        # It says nothing of the service or of Vonage: anybody can send such a token, and nobody need be woken up.
+        log.info("token_refused", extra=extra)
+    else:
+        log.warning("vendor_refused", extra=extra)
 
 
 def _is_untouched(call: Call) -> bool:

@@ -16,7 +16,7 @@ from ttsprompt.web import bodies, schemas, views
 from ttsprompt.web.app import App, Callers, json_response
 from ttsprompt.web.callers import header_credential, key_credential
 from ttsprompt.web.problems import RETRY_AFTER_S
-from ttsprompt.web.tids import tid_of
+from ttsprompt.web.tids import tid_asked_for
 
 MAX_IDEMPOTENCY_KEY: Final = 255
 MAX_WAIT_S: Final = 50
@@ -54,7 +54,7 @@ def place(app: App, request: Request, body: bytes) -> Response:
 def status(app: App, request: Request, _body: bytes, tid: str) -> Response:
     """Show a call."""
     credential = _header_credential(app, request)
-    look = app.callers().placed_calls.status(tid_of(tid), credential, _wait_s(request))
+    look = app.callers().placed_calls.status(tid_asked_for(tid), credential, _wait_s(request))
     response = json_response(views.call_view(look.call))
     if look.turned_away:
         response.headers["Retry-After"] = str(RETRY_AFTER_S)
@@ -79,7 +79,7 @@ def erase(app: App, request: Request, _body: bytes, tid: str) -> Response:
 def _shown(app: App, request: Request, tid: str, do: Callable[[str, Credential], Call]) -> Response:
     """Do something with a call for whoever the headers name, and show it."""
     credential = _header_credential(app, request)
-    return json_response(views.call_view(do(tid_of(tid), credential)))
+    return json_response(views.call_view(do(tid_asked_for(tid), credential)))
 
 
 def _header_credential(app: App, request: Request) -> Credential:
