@@ -24,15 +24,15 @@ class SlowStore:
         self._within = False
         for name in ("create", "get", "update", "delete"):
             patch.setattr(world.store, name, self._slow(name, getattr(world.store, name)))
-        places = world.app.callers().calls.quota
+        quota = world.app.callers().calls.admission.quota
         for name in ("acquire", "release"):
-            patch.setattr(places, name, self._slow(name, getattr(places, name)))
+            patch.setattr(quota, name, self._slow(name, getattr(quota, name)))
 
     def _slow(self, name: str, method: Any) -> Any:
         def step(*args: Any, **options: Any) -> Any:
             if self._within:  # what the store asks of itself is no step of the handler
                 return method(*args, **options)
-            self.allowed.append((name, options.get("patience_s")))
+            self.allowed.append((name, options.get("timeout_s")))
             self._within = True
             try:
                 return method(*args, **options)
@@ -52,7 +52,7 @@ def test_placing_has_four_seconds_for_all_its_steps(limited: World, monkeypatch:
     slow = SlowStore(limited, monkeypatch)
 
     assert limited.post_call().status_code == 200
-    assert slow.allowed == [("create", None), ("acquire", 2.5), ("update", 1)]
+    assert slow.allowed == [("create", 4), ("acquire", 2.5), ("update", 1)]
 
 
 def test_taking_back_gets_half_a_second_a_step_when_all_is_used_up(
@@ -62,7 +62,7 @@ def test_taking_back_gets_half_a_second_a_step_when_all_is_used_up(
     limited.voice.error = VendorRefusedError("no", vendor_status=400)
 
     assert limited.post_call().status_code == 422
-    assert slow.allowed == [("create", None), ("acquire", 2.5), ("release", 1), ("delete", 0.5)]
+    assert slow.allowed == [("create", 4), ("acquire", 2.5), ("release", 1), ("delete", 0.5)]
 
 
 def test_a_replay_has_four_seconds(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -71,7 +71,7 @@ def test_a_replay_has_four_seconds(world: World, monkeypatch: pytest.MonkeyPatch
     slow = SlowStore(world, monkeypatch)
 
     assert world.post_call(headers).status_code == 200
-    assert slow.allowed == [("create", None), ("get", 2.5), ("update", 1)]
+    assert slow.allowed == [("create", 4), ("get", 2.5), ("update", 1)]
 
 
 def test_what_vonage_and_the_receiver_take_does_not_count(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
