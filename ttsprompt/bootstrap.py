@@ -159,6 +159,8 @@ def _build_callers(
     from ttsprompt.service.authority import Authority
     from ttsprompt.service.calls import Calls
     from ttsprompt.service.placed_calls import PlacedCalls
+    from ttsprompt.vonage.application_jwt import application_of
+    from ttsprompt.vonage.languages import LANGUAGES
     from ttsprompt.vonage.voice import VonageVoiceApi
 
     voice = parts.voice or VonageVoiceApi(settings.vonage_api_url, USER_AGENT)
@@ -175,6 +177,7 @@ def _build_callers(
             answer_mode=settings.answer_mode,
             new_tid=lambda: str(uuid.uuid4()),
             new_token=lambda: secrets.token_urlsafe(32),
+            languages=LANGUAGES,
         ),
         placed_calls=PlacedCalls(
             store=store,
@@ -184,6 +187,7 @@ def _build_callers(
             clock=clock,
             policy=settings.policy,
         ),
+        application_of=lambda token: application_of(token, clock.now()),
         make_jwt=_make_application_jwt,
         allow_private_callbacks=settings.allow_private_callbacks,
     )

@@ -123,10 +123,13 @@ def _number(text: str) -> str:
 
 
 def _whole_number(value: object) -> object:
-    """Refuse what the library would read in a form as a number: `1_0` is 10 to it."""
+    """Refuse what the library would read in a form as a number: `1_0` is 10 to it.
+
+    JSON has one kind of numbers, and some languages write 3 as 3.0.
+    """
     if isinstance(value, str) and not _WHOLE_NUMBER.fullmatch(value):
         raise fault("wrong_type", "This must be a whole number.")
-    return value
+    return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
 def _truth_value(value: object) -> object:

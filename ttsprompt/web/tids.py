@@ -7,7 +7,8 @@ from typing import Final
 
 from ttsprompt.errors import CallNotFoundError
 
-TID: Final = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.ASCII)
+TID: Final = re.compile(r"[0-9A-Fa-f]{8}(-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}", re.ASCII)
+"""In any case, as it is read; we write it in small letters."""
 
 
 def tid_of(text: str) -> str:
@@ -18,4 +19,4 @@ def tid_of(text: str) -> str:
     """
     if not TID.fullmatch(text):
         raise CallNotFoundError
-    return text
+    return text.lower()
