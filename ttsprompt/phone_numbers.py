@@ -18,7 +18,7 @@ from ttsprompt.domain.spoken_text import INVISIBLE
 
 MIN_DIGITS: Final = 7
 MAX_DIGITS: Final = 15
-"""With the country code (E.164 §6.1)."""
+"""With the country code (E.164, section 6)."""
 
 INTERNATIONAL: Final = "001"
 """libphonenumber's region of numbers that belong to no country: satellite and other global networks."""

@@ -124,7 +124,9 @@ def codes_of(fields: dict[str, Any], *, form: bool = False, header: bool = True)
         ("attempts", 10**400, "out_of_range"),
         ("attempts", "3", "wrong_type"),
         ("attempts", True, "wrong_type"),
-        ("attempts", 3.0, "wrong_type"),
+        ("attempts", 3.5, "wrong_type"),
+        ("attempts", 1e400, "wrong_type"),
+        ("attempts", 11.0, "out_of_range"),
         ("input_timeout", 0, "out_of_range"),
         ("input_timeout", 11, "out_of_range"),
         ("ringing_timeout", 9, "out_of_range"),
@@ -241,6 +243,14 @@ def test_an_empty_optional_field_counts_as_absent(empty: str | None) -> None:
     optional = [name for name, field in FIELDS.items() if not field.is_required()]
 
     assert parse(BODY | dict.fromkeys(optional, empty)) == parse(BODY)
+
+
+@pytest.mark.parametrize("field", ["attempts", "style", "input_timeout"])
+def test_three_may_be_written_as_three_point_nought(field: str) -> None:
+    """JSON has one kind of numbers."""
+    value = getattr(parse(BODY | {field: 3.0}), field)
+
+    assert (value, type(value)) == (3, int)
 
 
 def test_the_choices_are_read() -> None:

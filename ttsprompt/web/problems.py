@@ -80,7 +80,7 @@ def answer(request: Request, handle: Callable[[Request], Response]) -> Response:
             log.error("store_unavailable", extra={"fields": fields})
         if isinstance(error, errors.CorruptRecordError):
             fields = {"route": _route(request), "cause": type(error).__name__, "tid": error.tid}
-            log.error("store_unavailable", extra={"fields": fields})
+            log.error("store_unavailable", exc_info=error, extra={"fields": fields})
         if error.code == "internal":
             log.error("internal_error", exc_info=error, extra={"fields": _where(request)})
         response = problem(error)
