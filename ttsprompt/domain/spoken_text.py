@@ -99,5 +99,8 @@ def _parse(text: str) -> _Speech:
     try:
         parser.Parse(text.encode("utf-8", "surrogatepass"), True)
     except expat.ExpatError as error:
-        speech.fault = f"{expat.ErrorString(error.code)} (line {error.lineno}, column {error.offset + 1})."
+        what = expat.ErrorString(error.code)
+        if what == expat.errors.XML_ERROR_INVALID_TOKEN:
+            what = "a character may not stand here; & is written &amp; and < is written &lt;"
+        speech.fault = f"{what} (line {error.lineno}, column {error.offset + 1})."
     return speech

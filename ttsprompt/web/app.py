@@ -77,8 +77,9 @@ def _check_query(request: Request, route: routes.Route) -> None:
     """Refuse what is not known here: a `dry_run` in the query would phone somebody."""
     for name in request.args:
         if name not in route.query:
+            what = f"query parameter {shown}" if (shown := shown_name(name)) else "such query parameter"
             hint = " The fields of a call go into the body." if route.body else ""
-            raise MalformedRequestError(f"There is no query parameter {shown_name(name)} here.{hint}")
+            raise MalformedRequestError(f"There is no {what} here.{hint}")
 
 
 def json_response(body: object) -> Response:

@@ -24,7 +24,10 @@ _MISTAKES: Final = tuple(
         (r"[0-9]\s*", r"[0-9 ().-]", "a telephone number stands in double quotes"),
         (r"[{,]\s*", r"[^\W\d]", "names stand in double quotes"),
         (r":\s*", r"[,}\]]", "a value is missing"),
-        (r":\s*", r"[^\W\d]", "texts stand in double quotes"),
+        (r":\s*", r"[^\W\d]|[$%]", "texts stand in double quotes"),
+        (r",\s*", r",", "there is a comma too many"),
+        (r"", r";", "fields are parted by commas, not by semicolons"),
+        (r"", r"=", "a colon stands between a name and its value"),
     )
 )
 """(what stands before the place, what stands there, what to say); the first that fits."""
