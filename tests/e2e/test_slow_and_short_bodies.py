@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from devphone.service import Service
+from devphone.processes.service import Service
 from tests.fakes import FakeClock
 from tests.world import REQUEST, bearer
 

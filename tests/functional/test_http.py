@@ -290,7 +290,7 @@ def test_keys_that_are_no_text_are_malformed(client: FlaskClient, dtmf: Any) -> 
 
 
 def test_answers_are_not_cached_or_sniffed(client: FlaskClient) -> None:
-    for response in (client.get("/"), client.get("/nothing")):
+    for response in (client.get("/"), client.get("/nothing"), client.get("/robots.txt"), client.post("/call")):
         assert response.headers["Cache-Control"] == "no-store"
         assert response.headers["X-Content-Type-Options"] == "nosniff"
 

@@ -467,6 +467,6 @@ def test_a_record_that_cannot_be_read_is_logged_with_its_tid(
     response = ask(world, tid)
     assert code(response) == (503, "store_unavailable")
     assert response.headers["Retry-After"] == "1"
-    (record,) = [record for record in caplog.records if record.msg == "store_unavailable"]
-    assert record.fields == {"route": "/call", "cause": "CorruptRecordError", "tid": tid}  # type: ignore[attr-defined]
+    (record,) = [record for record in caplog.records if record.msg == "record_unreadable"]
+    assert record.fields == {"route": "/call", "tid": tid}  # type: ignore[attr-defined]
     assert record.exc_info is not None

@@ -250,9 +250,12 @@ def test_a_body_of_names_alone_costs_no_more_than_another(world: World, monkeypa
 
     asked: list[str] = []
     real = difflib.get_close_matches
-    monkeypatch.setattr(
-        difflib, "get_close_matches", lambda word, *args, **kwargs: asked.append(word) or real(word, *args, **kwargs)
-    )
+
+    def counted(word: str, *args: Any, **options: Any) -> list[str]:
+        asked.append(word)
+        return real(word, *args, **options)
+
+    monkeypatch.setattr(difflib, "get_close_matches", counted)
     world.client.post(
         "/call",
         data=json.dumps({"x" * 40 + str(n): 1 for n in range(1000)}),

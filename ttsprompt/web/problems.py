@@ -79,8 +79,9 @@ def answer(request: Request, handle: Callable[[Request], Response]) -> Response:
             fields = {"route": _route(request), "cause": type(error.__cause__).__name__}
             log.error("store_unavailable", extra={"fields": fields})
         if isinstance(error, errors.CorruptRecordError):
-            fields = {"route": _route(request), "cause": type(error).__name__, "tid": error.tid}
-            log.error("store_unavailable", exc_info=error, extra={"fields": fields})
+            log.error(
+                "record_unreadable", exc_info=error, extra={"fields": {"route": _route(request), "tid": error.tid}}
+            )
         if error.code == "internal":
             log.error("internal_error", exc_info=error, extra={"fields": _where(request)})
         response = problem(error)
