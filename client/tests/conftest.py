@@ -48,7 +48,7 @@ def placed(*, replayed: bool = False) -> Reply:
 def shown(
     state: str, status: str | None = None, reason: str | None = None, timeline: Any = (), **headers: str
 ) -> Reply:
-    body = {
+    body: dict[str, Any] = {
         "tid": TID,
         "to": "447700900050",
         "state": state,

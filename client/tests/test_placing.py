@@ -185,7 +185,7 @@ def test_an_unclear_answer_is_not_sent_again(service: FakeService) -> None:
 class Impatient(Time):
     """Somebody presses Ctrl-C in the first pause."""
 
-    def sleep(self, seconds: float) -> None:
+    def sleep(self, seconds: float) -> None:  # noqa: ARG002 - it has no time for it
         raise KeyboardInterrupt
 
 

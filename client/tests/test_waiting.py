@@ -126,7 +126,7 @@ def test_waiting_ends_when_it_is_told_to(service: FakeService, timeout_s: float)
 
 def test_an_interrupt_while_waiting_names_the_call(service: FakeService) -> None:
     class Impatient(Time):
-        def sleep(self, seconds: float) -> None:
+        def sleep(self, seconds: float) -> None:  # noqa: ARG002 - it has no time for it
             raise KeyboardInterrupt
 
     service.replies = [shown("placed")]
