@@ -17,7 +17,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 unexport PIP_USER PIP_TARGET PIP_PREFIX PIP_ROOT PIP_REQUIRE_VIRTUALENV PYTHONHOME PYTHONPATH
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo run test soak bench lint types imports check audit bootstrap deploy fmt screenshots lock clean
+.PHONY: help setup demo run test quick soak bench lint types imports check audit bootstrap deploy fmt screenshots lock clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 14
@@ -43,6 +43,9 @@ run: setup ## run the functions and the dev phone, a phone in the browser
 
 test: setup .venv-nexmo/ready ## run the tests (ARGS="-k something")
 	$(BIN)/python -m pytest -n 4 --dist loadfile --no-loadscope-reorder --cov --cov-report=term-missing $(ARGS)
+
+quick: setup ## run the tests that need no other program, in about a minute
+	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder -q tests/unit tests/service tests/functional tests/contract -k "not firestore" $(ARGS)
 
 bootstrap: ## make what must exist once in a Google Cloud project (PROJECT=…, DRY_RUN=1 shows the commands)
 	@PROJECT="$(PROJECT)" REGION="$(or $(REGION),us-central1)" DRY_RUN="$(DRY_RUN)" bash deploy/bootstrap.sh

@@ -1,4 +1,7 @@
-"""Settings → adapters → use cases → the app: the one place that knows every part."""
+"""Settings → adapters → use cases → the app: the one place that knows every part.
+
+Slow modules come in through here, inside functions, when they are first needed: somebody may be waiting on the phone.
+"""
 
 from __future__ import annotations
 
@@ -25,30 +28,16 @@ from ttsprompt.stores.firestore import FirestoreCallStore
 from ttsprompt.stores.firestore_quota import quota_beside, quota_collection
 from ttsprompt.stores.firestore_setup import set_up_firestore
 from ttsprompt.stores.sqlite import open_sqlite_store
-from ttsprompt.vonage.voice import VonageVoiceApi
-from ttsprompt.web.app import App
+from ttsprompt.web.app import App, Callers, MakeJwt, VerifySignature
 from ttsprompt.web.jobs import SetupJob, SweepJob
 
 USER_AGENT = f"ttsprompt/{__version__}"
 
 
-def _load_for_callers() -> None:
-    """Import what callers' requests need, before anything is stored for them."""
-    late.load(
-        "urllib3.util",
-        "requests",
-        "jwt",
-        "ttsprompt.vonage.private_key",
-        "phonenumbers",
-        "ttsprompt.call_request",
-        "ttsprompt.net.attempt_connections",
-    )
-
-
 def _make_application_jwt(application_id: str, private_key: str) -> str:
-    from ttsprompt.vonage.private_key import make_application_jwt
-
-    return make_application_jwt(application_id, private_key)
+    """Make a token; imported late, as few callers send a key."""
+    make: MakeJwt = late.attribute("ttsprompt.vonage.private_key:make_application_jwt")
+    return make(application_id, private_key)
 
 
 class SystemClock:
@@ -154,15 +143,33 @@ def build_app(settings: Settings, parts: Parts = Parts()) -> App:
     own_store, own_quota = open_stores(settings)
     store = parts.store or own_store
     deliveries = _deliveries(settings, parts, store, clock)
-    voice = parts.voice or VonageVoiceApi(settings.vonage_api_url, USER_AGENT)
     return App(
+        callers=late.once(lambda: _build_callers(settings, parts, store, parts.quota or own_quota, deliveries, clock)),
+        webhooks=Webhooks(
+            store=store, deliveries=deliveries, clock=clock, policy=settings.policy, base_url=settings.base_url
+        ),
+        clock=clock,
+        callback_public_keys=_sender(settings).public_keys,
+        base_url=settings.base_url,
+        verify_signature=_signature_check(settings, clock),
+    )
+
+
+def _build_callers(
+    settings: Settings, parts: Parts, store: CallStore, quota: QuotaStore, deliveries: Deliveries, clock: Clock
+) -> Callers:
+    """Return what callers' routes need, before anything is stored for them. What it imports is slow."""
+    from ttsprompt.vonage.voice import VonageVoiceApi
+
+    voice = parts.voice or VonageVoiceApi(settings.vonage_api_url, USER_AGENT)
+    return Callers(
         calls=Calls(
             store=store,
             voice=voice,
             clock=clock,
             policy=settings.policy,
             admission=settings.admission,
-            quota=parts.quota or own_quota,
+            quota=quota,
             base_url=settings.base_url,
             answer_mode=settings.answer_mode,
             new_tid=lambda: str(uuid.uuid4()),
@@ -176,14 +183,16 @@ def build_app(settings: Settings, parts: Parts = Parts()) -> App:
             clock=clock,
             policy=settings.policy,
         ),
-        webhooks=Webhooks(
-            store=store, deliveries=deliveries, clock=clock, policy=settings.policy, base_url=settings.base_url
-        ),
-        clock=clock,
-        load_for_callers=_load_for_callers,
         make_jwt=_make_application_jwt,
-        callback_public_keys=_sender(settings).public_keys,
-        base_url=settings.base_url,
         allow_private_callbacks=settings.allow_private_callbacks,
-        vonage_signature_secret=settings.vonage_signature_secret,
     )
+
+
+def _signature_check(settings: Settings, clock: Clock) -> VerifySignature | None:
+    """Return what checks that Vonage signed a webhook, None if the operator has given no secret to tell by."""
+    secret = settings.vonage_signature_secret
+    if secret is None:
+        return None
+    from ttsprompt.vonage.signature import verify_signature
+
+    return lambda request, body: verify_signature(request, body, secret, clock.now())

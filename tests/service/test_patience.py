@@ -24,7 +24,7 @@ class SlowStore:
         self._within = False
         for name in ("create", "get", "update", "delete"):
             patch.setattr(world.store, name, self._slow(name, getattr(world.store, name)))
-        places = world.app.calls.quota
+        places = world.app.callers().calls.quota
         for name in ("acquire", "release"):
             patch.setattr(places, name, self._slow(name, getattr(places, name)))
 

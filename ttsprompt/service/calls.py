@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from ttsprompt.domain import events, idempotency, ncco
 from ttsprompt.domain.call import Transition, apply
-from ttsprompt.domain.model import Call, CallbackTarget, Policy, Prompts, State, hash_token, new_call
+from ttsprompt.domain.model import Call, CallbackTarget, Policy, State, hash_token, new_call
 from ttsprompt.domain.verdict import Reason, Secrets, keyed_mac
 from ttsprompt.errors import (
     CallExistsError,
@@ -173,14 +173,7 @@ class Calls:
             application_id=credential.application_id,
             to=request.to,
             callback=CallbackTarget(request.callback, request.callback_method, request.callback_format),
-            prompts=Prompts(
-                text=request.text,
-                bye_text=request.bye_text,
-                failed_text=request.failed_text,
-                language=request.language,
-                style=request.style,
-                premium=request.premium,
-            ),
+            prompts=request.prompts(),
             secrets=Secrets(
                 pin_mac=keyed_mac(token, request.pin_code),
                 reject_mac=keyed_mac(token, request.reject_code) if request.reject_code else None,

@@ -1,4 +1,7 @@
-"""Vonage's signed webhooks: a JWT over the body, with the account's signature secret (docs/vonage.md §4)."""
+"""Vonage's signed webhooks: a JWT over the body, with the account's signature secret (docs/vonage.md §4).
+
+Loaded late: only deployments with a signature secret pay for it.
+"""
 
 from __future__ import annotations
 
@@ -8,6 +11,7 @@ import json
 from datetime import datetime
 from typing import Final
 
+import jwt
 from flask import Request
 
 from ttsprompt.errors import UnauthenticatedError
@@ -24,8 +28,6 @@ def verify_signature(request: Request, body: bytes, secret: str, now: datetime) 
     Raises:
         UnauthenticatedError: the signature is missing or wrong, too old or too new, or not of this body.
     """
-    import jwt  # noqa: PLC0415 - only deployments with a signature secret pay for it
-
     scheme, _, token = request.headers.get("Authorization", "").partition(" ")
     if scheme.lower() != "bearer":
         raise UnauthenticatedError("The webhook is not signed.")

@@ -16,10 +16,12 @@ from datetime import UTC, datetime
 from typing import Any, Final
 from urllib.parse import quote
 
-from ttsprompt import late
+from requests import Request
+
 from ttsprompt.domain.events import CallEnded
 from ttsprompt.errors import UnauthenticatedError, VendorUnclearError, VendorUnreachableError
 from ttsprompt.net.attempt import Attempt
+from ttsprompt.net.attempt_connections import AttemptAdapter
 from ttsprompt.ports import CallOrder, VoiceApi
 from ttsprompt.vonage.errors import json_object, vendor_error
 from ttsprompt.vonage.webhooks import parse_call_ended
@@ -101,7 +103,6 @@ class VonageVoiceApi:
         No error of the HTTP client passes through here: their texts hold the URL and may hold headers. What counts is
         whether a byte of the request may have left: only if none did is it certain that no phone rings.
         """
-        load_transport()
         attempt = Attempt(time.monotonic() + self._setup_timeout_s + self._read_timeout_s)
         outcome = _Outcome()
         done = threading.Event()
@@ -159,17 +160,8 @@ class _Outcome:
     failure: str | None = None
 
 
-def load_transport() -> None:
-    """Import the HTTP client before the clock runs; late, since it is slow (about 60 ms) and no webhook needs it."""
-    late.load("requests", "ttsprompt.net.attempt_connections")
-
-
 def _send(request: _Request, attempt: Attempt, outcome: _Outcome) -> None:
     """Send the request once; tell the answer when its headers are complete, then read its body."""
-    from requests import Request  # noqa: PLC0415 - see load_transport
-
-    from ttsprompt.net.attempt_connections import AttemptAdapter  # noqa: PLC0415 - see load_transport
-
     # No session, so what could change the request does not exist: proxies, .netrc (its credential would replace the
     # caller's), cookies, redirects.
     prepared = Request(request.method, request.url, headers=request.headers, data=request.body).prepare()

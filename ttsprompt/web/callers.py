@@ -2,23 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from datetime import datetime
 from typing import Any, Final
 
+import jwt
 from flask import Request
 
 from ttsprompt.errors import MalformedRequestError, UnauthenticatedError
 from ttsprompt.service.credential import Credential
 from ttsprompt.vonage.numeric_date import numeric_date
+from ttsprompt.web.app import MakeJwt
 from ttsprompt.web.bodies import read_json_object
 
 LEEWAY_S: Final = 60
 DEFAULT_LIFE_S: Final = 15 * 60
 """How long a token without `exp` is valid (docs/vonage.md §1.2)."""
-
-MakeJwt = Callable[[str, str], str]
-"""(application id, private key) → token; raises InvalidFieldsError when the key is none."""
 
 
 def header_credential(request: Request, now: datetime) -> Credential | None:
@@ -64,8 +62,6 @@ def _application_of(token: str, now: datetime) -> str:
 
 
 def _claims(token: str) -> dict[str, Any]:
-    import jwt  # noqa: PLC0415 - with its cryptography it costs a webhook's cold start tens of milliseconds
-
     try:
         payload = jwt.PyJWS().decode_complete(token, options={"verify_signature": False})["payload"]
         # A claim given twice is refused: we might take one for the application, and Vonage the other (RFC 7519 §4).
