@@ -1,9 +1,10 @@
-"""The outcome, fetched or sent: pip install flask ./client; python poll_or_push.py poll, or push with CALLBACK and PORT."""
+"""The outcome, fetched or sent: pip install flask ./client; python poll_or_push.py poll (or push; set CALLBACK, PORT)."""
 
 import os
 import sys
 
 from flask import Flask, Response, request
+
 from ttsprompt_client import CallFields, Client, verify
 
 client = Client(os.environ["TTSPROMPT_URL"], os.environ["VONAGE_APPLICATION_ID"], os.environ["VONAGE_PRIVATE_KEY"])

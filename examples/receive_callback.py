@@ -6,6 +6,7 @@ SIGNING_KEY is the service's whpk_… (GET / shows it), or the shared whsec_….
 import os
 
 from flask import Flask, Response, request
+
 from ttsprompt_client import VerificationError, verify
 
 app = Flask(__name__)
