@@ -1,4 +1,4 @@
-"""The outcome, fetched or sent: pip install flask ./client; python poll_or_push.py poll (or push; set CALLBACK, PORT)."""
+"""The outcome, fetched or sent: pip install flask ./client; python poll_or_push.py poll, or push (CALLBACK, PORT)."""
 
 import os
 import sys

@@ -1,5 +1,4 @@
-// Receive the outcome with Node 18 or newer, no packages: set PORT and SIGNING_KEY.
-// SIGNING_KEY is the service's whpk_… (GET / shows it), or the shared whsec_….
+// Receive the outcome with Node 18 or newer, no packages: set PORT, and SIGNING_KEY to whpk_… (GET / shows it) or whsec_….
 import { createHmac, createPublicKey, timingSafeEqual, verify } from "node:crypto";
 import { createServer } from "node:http";
 
@@ -8,12 +7,10 @@ const key = Buffer.from(encoded, "base64");
 const seen = new Set(); // in real life: your database, with the tids that you were given
 
 function isSignature(signed, version, given) {
-  if (kind === "whpk" && version === "v1a") {
-    const jwk = { kty: "OKP", crv: "Ed25519", x: key.toString("base64url") };
-    return verify(null, signed, createPublicKey({ key: jwk, format: "jwk" }), given);
-  }
+  const jwk = { kty: "OKP", crv: "Ed25519", x: key.toString("base64url") };
+  if (kind === "whpk") return version === "v1a" && verify(null, signed, createPublicKey({ key: jwk, format: "jwk" }), given);
   const expected = createHmac("sha256", key).update(signed).digest();
-  return kind === "whsec" && version === "v1" && given.length === expected.length && timingSafeEqual(given, expected);
+  return version === "v1" && given.length === expected.length && timingSafeEqual(given, expected);
 }
 
 function isOurs({ "webhook-id": id, "webhook-timestamp": at, "webhook-signature": signatures = "" }, body) {

@@ -3,9 +3,9 @@
     python client/tests/broken_runs.py --runs 1000
 
 The real service, its sweep and the dev phone run as processes of their own. Between client and service, and between
-service and phone, a relay loses requests and answers. The ladder is killed (-9) or interrupted at any moment and
-started again with the same `--run ID`, until it comes to its end. The exit code is 1 if anybody was dialled twice, a run
-has no end, or an outcome that was told once was another one later.
+service and phone, a relay loses requests and answers. The ladder is killed (-9) or interrupted at any moment, and begun
+again with the same `--run ID` until it comes to its end. The exit code is 1 if anybody was dialled twice, a run has no
+end, or an outcome that was told once was another one later.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ BACK: Final = {PASS: 78, LOSE_REQUEST: 4, LOSE_ANSWER: 14, THROTTLE: 4}
 
 
 class Relay:
-    """Passes HTTP requests on to a port, but for the faults. `dialled`: how many calls the phone took to each number."""
+    """Passes HTTP requests on to a port, but for the faults. `dialled`: calls that the phone took, by number."""
 
     def __init__(self, target: int, faults: dict[str, int], seed: int, *, only: str | None = None) -> None:
         self.target = target
