@@ -281,10 +281,11 @@ def one_run(number: int, folder: Path, callback: str, seed: int) -> Told:
 def _start(arguments: list[str], out: Path, how: signal.Signals, after_s: float | None) -> int:
     from ttsprompt_client import cli  # noqa: PLC0415 - the world's processes have no need of it
 
+    out.write_text("")
     child = os.fork()
     if child == 0:
         # As a process of its own that has just been started, but for the imports.
-        os.dup2(os.open(out, os.O_WRONLY | os.O_CREAT | os.O_TRUNC), 1)
+        os.dup2(os.open(out, os.O_WRONLY), 1)
         os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
         sys.argv[1:] = arguments
         code: Any = 70
