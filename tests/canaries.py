@@ -19,7 +19,7 @@ from ttsprompt import errors
 from ttsprompt.domain import verdict
 from ttsprompt.logs import QUIET_LIBRARIES
 from ttsprompt.service import calls
-from ttsprompt.stores import firestore, sqlite
+from ttsprompt.stores import compare_and_set
 from ttsprompt.web import problems
 
 LOOKS: Final = {
@@ -73,7 +73,7 @@ def watching() -> Iterator[Canaries]:
         for owner in (verdict, calls):
             stack.enter_context(_before(owner, "keyed_mac", canaries.learn))
         stack.enter_context(_before(logging.Logger, "handle", lambda _, record: _look_at(record, canaries)))
-        for module in (sqlite, firestore):
+        for module in (compare_and_set,):
             stack.enter_context(
                 _after(module, "to_document", lambda document: canaries.look("a document", str(document)))
             )

@@ -18,16 +18,10 @@ from ttsprompt.callbacks.sender import RequestsCallbackSender
 from ttsprompt.config import Settings, load_settings
 from ttsprompt.logs import configure_logging
 from ttsprompt.ports import CallbackSender, CallStore, Clock, QuotaStore, VoiceApi
-from ttsprompt.service.authority import Authority
-from ttsprompt.service.calls import Calls
 from ttsprompt.service.delivery import Deliveries
-from ttsprompt.service.placed_calls import PlacedCalls
 from ttsprompt.service.sweep import Sweep
 from ttsprompt.service.webhooks import Webhooks
-from ttsprompt.stores.firestore import FirestoreCallStore
-from ttsprompt.stores.firestore_quota import quota_beside, quota_collection
-from ttsprompt.stores.firestore_setup import set_up_firestore
-from ttsprompt.stores.sqlite import open_sqlite_store
+from ttsprompt.stores.sqlite import make_schema, open_sqlite
 from ttsprompt.web.app import App, Callers, MakeJwt, VerifySignature
 from ttsprompt.web.jobs import SetupJob, SweepJob
 
@@ -87,15 +81,15 @@ def start(environ: Mapping[str, str]) -> Settings:
 
 def open_stores(settings: Settings) -> tuple[CallStore, QuotaStore]:
     """Return the stores that the settings name."""
-    if settings.call_store == "firestore":
-        store = FirestoreCallStore(
-            project=settings.google_cloud_project,
-            database=settings.firestore_database,
-            collection=settings.firestore_collection,
-        )
-        return store, quota_beside(store, settings.firestore_collection)
-    embedded = open_sqlite_store(settings.call_store)
-    return embedded, embedded
+    if settings.call_store != "firestore":
+        return open_sqlite(settings.call_store)
+    from ttsprompt.stores.firestore import open_firestore
+
+    return open_firestore(
+        project=settings.google_cloud_project,
+        database=settings.firestore_database,
+        collection=settings.firestore_collection,
+    )
 
 
 def build_sweep(settings: Settings, parts: Parts = Parts()) -> SweepJob:
@@ -109,11 +103,13 @@ def build_sweep(settings: Settings, parts: Parts = Parts()) -> SweepJob:
 def build_setup(settings: Settings) -> SetupJob:
     """Return the function that prepares the store."""
     if settings.call_store != "firestore":
-        store = open_sqlite_store(settings.call_store)
-        return SetupJob(store.make_schema)
+        return SetupJob(lambda: make_schema(settings.call_store))
     if settings.on_firestore_emulator:
         # The emulator needs no index and has no Admin API.
         return SetupJob(list)
+    from ttsprompt.stores.firestore import quota_collection
+    from ttsprompt.stores.firestore_setup import set_up_firestore
+
     return SetupJob(
         lambda: set_up_firestore(
             project=settings.google_cloud_project,
@@ -159,17 +155,22 @@ def _build_callers(
     settings: Settings, parts: Parts, store: CallStore, quota: QuotaStore, deliveries: Deliveries, clock: Clock
 ) -> Callers:
     """Return what callers' routes need, before anything is stored for them. What it imports is slow."""
+    from ttsprompt.service.admission import Admission
+    from ttsprompt.service.authority import Authority
+    from ttsprompt.service.calls import Calls
+    from ttsprompt.service.placed_calls import PlacedCalls
     from ttsprompt.vonage.voice import VonageVoiceApi
 
     voice = parts.voice or VonageVoiceApi(settings.vonage_api_url, USER_AGENT)
+    authority = Authority(voice, clock)
     return Callers(
         calls=Calls(
             store=store,
             voice=voice,
+            authority=authority,
             clock=clock,
             policy=settings.policy,
-            admission=settings.admission,
-            quota=quota,
+            admission=Admission(settings.admission, quota),
             base_url=settings.base_url,
             answer_mode=settings.answer_mode,
             new_tid=lambda: str(uuid.uuid4()),
@@ -178,7 +179,7 @@ def _build_callers(
         placed_calls=PlacedCalls(
             store=store,
             voice=voice,
-            authority=Authority(voice, clock),
+            authority=authority,
             deliveries=deliveries,
             clock=clock,
             policy=settings.policy,

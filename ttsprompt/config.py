@@ -16,8 +16,7 @@ from urllib.parse import urlsplit
 from ttsprompt.callbacks.signing import SigningKey, parse_signing_key
 from ttsprompt.domain.model import Policy
 from ttsprompt.net.addresses import is_local_name, literal_address
-from ttsprompt.service.admission import Admission, NumberLimit
-from ttsprompt.service.calls import AnswerMode
+from ttsprompt.service.choices import AdmissionRules, AnswerMode, NumberLimit
 
 LOG_LEVELS: Final = ("DEBUG", "INFO", "WARNING", "ERROR")
 
@@ -234,9 +233,9 @@ class Settings:
         )
 
     @property
-    def admission(self) -> Admission:
+    def admission(self) -> AdmissionRules:
         """Who may call, and where to."""
-        return Admission(
+        return AdmissionRules(
             applications=self.allowed_applications,
             countries=self.allowed_countries,
             refused_types=self.refused_number_types,

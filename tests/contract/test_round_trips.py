@@ -11,8 +11,8 @@ from typing import Any
 import grpc
 import pytest
 
-from devphone.emulator import Emulator
-from tests.contract.conftest import firestore_store
+from devphone.processes.emulator import Emulator
+from tests.contract.conftest import firestore_stores
 from tests.world import World, make_world, query_of
 from ttsprompt.service.sweep import Sweep
 
@@ -41,7 +41,7 @@ def counted(emulator: Emulator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
         grpc, "insecure_channel", lambda *args, **kw: grpc.intercept_channel(insecure_channel(*args, **kw), counting)
     )
     monkeypatch.setenv("FIRESTORE_EMULATOR_HOST", emulator.host)
-    store = firestore_store(f"calls-{uuid.uuid4().hex}")
+    store = firestore_stores(f"calls-{uuid.uuid4().hex}")[0]
     return make_world(tmp_path, store=store), counting.counts
 
 

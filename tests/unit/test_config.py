@@ -12,7 +12,7 @@ import pytest
 
 import ttsprompt
 from ttsprompt.config import NUMBER_TYPES, SETTING_NAMES, SettingsError, load_settings
-from ttsprompt.service.calls import AnswerMode
+from ttsprompt.service.choices import AnswerMode
 
 WHSEC = "whsec_" + base64.b64encode(b"s" * 32).decode()
 WHSK = "whsk_" + base64.b64encode(b"k" * 32).decode()

@@ -38,7 +38,7 @@ class Phase(StrEnum):
     DECIDED = "decided"
     """The verdict is known and the call has not ended."""
     GRACE = "grace"
-    """The call ended with its question open: keys may still be on their way."""
+    """The call ended with its question open: keys, or the event that says why, may still be on their way."""
     SETTLED = "settled"
     """The verdict is known and the call is over: the callback is due, or done."""
 

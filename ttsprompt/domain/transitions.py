@@ -72,9 +72,7 @@ def answer(call: Call, _event: events.Answered, now: datetime, policy: Policy) -
     return _alive(_answered(call, now), policy)
 
 
-def note_answered(
-    call: Call, _event: events.Answered | events.DigitsEntered, now: datetime, _policy: Policy
-) -> Transition:
+def note_answered(call: Call, _event: events.Answered, now: datetime, _policy: Policy) -> Transition:
     """State answered; the verdict stands"""
     return Transition(_answered(call, now))
 
@@ -95,7 +93,7 @@ def note_machine(call: Call, _event: events.MachineDetected, now: datetime, _pol
 
 
 def judge(call: Call, event: events.DigitsEntered, now: datetime, policy: Policy) -> Transition:
-    """State answered; if the question is open, judge the entry.
+    """State answered, by a person if a key was pressed; if the question is open, judge the entry.
 
     Right → ok/pin_matched; reject code → failed/callee_rejected; last try used → failed/no_input if every entry was
     silence, else failed/wrong_pin.

@@ -5,44 +5,31 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Final
 
 from ttsprompt.domain import events
-from ttsprompt.domain.call import apply
-from ttsprompt.domain.model import Call, DeliveryState, Policy
+from ttsprompt.domain.model import Call, DeliveryState
 from ttsprompt.domain.payload import retry_delay
 from ttsprompt.errors import TtsPromptError
-from ttsprompt.ports import CallbackRequest, CallbackResponse, CallbackSender, CallStore, Clock, Stored
+from ttsprompt.ports import CallbackRequest, CallbackResponse, CallbackSender, Stored
+from ttsprompt.service.writing import RECORDING_S, CallWriter, Deadline
 
 log = logging.getLogger(__name__)
 
-WEBHOOK_BUDGET_S: Final = 9.0
-"""Vonage asks again after 10 s (docs/vonage.md §3.4), so the request that settles a call is over before that."""
-
-RECORDING_S: Final = 1.5
-"""Kept back of the budget for recording the try."""
-
-LONGEST_TRY_S: Final = 5.0
-SHORTEST_TRY_S: Final = 1.0
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Deliveries:
+class Deliveries(CallWriter):
     """Tries to deliver. Only who committed the settlement, or claimed the call, may try."""
 
-    store: CallStore
     sender: CallbackSender
-    clock: Clock
-    policy: Policy
     random: Callable[[], float]
 
-    def deliver_within_webhook(self, stored: Stored, began: float) -> None:
-        """Try at once, in what is left of the webhook that `began` then (monotonic seconds); else leave it due."""
-        left_s = WEBHOOK_BUDGET_S - (self.clock.monotonic() - began) - RECORDING_S
-        if left_s < SHORTEST_TRY_S:
+    def deliver_within_webhook(self, stored: Stored, deadline: Deadline) -> None:
+        """Try at once, in what is left of the webhook's time; if that is too little, leave it due."""
+        timeout_s = deadline.try_s()
+        if timeout_s is None:
             log.warning("callback_put_off", extra={"fields": {"tid": stored.call.tid}})
             return
-        self.deliver(stored, timeout_s=min(left_s, LONGEST_TRY_S))
+        self.deliver(stored, timeout_s=timeout_s)
 
     def deliver(self, stored: Stored, *, timeout_s: float) -> DeliveryState:
         """Try once and record it; return the state after that.
@@ -65,12 +52,7 @@ class Deliveries:
         fields = {"tid": call.tid, "outcome": event.outcome, "http_status": event.http_status, "fault": event.fault}
         log.info("callback_tried", extra={"fields": fields})
         try:
-            update = self.store.update(
-                call.tid,
-                lambda current: apply(current, event, self.clock.now(), self.policy),
-                expected=stored,
-                patience_s=RECORDING_S,
-            )
+            update = self.record(call.tid, event, self.deadline(RECORDING_S), expected=stored)
         except TtsPromptError as error:
             log.error("delivery_not_recorded", extra={"fields": {"tid": call.tid, "code": error.code}})
             return DeliveryState.PENDING

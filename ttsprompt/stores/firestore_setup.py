@@ -6,13 +6,15 @@ collection at 500 writes a second (https://cloud.google.com/firestore/docs/best-
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import Final
+
+import google.auth
+from google.api_core import exceptions
+from google.auth.exceptions import GoogleAuthError
+from google.cloud.firestore_admin_v1 import FirestoreAdminClient
+from google.cloud.firestore_admin_v1.types import Field, Index, UpdateFieldRequest
 
 from ttsprompt.errors import StoreUnavailableError
-
-if TYPE_CHECKING:
-    from google.cloud.firestore_admin_v1 import FirestoreAdminClient
-    from google.cloud.firestore_admin_v1.types import UpdateFieldRequest
 
 QUERIED_FIELD: Final = "due_at"
 """The only field that a query filters or orders by; a test holds the store's query against it."""
@@ -35,16 +37,12 @@ def set_up_firestore(
         project: of the database; None for the one of the default credentials.
         database: `(default)` or another name.
         collection: where calls are kept.
-        limits: where the places of `MAX_CALLS_PER_NUMBER` are kept, if there is a limit.
+        limits: where the quota of `MAX_CALLS_PER_NUMBER` is kept, if there is a limit.
         client: in place of a real one.
 
     Raises:
         StoreUnavailableError: the Admin API refused or did not answer.
     """
-    import google.auth  # noqa: PLC0415 - with the next, for this function alone
-    from google.api_core import exceptions  # noqa: PLC0415
-    from google.cloud.firestore_admin_v1 import FirestoreAdminClient  # noqa: PLC0415
-
     try:
         if project is None:
             _, project = google.auth.default()
@@ -53,7 +51,7 @@ def set_up_firestore(
         if limits is not None:
             requests += quota_requests(str(project), database, limits)
         operations = [admin.update_field(request=request, timeout=TIMEOUT_S).operation for request in requests]
-    except (exceptions.GoogleAPICallError, google.auth.exceptions.GoogleAuthError) as error:
+    except (exceptions.GoogleAPICallError, GoogleAuthError) as error:
         kind = type(error).__name__
         raise StoreUnavailableError(f"Firestore could not be set up ({kind}); see the log.") from error
     return [operation.name for operation in operations if not operation.done]
@@ -61,8 +59,6 @@ def set_up_firestore(
 
 def field_requests(project: str, database: str, collection: str) -> list[UpdateFieldRequest]:
     """Return the three changes, in an order that leaves the query indexed at every moment."""
-    from google.cloud.firestore_admin_v1.types import Field, Index, UpdateFieldRequest  # noqa: PLC0415
-
     fields = f"projects/{project}/databases/{database}/collectionGroups/{collection}/fields"
     ascending = Index(
         query_scope=Index.QueryScope.COLLECTION,
@@ -77,8 +73,6 @@ def field_requests(project: str, database: str, collection: str) -> list[UpdateF
 
 def quota_requests(project: str, database: str, collection: str) -> list[UpdateFieldRequest]:
     """Return the changes to a collection that is never queried: no index, and removal of old records."""
-    from google.cloud.firestore_admin_v1.types import Field, UpdateFieldRequest  # noqa: PLC0415
-
     fields = f"projects/{project}/databases/{database}/collectionGroups/{collection}/fields"
     exempt = Field(name=f"{fields}/*", index_config=Field.IndexConfig(indexes=[]))
     expiring = Field(name=f"{fields}/{TTL_FIELD}", ttl_config=Field.TtlConfig())

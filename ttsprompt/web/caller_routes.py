@@ -10,7 +10,7 @@ from flask import Request, Response
 from ttsprompt.call_request import CallRequest, parse_call_request
 from ttsprompt.domain.model import Call
 from ttsprompt.errors import FieldFault, InvalidFieldsError, MalformedRequestError, UnauthenticatedError
-from ttsprompt.service.credential import Credential
+from ttsprompt.service.authority import Credential
 from ttsprompt.web import bodies, schemas, views
 from ttsprompt.web.app import App, Callers, json_response
 from ttsprompt.web.callers import header_credential, key_credential

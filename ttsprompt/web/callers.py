@@ -9,7 +9,7 @@ import jwt
 from flask import Request
 
 from ttsprompt.errors import MalformedRequestError, UnauthenticatedError
-from ttsprompt.service.credential import Credential
+from ttsprompt.service.authority import Credential
 from ttsprompt.vonage.numeric_date import numeric_date
 from ttsprompt.web.app import MakeJwt
 from ttsprompt.web.bodies import read_json_object
