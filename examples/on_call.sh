@@ -4,6 +4,6 @@
 ttsprompt ladder "$1" --from="$FROM" --text="$2. Key your PIN to take over." ${3:+--run="$3"}
 case $? in
   0) echo "somebody has taken over" ;;
-  3 | 4) echo "not clear: run the same with the ID above" && exit 1 ;;
-  *) echo "nobody has taken over: all were phoned" && exit 2 ;;
+  4) echo "not clear: run the same with the ID above" && exit 1 ;;
+  *) echo "nobody has taken over" && exit 2 ;;
 esac

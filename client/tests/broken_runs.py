@@ -175,7 +175,7 @@ def running_world(folder: Path, seed: int) -> Iterator[World]:
     with ExitStack() as stack:
         enter = stack.enter_context
         log = folder / "log"
-        serve = ["devphone", "serve", "--port", str(phone), "--speed", "60", "--callee", "1234"]
+        serve = ["devphone", "serve", "--port", str(phone), "--speed", "60", "--state", str(folder / "phone")]
         enter(process(phone, log, *serve))
         back = Relay(phone, BACK, seed, only="POST /v1/calls")
         stack.callback(back.close)
@@ -364,11 +364,12 @@ def break_runs(runs: Sequence[int], folder: Path, seed: int, workers: int) -> Re
 
 def _listen(worker: subprocess.Popen[str], found: list[Told]) -> None:
     assert worker.stdout is not None
-    for line in worker.stdout:
-        number, ends, outcomes = json.loads(line)
-        found.append(Told(number, ends, {int(n): set(o) for n, o in outcomes.items()}))
-        if len(found) % 50 == 0:
-            print(f"{len(found)} runs", file=sys.stderr, flush=True)  # noqa: T201 - a command prints
+    with worker.stdout:
+        for line in worker.stdout:
+            number, ends, outcomes = json.loads(line)
+            found.append(Told(number, ends, {int(n): set(o) for n, o in outcomes.items()}))
+            if len(found) % 50 == 0:
+                print(f"{len(found)} runs", file=sys.stderr, flush=True)  # noqa: T201 - a command prints
 
 
 def main() -> int:

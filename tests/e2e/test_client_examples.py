@@ -15,7 +15,7 @@ import httpx
 import pytest
 import yaml
 
-from devphone.service import free_port
+from devphone.processes.service import free_port
 from tests.e2e.conftest import Stack, wait_for
 from tests.e2e.test_client import dialled, people
 
