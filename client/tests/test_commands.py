@@ -149,7 +149,7 @@ def test_what_is_wrong_with_a_field_is_told_by_its_option(service: FakeService, 
 def test_an_unclear_answer_prints_the_tid(service: FakeService, capsys: Any, wait: list[str]) -> None:
     service.replies = [problem(504, "vendor_unclear", tid=TID), shown("placed")]
 
-    assert main([*CALL, *wait, "--timeout", "0"]) == 4
+    assert main([*CALL, *wait, *(["--timeout", "0"] if wait else [])]) == 4
 
     printed = capsys.readouterr()
     assert printed.out == f"{TID}\n"
@@ -209,6 +209,8 @@ WRONG_USAGE: list[list[str]] = [
     [*CALL, "--application-id", "x"],
     [*CALL, "--idempotency-key", "a b"],
     ["status"],
+    ["status", TID, "--timeout", "1"],
+    [*CALL, "--timeout", "1"],
     ["status", "../../etc"],
     ["ladder", "no-such-file.toml", "--from", "1", "--text", "x"],
     ["ladder", "x.toml", "--from", "1", "--text", "x", "--need", "0"],
@@ -458,6 +460,28 @@ def test_an_interrupt_of_a_ladder_names_the_run(service: FakeService, ladder: li
 
     assert (process.returncode, out) == (4, "mine\n")
     assert "--run mine" in err
+
+
+def test_an_interrupt_between_two_people_names_the_run_and_phones_nobody_more(
+    service: FakeService, ladder: list[str], monkeypatch: pytest.MonkeyPatch, capsys: Any
+) -> None:
+    def interrupted(*_: Any) -> None:
+        raise KeyboardInterrupt
+
+    service.replies = [placed(), shown("ended", "failed", "no_input")]
+    monkeypatch.setattr("ttsprompt_client.commands._rung_json", interrupted)
+
+    assert main([*ladder, "--run", "mine"]) == 3
+
+    assert "--run mine goes on from here" in capsys.readouterr().err
+    assert len(service.keys()) == 1
+
+
+def test_a_run_that_cannot_be_prints_no_id(ladder: list[str], capsys: Any) -> None:
+    assert main([*ladder, "--run", "a b"]) == 64
+    assert main([*ladder, "--need", "3"]) == 64
+
+    assert capsys.readouterr().out == ""
 
 
 def test_a_reader_that_has_gone_changes_nothing_of_the_exit_code(service: FakeService) -> None:

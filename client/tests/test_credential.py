@@ -65,7 +65,10 @@ BAD_KEYS = {
 }
 
 
-@pytest.mark.parametrize(("words", "text"), [(words, text) for words, texts in BAD_KEYS.items() for text in texts])
+@pytest.mark.parametrize(
+    ("words", "text"),
+    [pytest.param(w, text, id=f"{w} {n}") for w, texts in BAD_KEYS.items() for n, text in enumerate(texts)],
+)
 def test_what_is_no_usable_key_is_told_and_not_shown(words: str, text: str) -> None:
     with pytest.raises(UsageError, match=words) as caught:
         read_credential(APPLICATION, text)

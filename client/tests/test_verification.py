@@ -17,7 +17,7 @@ from ttsprompt_client import UsageError, VerificationError, verify
 NOW = 1_795_000_000
 SECRET = "whsec_" + base64.b64encode(b"a shared secret of 32 bytes.....").decode()
 OTHER_SECRET = "whsec_" + base64.b64encode(b"another secret of 32 bytes......").decode()
-SIGNER, OTHER_SIGNER = Ed25519PrivateKey.generate(), Ed25519PrivateKey.generate()
+SIGNER, OTHER_SIGNER = (Ed25519PrivateKey.from_private_bytes(bytes([n]) * 32) for n in (1, 2))
 FORM = (
     f"to=447700900050&tid={TID}&status=ok&reason=pin_matched&attempts=2&duration=12&price=0.00284&reference=caf%C3%A9"
 )

@@ -58,7 +58,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _interrupted(interrupt: KeyboardInterrupt) -> Exit:
     console = Console(as_json=False)
     if not isinstance(interrupt, InterruptedCall) or not interrupt.sent:
-        console.complain("Interrupted; nobody was phoned for it.")
+        console.complain("Interrupted; no call was under way.")
         return Exit.NOT_PLACED
     console.complain(
         "Interrupted; the call goes on." if interrupt.tid else "Interrupted; somebody may have been phoned."

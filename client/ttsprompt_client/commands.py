@@ -18,7 +18,6 @@ from ttsprompt_client.client import Client
 from ttsprompt_client.console import Console
 from ttsprompt_client.errors import (
     ClientError,
-    InterruptedCall,
     RefusedError,
     UnclearError,
     UsageError,
@@ -33,6 +32,7 @@ from ttsprompt_client.verification import verify as verify_callback
 
 def call(options: Namespace, console: Console) -> Exit:
     """Phone somebody once."""
+    _check_timeout(options)
     fields = _fields(options)
     if fields.pop("dry_run", False):
         console.result(_settings(options).client(without_credential=True).dry_run(**fields))
@@ -58,6 +58,7 @@ def call(options: Namespace, console: Console) -> Exit:
 
 def status(options: Namespace, console: Console) -> Exit:
     """Show how a call stands; without an outcome that is unclear."""
+    _check_timeout(options)
     client = _settings(options).client()
     if options.wait:
         return _follow(client, options.tid, options, console)
@@ -97,6 +98,7 @@ def ladder(options: Namespace, console: Console) -> Exit:
     run = options.run or str(uuid.uuid4())
     if fields.pop("dry_run", False):
         return _dry_ladder(_settings(options).client(without_credential=True), people, fields, console)
+    escalation.check_run(run, options.need, people)
     client = _settings(options).client()
     console.result({"run": run}, run)
 
@@ -118,7 +120,7 @@ def ladder(options: Namespace, console: Console) -> Exit:
             on_person=on_person,
             on_rung=on_rung,
         )
-    except InterruptedCall:
+    except KeyboardInterrupt:
         console.complain(f"The same command with --run {run} goes on from here.")
         raise
     confirmed = [rung.person.name for rung in rungs if rung.outcome is not None and rung.outcome.is_ok]
@@ -178,6 +180,11 @@ def _follow(client: Client, tid: str, options: Namespace, console: Console) -> E
     console.result(outcome.as_json())
     console.say(words.outcome(outcome))
     return of_outcome(outcome)
+
+
+def _check_timeout(options: Namespace) -> None:
+    if options.timeout is not None and not options.wait:
+        raise UsageError("--timeout goes with --wait: it ends the waiting, not the call.")
 
 
 def _narrator(console: Console, indent: str = "") -> words.Narrator | None:

@@ -90,6 +90,18 @@ def _person(entry: Any, where: str, environment: Mapping[str, str], faults: list
     return Person(str(values.get("name", "")), str(values.get("to", "")), pin)
 
 
+def check_run(run: str, need: int, people: Sequence[Person]) -> None:
+    """Check what `climb` is asked for.
+
+    Raises:
+        UsageError: the id cannot be part of a key, or there are too few people.
+    """
+    if not RUN_ID.fullmatch(run):
+        raise UsageError("A run's id has 1 to 200 letters, digits and . _ : / = @ + -")
+    if not 1 <= need <= len(people):
+        raise UsageError(f"{need} cannot say ok out of {len(people)}.")
+
+
 def climb(
     client: Client,
     people: Sequence[Person],
@@ -120,10 +132,7 @@ def climb(
         UsageError: nothing was sent.
         InterruptedCall: Ctrl-C.
     """
-    if not RUN_ID.fullmatch(run):
-        raise UsageError("A run's id has 1 to 200 letters, digits and . _ : / = @ + -")
-    if not 1 <= need <= len(people):
-        raise UsageError(f"{need} cannot say ok out of {len(people)}.")
+    check_run(run, need, people)
     rungs: list[Rung] = []
     for position, person in enumerate(people, 1):
         rung = _step(client, position, person, fields, run, timeout_s, on_person(position, person))
