@@ -3,10 +3,20 @@
 from __future__ import annotations
 
 import socket
+import ssl
+import threading
+from collections.abc import Iterator
+from contextlib import suppress
+from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import pytest
 from conftest import APPLICATION, KEY_PEM, REQUEST, TID, FakeService, Reply, Time, placed, problem, shown
+from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
 from ttsprompt_client import (
     Client,
@@ -160,6 +170,51 @@ def test_nobody_was_phoned_by_a_service_that_never_listened() -> None:
 
     assert (caught.value.status, caught.value.code) == (None, "unreachable")
     assert sum(time.slept) > 40  # it might have come up
+
+
+@pytest.fixture
+def stranger(tmp_path: Path) -> Iterator[str]:
+    """Serve a certificate that nobody has signed."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "127.0.0.1")])
+    begins, ends = datetime(2026, 1, 1, tzinfo=UTC), datetime(2099, 1, 1, tzinfo=UTC)
+    builder = x509.CertificateBuilder().subject_name(name).issuer_name(name).public_key(key.public_key())
+    builder = builder.serial_number(1).not_valid_before(begins).not_valid_after(ends)
+    pem = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+    (tmp_path / "both.pem").write_bytes(pem + builder.sign(key, SHA256()).public_bytes(Encoding.PEM))
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(tmp_path / "both.pem")
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+
+        def serve() -> None:
+            with suppress(OSError):
+                while True:
+                    connection, _ = listener.accept()
+                    with suppress(OSError), context.wrap_socket(connection, server_side=True):
+                        pass
+
+        threading.Thread(target=serve, daemon=True).start()
+        yield f"https://127.0.0.1:{listener.getsockname()[1]}"
+        listener.shutdown(socket.SHUT_RDWR)
+
+
+def test_a_stranger_gets_no_request_and_is_not_asked_again(stranger: str) -> None:
+    time = Time()
+
+    with pytest.raises(NotPlacedError, match="certificate"):
+        Client(stranger, APPLICATION, KEY_PEM, sleep=time.sleep, clock=time.clock).place(**REQUEST)
+
+    assert time.slept == []
+
+
+def test_https_where_there_is_none_phones_nobody(service: FakeService) -> None:
+    time = Time()
+    url = service.url.replace("http:", "https:")
+
+    with pytest.raises(NotPlacedError, match="not https"):
+        Client(url, APPLICATION, KEY_PEM, sleep=time.sleep, clock=time.clock).place(**REQUEST)
+
+    assert time.slept == []
 
 
 def test_an_unclear_answer_names_its_tid_and_a_call_is_followed_all_the_same(service: FakeService) -> None:

@@ -26,6 +26,9 @@ MAX_BYTES: Final = 1024 * 1024
 """No answer of the service comes near it."""
 
 _PIECE_BYTES: Final = 16 * 1024
+_HANDSHAKE: Final = ("CERTIFICATE_VERIFY_FAILED", "WRONG_VERSION_NUMBER", "RECORD_LAYER_FAILURE")
+"""OpenSSL's words for what happens only before a request is sent."""
+
 _REDIRECTS: Final = range(300, 400)
 
 
@@ -154,8 +157,9 @@ def _read_object(response: requests.Response, deadline: float) -> dict[str, Any]
 
 
 def _no_answer(error: requests.RequestException) -> NoAnswerError:
-    if isinstance(error, requests.exceptions.SSLError) and "CERTIFICATE_VERIFY_FAILED" in str(error):
-        return NoAnswerError("The service's certificate is not valid.", sent=False, is_final=True)
+    if isinstance(error, requests.exceptions.SSLError) and any(code in str(error) for code in _HANDSHAKE):
+        detail = "The service's certificate is not valid, or its address is not https."
+        return NoAnswerError(detail, sent=False, is_final=True)
     if isinstance(error, requests.exceptions.InvalidURL | requests.exceptions.InvalidHeader):
         return NoAnswerError("The service's address or a header cannot be used.", sent=False, is_final=True)
     reason = getattr(error.args[0] if error.args else None, "reason", None)
