@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Final
 
+from ttsprompt.domain.model import MachineDetection
 from ttsprompt.domain.timing import MAX_INPUT_TIMEOUT_S, without_tags
 from ttsprompt.errors import FieldFault
 
@@ -28,16 +29,32 @@ def find_warnings(request: CallRequest) -> list[FieldFault]:
     warnings = []
     # A PIN of one digit is meant to be told: "press 1 to acknowledge".
     if len(request.pin_code) > 1:
-        for name, text in (("text", request.text), ("failed_text", request.failed_text)):
-            if request.pin_code in _digits_run_together(text or ""):
-                warnings.append(FieldFault(name, "contains_pin", "The text says the PIN to whoever picks up."))
+        warnings += [
+            FieldFault(name, "contains_pin", "The text says the PIN to whoever picks up.")
+            for name in ("text", "failed_text", "silence_text")
+            if request.pin_code in _digits_run_together(getattr(request, name) or "")
+        ]
     if request.language.lower() not in LANGUAGES:
         warnings.append(FieldFault("language", "unknown_language", "Vonage may not know this language."))
     # At the longest there is nothing to warn of that the caller could fix.
     if request.input_timeout < min(SECONDS_TO_BEGIN + SECONDS_A_DIGIT * len(request.pin_code), MAX_INPUT_TIMEOUT_S):
         message = "This is short for a PIN of this length: digits that come later count as another try."
         warnings.append(FieldFault("input_timeout", "short", message))
+    if request.machine_detection is not None:
+        warnings.append(FieldFault("machine_detection", *_COSTS[request.machine_detection]))
     return warnings
+
+
+_SILENCE: Final = "Whoever picks up hears nothing for up to 5 s, until Vonage has made up its mind."
+_COSTS: Final = {
+    MachineDetection.HANGUP: (
+        "silence",
+        f"{_SILENCE} A person whom it takes for a machine is hung up on. Free of charge.",
+    ),
+    MachineDetection.CONTINUE: ("silence", f"{_SILENCE} Free of charge; notice keeps nobody waiting."),
+    MachineDetection.NOTICE: ("charged", "Vonage charges for each call with this form. Nobody is kept waiting."),
+}
+"""What each form of machine detection costs the person called, and the caller (docs/vonage.md §1.1)."""
 
 
 def _digits_run_together(text: str) -> str:
