@@ -244,13 +244,12 @@ def numbers(run: int) -> list[str]:
     return [str(FIRST_NUMBER + run * PEOPLE + n) for n in range(PEOPLE)]
 
 
-def one_run(number: int, folder: Path, callback: str, seed: int) -> Told:
+def one_run(number: int, folder: Path, seed: int) -> Told:
     """Start one run again and again until it has come to its end. In a process without threads: it forks."""
     chance = random.Random(seed * 1_000_003 + number)
     file = folder / f"people-{number}.toml"
     file.write_text("".join(f'[[person]]\nname = "{n}"\nto = "{n}"\npin_code = "1234"\n' for n in numbers(number)))
-    # The client's requests go by a callback as long as the service wants one.
-    request = ["--from", "447520616161", "--text", "Enter the PIN", "--callback", callback]
+    request = ["--from", "447520616161", "--text", "Enter the PIN"]
     arguments = [
         "ladder",
         str(file),
@@ -339,7 +338,7 @@ def break_runs(runs: Sequence[int], folder: Path, seed: int, workers: int) -> Re
         for number in (n for run in runs for n in numbers(run)):
             script = {"number": number, "callee": chance.choice(CALLEES)}
             requests.post(f"{world.phone_url}/devphone/script", json=script, timeout=30).raise_for_status()
-        command = [sys.executable, __file__, "--worker", str(folder), "--callback", f"{world.phone_url}/callback"]
+        command = [sys.executable, __file__, "--worker", str(folder)]
         pieces = [runs[n::workers] for n in range(workers)]
         started = [
             subprocess.Popen(
@@ -379,12 +378,11 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--workers", type=int, default=8)
     parser.add_argument("--worker", type=Path, help=argparse.SUPPRESS)
-    parser.add_argument("--callback", help=argparse.SUPPRESS)
     parser.add_argument("numbers", type=int, nargs="*", help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.worker is not None:
         for number in options.numbers:
-            told = one_run(number, options.worker, options.callback, options.seed)
+            told = one_run(number, options.worker, options.seed)
             outcomes = {n: sorted(o) for n, o in told.outcomes.items()}
             print(json.dumps([number, told.ends, outcomes]), flush=True)  # noqa: T201 - a command prints
         return 0

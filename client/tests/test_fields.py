@@ -12,9 +12,6 @@ from ttsprompt_client.fields import CREDENTIAL_FIELDS, FIELDS
 
 SCHEMAS: Any = document("https://calls.example")["components"]["schemas"]
 REQUEST: Any = SCHEMAS["CallRequest"]
-# Fields and choices that the client knows before the service does.
-EARLY_FIELDS = {"silence_text", "extension"}
-EARLY_CHOICES = {"machine_detection": {"notice"}}
 KINDS = {"string": str, "integer": int, "boolean": bool}
 
 
@@ -26,19 +23,16 @@ def described(name: str) -> Any:
 
 
 def test_each_field_of_the_service_can_be_given_but_for_the_private_key() -> None:
-    names = {field.name for field in FIELDS}
-
-    assert names - EARLY_FIELDS == REQUEST["properties"].keys() - CREDENTIAL_FIELDS - EARLY_FIELDS
+    assert {field.name for field in FIELDS} == REQUEST["properties"].keys() - CREDENTIAL_FIELDS
 
 
-@pytest.mark.parametrize("field", [f for f in FIELDS if f.name in REQUEST["properties"]], ids=lambda field: field.name)
+@pytest.mark.parametrize("field", FIELDS, ids=lambda field: field.name)
 def test_a_field_is_of_the_services_type_with_its_choices(field: Any) -> None:
     value = described(field.name)
 
     assert field.kind is KINDS[value.get("type", "string")]
-    assert field.required <= (field.name in REQUEST["required"])
+    assert field.required == (field.name in REQUEST["required"])
     if field.choices and "pattern" in value:  # words in any case
         assert all(re.fullmatch(value["pattern"], word) for word in field.choices)
     else:
-        assert set(field.choices) - EARLY_CHOICES.get(field.name, set()) <= set(value.get("enum", ()))
-        assert set(field.choices) >= set(value.get("enum", ()))
+        assert set(field.choices) == set(value.get("enum", ()))

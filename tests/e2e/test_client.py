@@ -17,13 +17,8 @@ import pytest
 
 from tests.e2e.conftest import SIGNING_SECRET, Stack, wait_for
 from tests.proxy import Mode, Proxy
-from ttsprompt.web.openapi import document
 from ttsprompt_client import Client, NotPlacedError, Outcome, verify
 
-fetches = pytest.mark.skipif(
-    "callback" in document("https://x")["components"]["schemas"]["CallRequest"]["required"],
-    reason="a service that wants a callback cannot be used without one",
-)
 ROOT = Path(__file__).parents[2]
 CLIENT = ROOT / "client"
 
@@ -47,6 +42,13 @@ def ttsprompt(*arguments: str, **options: Any) -> subprocess.CompletedProcess[st
 
 def options(request: dict[str, Any]) -> list[str]:
     return [f"--{name.replace('_', '-')}={value}" for name, value in request.items()]
+
+
+def without_callback(stack: Stack) -> dict[str, Any]:
+    """Return a request whose outcome is fetched."""
+    request = stack.request()
+    del request["callback"]
+    return request
 
 
 def dialled(stack: Stack, number: str) -> int:
@@ -76,7 +78,7 @@ def shared(request: dict[str, Any]) -> dict[str, Any]:
 def test_a_call_from_the_shell_ends_with_its_outcome(
     stack: Stack, callee: str, code: int, status: str, reason: str
 ) -> None:
-    request = stack.request()
+    request = without_callback(stack)
     stack.script(request, callee)
 
     done = ttsprompt("call", *options(request), "--wait")
@@ -109,20 +111,31 @@ def test_a_call_is_cancelled(stack: Stack) -> None:
 
 
 def test_a_script_of_eight_lines_does_it(stack: Stack) -> None:
-    request = stack.request()
+    request = without_callback(stack)
     stack.script(request, "1234")
     script = f"""
 import os
 from ttsprompt_client import Client
 
 client = Client(os.environ["TTSPROMPT_URL"], os.environ["VONAGE_APPLICATION_ID"], os.environ["VONAGE_PRIVATE_KEY"])
-outcome = client.call(to={request["to"]!r}, from_="447520616161", text="Enter the PIN", pin_code="1234",
-                      callback={request["callback"]!r})
+outcome = client.call(to={request["to"]!r}, from_="447520616161", text="Enter the PIN", pin_code="1234")
 print(outcome.status, outcome.attempts)
 """
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=60, check=False)
 
     assert done.stdout.split() == ["ok", "1"], done.stderr
+
+
+def test_one_request_waits_until_the_call_is_settled(stack: Stack) -> None:
+    """A service that did not let it wait would be asked again and again, after a pause each time."""
+    request = without_callback(stack)
+    stack.script(request, "1,2,1234")
+    pauses: list[float] = []
+    client = Client(stack.service.url, stack.application.id, stack.application.private_key, sleep=pauses.append)
+
+    outcome = client.call(**_arguments(request))
+
+    assert (outcome.attempts, pauses) == (3, [])
 
 
 def test_a_lost_answer_is_asked_for_again_and_nobody_is_dialled_twice(stack: Stack) -> None:

@@ -11,7 +11,6 @@ import httpx
 import pytest
 
 from tests.e2e.conftest import Stack
-from tests.e2e.test_client import fetches
 from ttsprompt_client.cli import _parser
 from ttsprompt_client.exits import Exit
 from ttsprompt_client.ladder import read_people
@@ -44,7 +43,6 @@ def test_the_list_of_people_on_the_page_is_read(tmp_path: Path) -> None:
     assert [(person.name, person.pin_code) for person in people] == [("Ada", "1"), ("Grace", "4711")]
 
 
-@fetches
 def test_the_script_on_the_page_places_a_call(stack: Stack, monkeypatch: pytest.MonkeyPatch, capsys: Any) -> None:
     monkeypatch.setenv("TTSPROMPT_URL", stack.service.url)
     monkeypatch.setenv("VONAGE_APPLICATION_ID", stack.application.id)

@@ -17,7 +17,7 @@ import yaml
 
 from devphone.processes.service import free_port
 from tests.e2e.conftest import Stack, wait_for
-from tests.e2e.test_client import dialled, fetches, people
+from tests.e2e.test_client import dialled, people
 
 ROOT = Path(__file__).parents[2]
 EXAMPLES = ROOT / "examples"
@@ -44,7 +44,6 @@ def run(command: list[str], environment: dict[str, str]) -> subprocess.Completed
     return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=100, check=False)
 
 
-@fetches
 def test_the_on_call_script_wakes_the_second_when_the_first_is_busy(
     stack: Stack, tmp_path: Path, environment: dict[str, str]
 ) -> None:
@@ -60,7 +59,6 @@ def test_the_on_call_script_wakes_the_second_when_the_first_is_busy(
     assert [dialled(stack, r["to"]) for r in (busy, right)] == [1, 1]
 
 
-@fetches
 def test_the_list_of_people_is_one(stack: Stack, environment: dict[str, str]) -> None:
     """Its numbers are the dev phone's test numbers: Ada is busy, and Grace keys the PIN."""
     command = ["bash", str(EXAMPLES / "on_call.sh"), str(EXAMPLES / "people.toml"), "This is a test"]
@@ -91,7 +89,6 @@ def listens(url: str) -> bool:
         return False
 
 
-@fetches
 def test_alertmanagers_alert_rings_and_its_repeats_do_not(
     stack: Stack, tmp_path: Path, environment: dict[str, str]
 ) -> None:
@@ -128,7 +125,6 @@ def test_alertmanager_is_configured_to_hand_its_alerts_over() -> None:
     assert '"5001"' in (EXAMPLES / "alertmanager_ladder.py").read_text()
 
 
-@fetches
 @pytest.mark.parametrize(("callee", "code"), [("1234", 0), ("1,2,3", 1)])
 def test_a_deployment_waits_for_a_yes(stack: Stack, environment: dict[str, str], callee: str, code: int) -> None:
     workflow: Any = yaml.safe_load((EXAMPLES / "github-actions.yml").read_text())
@@ -146,7 +142,6 @@ def test_a_deployment_waits_for_a_yes(stack: Stack, environment: dict[str, str],
     assert workflow["jobs"]["deploy"]["needs"] == "ask"
 
 
-@fetches
 @pytest.mark.parametrize("how", ["poll", "push"])
 def test_the_outcome_is_fetched_or_sent(stack: Stack, environment: dict[str, str], how: str) -> None:
     request = stack.request()
