@@ -1,6 +1,6 @@
 """Vonage and a customer's receiver, as lean as can be, in a process of their own.
 
-`POST /v1/calls` is answered 201, and a look-up 200, after `--vendor-delay`; everything else 200 after `--receiver-delay`
+`POST /v1/calls` is answered 201, and a look-up 200, after `--vendor-delay`; all else 200 after `--receiver-delay`
 (seconds).
 `GET /orders` returns the bodies of the calls asked for, and forgets them.
 """

@@ -57,6 +57,9 @@ from ttsprompt.field_types import (
     fault,
 )
 
+MAX_NAMED: Final = 20
+"""Unknown fields that are named."""
+
 _CREDENTIAL_FIELDS: Final = ("private_key", "app_id")
 _NOT_OF_THE_CALL: Final = {*_CREDENTIAL_FIELDS, "dry_run"}
 _CALLBACK_OPTIONS: Final = ("callback_method", "callback_format")
@@ -275,7 +278,7 @@ def parse_call_request(
     """
     found = {fault.field: fault for fault in faults}
     # Not left to the library: it stops at the first name that is not Unicode and would hide the other faults.
-    for unknown in (_unknown_field(name) for name in fields if name not in FIELDS):
+    for unknown in _unknown_fields([name for name in fields if name not in FIELDS]):
         found.setdefault(unknown.field, unknown)
     values = {name: value for name, value in fields.items() if name in FIELDS and value not in (None, "")}
     if credentials_in_body:
@@ -325,6 +328,15 @@ def _field_fault(field: str, kind: str, message: str, context: Mapping[str, Any]
         return FieldFault(field, context["code"], message)
     code, template = LIBRARY_FAULTS[kind]
     return FieldFault(field, code, template.format_map(context))
+
+
+def _unknown_fields(names: Sequence[str]) -> list[FieldFault]:
+    """Name the first of what there is no such field of, and count the rest: 64 KiB hold thousands."""
+    faults = [_unknown_field(name) for name in names[:MAX_NAMED]]
+    if len(names) > MAX_NAMED:
+        message = f"There are {len(names) - MAX_NAMED} more fields that do not exist."
+        faults = [*(fault for fault in faults if fault.field), FieldFault("", "unknown_field", message)]
+    return faults
 
 
 def _unknown_field(name: str) -> FieldFault:
