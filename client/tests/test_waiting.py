@@ -100,6 +100,14 @@ def test_trouble_on_the_way_is_waited_out(service: FakeService, trouble: Reply) 
     assert client(service, Time()).wait(TID).is_ok
 
 
+def test_trouble_now_and_then_does_not_add_up(service: FakeService) -> None:
+    service.replies = [problem(503, "store_unavailable", Retry_After="1"), shown("placed")] * 60 + [
+        shown("ended", "ok")
+    ]
+
+    assert client(service, Time()).wait(TID).is_ok
+
+
 @pytest.mark.parametrize("trouble", [*TROUBLE, problem(404, "not_found"), problem(401, "unauthenticated")])
 def test_a_call_that_can_no_longer_be_followed_is_unclear(service: FakeService, trouble: Reply) -> None:
     service.replies = [shown("placed"), trouble]
