@@ -7,6 +7,8 @@ PYTHON ?= $(shell for p in python3.13 python3.12 python3.11 python3; do \
 
 # How many requests each of these tests makes in a soak.
 FUZZ_EXAMPLES ?= 10000
+# How many runs of a ladder are broken in a soak.
+BROKEN_RUNS ?= 1000
 FUZZ := tests/functional/test_fuzz.py tests/e2e/test_raw_bytes.py
 
 BIN := .venv/bin
@@ -58,6 +60,7 @@ bench: setup ## measure speed against the floors (ARGS="--only hot-paths")
 
 soak: setup ## minutes of kill -9 under load on both stores, and thousands of hostile requests (ARGS="--seconds 600")
 	$(BIN)/python -m tests.soak $(ARGS)
+	$(BIN)/python client/tests/broken_runs.py --runs $(BROKEN_RUNS)
 	FUZZ_EXAMPLES=$(FUZZ_EXAMPLES) $(BIN)/python -m pytest -q --timeout 3600 $(FUZZ)
 
 lint: setup ## style
