@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import os
 import subprocess
+import sys
+import time
 from pathlib import Path
 
 from tests.deploy.google import basics, build, functions, run, watch
@@ -16,6 +18,15 @@ from tests.deploy.google.tail import serve
 from tests.deploy.log_filter import entry_of
 
 APIS = (basics, build, functions, run, watch)  # each has registered what it answers
+
+_CLIENT = """
+import array, json, os, socket, sys
+asked = {"arguments": sys.argv[1:], "environment": dict(os.environ), "cwd": os.getcwd()}
+connection = socket.socket(socket.AF_UNIX)
+connection.connect("PATH")
+connection.sendmsg([json.dumps(asked).encode() + b"\\n"], [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", [0, 1, 2]))])
+sys.exit((connection.recv(1) or b"\\x01")[0])
+"""
 
 
 class Machine:
@@ -30,7 +41,21 @@ class Machine:
         self._proxy = Proxy(self.new_folder("proxy"), self._answer)
         self._grpc, self._proxy.grpc_port = serve(cloud, self._proxy.pem)
         self._bin = self.new_folder("bin")
+        self._gcloud = self._fork_gcloud()
         self._script("sleep", f'exec curl -sS -X POST "http://127.0.0.1:{self._proxy.port}/sleep/$1"\n')
+
+    def _fork_gcloud(self) -> subprocess.Popen[bytes]:
+        """Put a `gcloud` into the path that has everything imported already."""
+        asked = "value[separator=' '](installation.sdk_root,basic.python_location)"
+        info = subprocess.run(["gcloud", "info", f"--format={asked}"], env=self.environment(), capture_output=True, text=True, check=True)
+        root, python = info.stdout.split()
+        path = self._bin / "gcloud.socket"
+        server = subprocess.Popen([python, Path(__file__).with_name("fork_gcloud.py"), root, path], stdin=subprocess.PIPE)
+        (self._bin / "gcloud").write_text(f"#!{sys.executable} -IS\n" + _CLIENT.replace("PATH", str(path)))
+        (self._bin / "gcloud").chmod(0o755)
+        while not path.exists():
+            time.sleep(0.05)
+        return server
 
     def new_folder(self, name: str) -> Path:
         number = len(list(self._folder.iterdir()))
@@ -79,6 +104,9 @@ class Machine:
         return done
 
     def stop(self) -> None:
+        assert self._gcloud.stdin is not None
+        self._gcloud.stdin.close()
+        self._gcloud.wait(timeout=10)
         self._grpc.stop(None)
         self._proxy.stop()
         self.cloud.runtime.stop()

@@ -109,7 +109,8 @@ class _Handler(BaseHTTPRequestHandler):
         self.send_response(200)
         self.end_headers()
         self.wfile.flush()
-        if b"\x02h2" in self.connection.recv(4096, socket.MSG_PEEK):
+        hello = self.connection.recv(4096, socket.MSG_PEEK)
+        if b"\x02h2" in hello and b"http/1.1" not in hello:
             self._splice()
             return
         self.connection = self.context.wrap_socket(self.connection, server_side=True)
@@ -118,7 +119,7 @@ class _Handler(BaseHTTPRequestHandler):
         self.close_connection = False
 
     def _splice(self) -> None:
-        """Only gRPC offers HTTP/2."""
+        """Only gRPC offers HTTP/2 and nothing else."""
         self.close_connection = True
         with socket.create_connection(("127.0.0.1", self.proxy.grpc_port)) as other:
             back = threading.Thread(target=_copy, args=(other, self.connection), daemon=True)

@@ -38,12 +38,21 @@ def add_revision(cloud: Cloud, service: dict[str, Any], template: dict[str, Any]
     for name, (secret, version) in template["secrets"].items():
         environment[name] = secret_value(cloud, template["account"], secret, version)
     environment |= {"K_SERVICE": service["name"], "FUNCTION_TARGET": template["target"]}
+    environment["CALL_STORE"] = cloud.runtime.database(has_database(cloud, template))
     failed = cloud.runtime.start(service["name"], revision, template["source"], environment)
     if failed is not None:
         raise GoogleError(400, f"Could not create or update Cloud Run service: the container failed to start.\n{failed}")
     service["template"] = template
     service["revisions"].append({"name": revision, **copy.copy(template)})
     service["generation"] += 1
+
+
+def has_database(cloud: Cloud, template: dict[str, Any]) -> bool:
+    """Tell whether the functions could use their database: it is there, of the right kind, and their account may."""
+    database = cloud.resources.get(f"{P}/databases/{template['env'].get('FIRESTORE_DATABASE', '(default)')}", {})
+    kind = database.get("type"), database.get("databaseEdition", "STANDARD")
+    needed = "datastore.indexes.update" if template["target"] == "setup" else "datastore.entities.get"
+    return kind == ("FIRESTORE_NATIVE", "STANDARD") and cloud.may(f"serviceAccount:{template['account']}", needed)
 
 
 def secret_value(cloud: Cloud, account: str, secret: str, version: str) -> str:
@@ -180,7 +189,7 @@ class Front:
             service = self._service(request.host)
             refused = Reply(404, b"no such service") if service is None else self._refused(request, service)
             revision = "" if service is None or refused else serving(service)
-        reply = refused or self._cloud.runtime.ask(revision, request)
+        reply = refused or self._set_up(service) or self._cloud.runtime.ask(revision, request)
         if service is not None:
             query = "&".join(f"{name}={value}" for name, value in request.query.items())
             self._cloud.keep(
@@ -196,6 +205,17 @@ class Front:
                 },
             )
         return reply
+
+    def _set_up(self, service: dict[str, Any] | None) -> Reply | None:
+        """The first change of a field in a new database is ABORTED."""
+        if service is None or service["name"] != "setup":
+            return None
+        database = self._cloud.get(f"{P}/databases/{service['template']['env'].get('FIRESTORE_DATABASE', '(default)')}")
+        if not database.get("_touched"):
+            database["_touched"] = True
+            return Reply(503, b'{"status": 503, "code": "store_unavailable"}')
+        database["_indexed"] = True
+        return None
 
     def _service(self, host: str) -> dict[str, Any] | None:
         for service in self._cloud.under(f"{P}/locations/{REGION}/services"):

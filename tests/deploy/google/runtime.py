@@ -32,6 +32,10 @@ class Runtime:
     wrote: Callable[[str, dict[str, Any]], None]  # service, one line on stdout
     _processes: dict[str, tuple[subprocess.Popen[str], int]] = field(default_factory=dict)
 
+    def database(self, usable: bool) -> str:  # noqa: FBT001
+        """Return the store of all functions, or one that nothing can be read from."""
+        return f"sqlite:///{self.folder}/calls.db" if usable else f"sqlite:///{self.folder}/nowhere/calls.db"
+
     def start(self, service: str, revision: str, source: bytes, environment: dict[str, str]) -> str | None:
         """Start a revision; return what it printed if it ended instead of listening."""
         folder = self.folder / revision
@@ -46,7 +50,6 @@ class Runtime:
                 "PYTHONDONTWRITEBYTECODE": "1",
                 "K_REVISION": revision,
                 **environment,
-                "CALL_STORE": f"sqlite:///{self.folder}/calls.db",
             },
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,

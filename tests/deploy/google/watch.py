@@ -57,7 +57,7 @@ def policies(cloud: Cloud, call: Call) -> Any:
 def create_policy(cloud: Cloud, call: Call) -> Any:
     _metrics_exist(cloud, call.body)
     name = f"{P}/alertPolicies/{1000 + len(cloud.since)}"
-    return cloud.create(name, {"enabled": True, **call.body, "name": name, "mutationRecord": cloud.timestamp()})
+    return cloud.create(name, {"enabled": True, **call.body, "name": name, "mutationRecord": {"mutateTime": cloud.timestamp()}})
 
 
 @route("monitoring", "PATCH", r"/v3/({p}/alertPolicies/\w+)", "monitoring.alertPolicies.update")
@@ -66,7 +66,7 @@ def update_policy(cloud: Cloud, call: Call, name: str) -> Any:
     _metrics_exist(cloud, call.body)
     old = cloud.get(name)
     new = {**old, **{field: call.body[field] for field in call.mask}} if call.mask else call.body
-    return cloud.put(name, {"enabled": True, **new, "name": name, "mutationRecord": cloud.timestamp()})
+    return cloud.put(name, {"enabled": True, **new, "name": name, "mutationRecord": {"mutateTime": cloud.timestamp()}})
 
 
 def _metrics_exist(cloud: Cloud, policy: dict[str, Any]) -> None:
