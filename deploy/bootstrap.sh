@@ -78,8 +78,15 @@ if [[ -z "$(present gcloud secrets versions list "$secret" --limit=1 --format='v
     printf 'whsk_%s' "$(head -c 32 /dev/urandom | base64 | tr -d '\n')" | gcloud secrets versions add "$secret" --data-file=-
   fi
 fi
-patiently gcloud secrets add-iam-policy-binding "$secret" \
-  --member="serviceAccount:$(account run)" --role=roles/secretmanager.secretAccessor --format=none
+# All secrets that the deployment names can be read by the two functions that need them.
+for pair in ${SECRETS//,/ }; do
+  secret="${pair#*=}" secret="${secret%:*}"
+  readers="$(present gcloud secrets get-iam-policy "$secret" --flatten='bindings[].members' --format='value(bindings.members)')"
+  grep -q "^serviceAccount:$(account run)$" <<<"$readers" && continue
+  patiently gcloud secrets add-iam-policy-binding "$secret" \
+    --member="serviceAccount:$(account run)" --role=roles/secretmanager.secretAccessor --format=none
+  granted=yes
+done
 
 # Where sources and images are kept, and not for ever.
 bucket="gs://$PROJECT-ttsprompt-source"

@@ -11,7 +11,9 @@ from tests.deploy.commands import ROOT
 from tests.deploy.google.cloud import PROJECT, Cloud
 from tests.deploy.google.machine import Machine
 
-_NOT_OURS = shutil.ignore_patterns(".git", ".venv*", "__pycache__", ".*_cache", ".hypothesis", ".coverage*", "*.db*", "build")
+_NOT_OURS = shutil.ignore_patterns(
+    ".git", ".venv*", "__pycache__", ".*_cache", ".hypothesis", ".coverage*", "*.db*", "build"
+)
 P = f"projects/{PROJECT}"
 L = f"{P}/locations/us-central1"
 
@@ -40,7 +42,9 @@ class Checkout:
 
     def commit(self) -> None:
         self._git("add", "--all")
-        self._git("-c", "user.name=x", "-c", "user.email=x@example.com", "commit", "--quiet", "--allow-empty", "-m", "x")
+        self._git(
+            "-c", "user.name=x", "-c", "user.email=x@example.com", "commit", "--quiet", "--allow-empty", "-m", "x"
+        )
 
     def _git(self, *arguments: str) -> None:
         subprocess.run(["git", *arguments], cwd=self.folder, check=True, capture_output=True)
@@ -56,7 +60,9 @@ class Project:
         self.checkout = Checkout(folder / "checkout")
 
     def make(self, target: str, *, check: bool = True, **variables: str) -> subprocess.CompletedProcess[str]:
-        arguments = " ".join(f"{name}={value}" for name, value in ({"ENV": "prod", "PROJECT": PROJECT} | variables).items())
+        arguments = " ".join(
+            f"{name}={value}" for name, value in ({"ENV": "prod", "PROJECT": PROJECT} | variables).items()
+        )
         return self.sh(f"make --no-print-directory {target} {arguments}", check=check)
 
     def sh(self, command: str, *, check: bool = True, **environment: str) -> subprocess.CompletedProcess[str]:

@@ -66,7 +66,9 @@ def accounts(cloud: Cloud, call: Call) -> Any:
 
 @route("iam", "GET", r"/v1/({p}/serviceAccounts/[^/:]+)", "iam.serviceAccounts.get")
 @route("secretmanager", "GET", r"/v1/({p}/secrets/[^/:]+)", "secretmanager.secrets.get")
-@route("artifactregistry", "GET", r"/v1/({p}/locations/[\w-]+/repositories/[\w-]+)", "artifactregistry.repositories.get")
+@route(
+    "artifactregistry", "GET", r"/v1/({p}/locations/[\w-]+/repositories/[\w-]+)", "artifactregistry.repositories.get"
+)
 @route("firestore", "GET", r"/v1/({p}/databases/[^/]+)", "datastore.databases.getMetadata")
 @route("firestore", "GET", r"/v1/({p}/locations/[\w-]+/backups/[^/]+)", "datastore.backups.get")
 def get(cloud: Cloud, call: Call, name: str) -> Any:
@@ -101,7 +103,12 @@ def add_version(cloud: Cloud, call: Call, secret: str) -> Any:
     cloud.get(secret)
     name = f"{secret}/versions/{len(cloud.under(f'{secret}/versions')) + 1}"
     cloud.uploads[name] = base64.b64decode(call.body["payload"]["data"])
-    version = {"name": name, "state": "ENABLED", "createTime": cloud.timestamp(), "clientSpecifiedPayloadChecksum": True}
+    version = {
+        "name": name,
+        "state": "ENABLED",
+        "createTime": cloud.timestamp(),
+        "clientSpecifiedPayloadChecksum": True,
+    }
     return cloud.create(name, version)
 
 
@@ -143,7 +150,10 @@ def create_repository(cloud: Cloud, call: Call, location: str) -> Any:
 
 
 @route(
-    "artifactregistry", "PATCH", r"/v1/({p}/locations/[\w-]+/repositories/[\w-]+)", "artifactregistry.repositories.update"
+    "artifactregistry",
+    "PATCH",
+    r"/v1/({p}/locations/[\w-]+/repositories/[\w-]+)",
+    "artifactregistry.repositories.update",
 )
 def update_repository(cloud: Cloud, call: Call, name: str) -> Any:
     chosen = {field: call.body.get(field) for field in call.mask}

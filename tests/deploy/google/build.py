@@ -22,7 +22,9 @@ def create_build(cloud: Cloud, call: Call, location: str) -> Any:
     build: dict[str, Any] = dict(call.body)
     values = _BUILT_IN | build.get("substitutions", {})
     unused = [
-        name for name in call.body.get("substitutions", {}) if not re.search(rf"\$\{{?{name}\b", str(build["steps"]) + str(build.get("options")))
+        name
+        for name in call.body.get("substitutions", {})
+        if not re.search(rf"\$\{{?{name}\b", str(build["steps"]) + str(build.get("options")))
     ]
     if unused:
         raise GoogleError(400, f"key {unused[0]!r} in the substitution data is not matched in the template")
@@ -67,7 +69,9 @@ def substituted(text: str, values: dict[str, str]) -> str:
             return "$"
         name = found[1] or found[2]
         if name not in values:
-            raise GoogleError(400, f"generic::invalid_argument: key in the template {name!r} is not a valid built-in substitution")
+            raise GoogleError(
+                400, f"generic::invalid_argument: key in the template {name!r} is not a valid built-in substitution"
+            )
         return substituted(values[name], values)
 
     return re.sub(r"\$\$|\$\{(\w+)\}|\$([A-Z_]\w*)", value, text)
@@ -89,7 +93,9 @@ def _steps(cloud: Cloud, build: dict[str, Any], email: str, values: dict[str, st
     source = build["source"]["storageSource"]
     with cloud.lock:
         if build["options"]["logging"] != "CLOUD_LOGGING_ONLY":
-            raise GoogleError(400, "if 'build.service_account' is specified, the build must use CLOUD_LOGGING_ONLY or a bucket")
+            raise GoogleError(
+                400, "if 'build.service_account' is specified, the build must use CLOUD_LOGGING_ONLY or a bucket"
+            )
         cloud.require(member, "storage.objects.get", f"buckets/{source['bucket']}")
         writes_logs = cloud.may(member, "logging.logEntries.create")
     folder = cloud.machine.new_folder("workspace")
@@ -111,8 +117,15 @@ def _steps(cloud: Cloud, build: dict[str, Any], email: str, values: dict[str, st
 
 
 def _step(
-    cloud: Cloud, build: dict[str, Any], step: str, command: list[str], folder: Path, email: str, environment: dict[str, str],
-    *, writes_logs: bool,
+    cloud: Cloud,
+    build: dict[str, Any],
+    step: str,
+    command: list[str],
+    folder: Path,
+    email: str,
+    environment: dict[str, str],
+    *,
+    writes_logs: bool,
 ) -> bool:
     process = subprocess.Popen(
         command,
@@ -124,9 +137,10 @@ def _step(
         text=True,
     )
     assert process.stdout is not None
-    for line in process.stdout:
-        if writes_logs:
-            _say(cloud, build, f'Step "{step}": {line.rstrip()}')
+    with process.stdout:
+        for line in process.stdout:
+            if writes_logs:
+                _say(cloud, build, f'Step "{step}": {line.rstrip()}')
     return process.wait() == 0
 
 
@@ -141,5 +155,3 @@ def _say(cloud: Cloud, build: dict[str, Any], text: str) -> None:
                 "textPayload": text,
             }
         )
-
-

@@ -7,7 +7,7 @@ from typing import Any
 
 from tests.deploy.google.cloud import NUMBER, PROJECT, Call, Cloud, GoogleError, done, route
 from tests.deploy.google.proxy import Request
-from tests.deploy.google.run import REGION, add_revision, new_service, service_name, urls
+from tests.deploy.google.run import REGION, add_revision, id_token, new_service, service_name, urls
 
 P = f"projects/{PROJECT}"
 L = f"{P}/locations/{REGION}"
@@ -32,9 +32,7 @@ def list_functions(cloud: Cloud, call: Call) -> Any:
     return {"functions": [get_function(cloud, call, each["name"]) for each in cloud.under(f"{L}/functions")]}
 
 
-@route(
-    "cloudfunctions", "POST", rf"/v2/{L}/functions:generateUploadUrl", "cloudfunctions.functions.sourceCodeSet"
-)
+@route("cloudfunctions", "POST", rf"/v2/{L}/functions:generateUploadUrl", "cloudfunctions.functions.sourceCodeSet")
 def upload_url(cloud: Cloud, call: Call) -> Any:
     name = f"source-{len(cloud.uploads)}.zip"
     bucket = f"gcf-v2-uploads-{NUMBER}-{REGION}"
@@ -120,7 +118,10 @@ def _release(cloud: Cloud, short: str, function: dict[str, Any], account: str) -
         service["traffic"] = [{"latestRevision": True, "percent": 100}]
     cloud.put(name, service)
     config |= {"service": name, "uri": urls(short)[1]}
-    cloud.put(f"{L}/functions/{short}", {**function, "name": f"{L}/functions/{short}", "environment": "GEN_2", "state": "ACTIVE"})
+    cloud.put(
+        f"{L}/functions/{short}",
+        {**function, "name": f"{L}/functions/{short}", "environment": "GEN_2", "state": "ACTIVE"},
+    )
 
 
 @route("cloudfunctions", "GET", rf"/v2/({L}/operations/[\w-]+)", "cloudfunctions.operations.get")
@@ -153,7 +154,7 @@ def get_job(cloud: Cloud, call: Call, name: str) -> Any:
     finished, result = job.get("_run", (None, {}))
     if finished is not None and cloud.age(finished) >= 5:
         job |= result
-    return {field: value for field, value in job.items() if field != "_run"}
+    return job
 
 
 @route("cloudscheduler", "POST", rf"/v1/({L}/jobs/[\w-]+):run", "cloudscheduler.jobs.run")
@@ -162,7 +163,7 @@ def run_job(cloud: Cloud, call: Call, name: str) -> Any:
     target = job["httpTarget"]
     url = target["uri"]
     token = target.get("oidcToken", {})
-    bearer = f"Bearer id serviceAccount:{token.get('serviceAccountEmail')} {token.get('audience', url)}"
+    bearer = "Bearer " + id_token(f"serviceAccount:{token.get('serviceAccountEmail')}", token.get("audience", url))
     host, _, path = url.removeprefix("https://").partition("/")
     assert cloud.front is not None
     reply = cloud.front(
@@ -180,7 +181,7 @@ def run_job(cloud: Cloud, call: Call, name: str) -> Any:
             }
         )
     job["_run"] = (cloud.now, {"status": status, "lastAttemptTime": cloud.timestamp()})
-    return {field: value for field, value in job.items() if field != "_run"}
+    return job
 
 
 @route("cloudscheduler", "POST", rf"/v1/({L}/jobs/[\w-]+):(pause|resume)", "cloudscheduler.jobs.pause")

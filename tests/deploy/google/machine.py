@@ -12,7 +12,7 @@ from pathlib import Path
 from tests.deploy.google import basics, build, functions, run, watch
 from tests.deploy.google.cloud import NUMBER, OWNER, PROJECT, Cloud
 from tests.deploy.google.proxy import Proxy, Reply, Request
-from tests.deploy.google.run import Front
+from tests.deploy.google.run import GCLOUD, Front, id_token
 from tests.deploy.google.runtime import Runtime
 from tests.deploy.google.tail import serve
 from tests.deploy.log_filter import entry_of
@@ -41,16 +41,24 @@ class Machine:
         self._proxy = Proxy(self.new_folder("proxy"), self._answer)
         self._grpc, self._proxy.grpc_port = serve(cloud, self._proxy.pem)
         self._bin = self.new_folder("bin")
+        self._credential = self._bin / "operator.json"
+        self._credential.write_text(
+            json.dumps({"type": "authorized_user", "client_id": GCLOUD, "client_secret": "x", "refresh_token": "x"})
+        )
         self._gcloud = self._fork_gcloud()
         self._script("sleep", f'exec curl -sS -X POST "http://127.0.0.1:{self._proxy.port}/sleep/$1"\n')
 
     def _fork_gcloud(self) -> subprocess.Popen[bytes]:
         """Put a `gcloud` into the path that has everything imported already."""
         asked = "value[separator=' '](installation.sdk_root,basic.python_location)"
-        info = subprocess.run(["gcloud", "info", f"--format={asked}"], env=self.environment(), capture_output=True, text=True, check=True)
+        info = subprocess.run(
+            ["gcloud", "info", f"--format={asked}"], env=self.environment(), capture_output=True, text=True, check=True
+        )
         root, python = info.stdout.split()
         path = self._bin / "gcloud.socket"
-        server = subprocess.Popen([python, Path(__file__).with_name("fork_gcloud.py"), root, path], stdin=subprocess.PIPE)
+        server = subprocess.Popen(
+            [python, Path(__file__).with_name("fork_gcloud.py"), root, path], stdin=subprocess.PIPE
+        )
         (self._bin / "gcloud").write_text(f"#!{sys.executable} -IS\n" + _CLIENT.replace("PATH", str(path)))
         (self._bin / "gcloud").chmod(0o755)
         while not path.exists():
@@ -85,9 +93,14 @@ class Machine:
         }
         if email:
             return common | {"GCE_METADATA_ROOT": f"127.0.0.1:{port}/as/{email}"}
-        return common | {"CLOUDSDK_AUTH_ACCESS_TOKEN": OWNER, "CLOUDSDK_CORE_CHECK_GCE_METADATA": "false"}
+        return common | {
+            "CLOUDSDK_AUTH_CREDENTIAL_FILE_OVERRIDE": str(self._credential),
+            "CLOUDSDK_CORE_CHECK_GCE_METADATA": "false",
+        }
 
-    def sh(self, command: str, *, cwd: Path, check: bool = True, **environment: str) -> subprocess.CompletedProcess[str]:
+    def sh(
+        self, command: str, *, cwd: Path, check: bool = True, **environment: str
+    ) -> subprocess.CompletedProcess[str]:
         """Run a command of the operator's."""
         done = subprocess.run(
             ["bash", "-euo", "pipefail", "-c", command],
@@ -119,6 +132,14 @@ class Machine:
         if request.path.startswith("/sleep/"):
             self.cloud.advance(float(request.path.removeprefix("/sleep/")))
             return Reply()
+        if request.host == "oauth2.googleapis.com":
+            token = {
+                "access_token": OWNER,
+                "expires_in": 3000,
+                "id_token": id_token(OWNER, GCLOUD),
+                "token_type": "Bearer",
+            }
+            return Reply(200, json.dumps(token).encode())
         if request.path.startswith("/as/"):
             return _metadata(self.cloud, request)
         return self.cloud.answer(request)
@@ -144,11 +165,10 @@ def _metadata(cloud: Cloud, request: Request) -> Reply:
     elif path.endswith("/identity"):
         member, account = f"serviceAccount:{email}", f"projects/{PROJECT}/serviceAccounts/{email}"
         if cloud.may(member, "iam.serviceAccounts.getOpenIdToken", account):
-            text = f"id {member} {request.query['audience']}"
+            text = id_token(member, request.query["audience"])
     elif path.endswith("/scopes"):
         text = "https://www.googleapis.com/auth/cloud-platform"
     elif "recursive" in request.query:
         text = json.dumps({"email": email, "scopes": ["https://www.googleapis.com/auth/cloud-platform"]})
         headers["Content-Type"] = "application/json"
     return Reply(404, b"", headers) if text is None else Reply(200, text.encode(), headers)
-

@@ -67,9 +67,7 @@ def make_certificate(folder: Path) -> Path:
     pem = certificate.public_bytes(serialization.Encoding.PEM)
     (folder / "ca.pem").write_bytes(pem)
     (folder / "both.pem").write_bytes(
-        key.private_bytes(
-            serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-        )
+        key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
         + pem
     )
     return folder / "ca.pem"
@@ -117,6 +115,12 @@ class _Handler(BaseHTTPRequestHandler):
         self.rfile = self.connection.makefile("rb")
         self.wfile = self.connection.makefile("wb", buffering=0)
         self.close_connection = False
+
+    def finish(self) -> None:
+        """Close what was opened for a tunnel; the server knows only the socket it accepted."""
+        super().finish()
+        if self.host:
+            self.connection.close()
 
     def _splice(self) -> None:
         """Only gRPC offers HTTP/2 and nothing else."""

@@ -31,6 +31,7 @@ class Runtime:
     folder: Path
     wrote: Callable[[str, dict[str, Any]], None]  # service, one line on stdout
     _processes: dict[str, tuple[subprocess.Popen[str], int]] = field(default_factory=dict)
+    _readers: list[threading.Thread] = field(default_factory=list)
 
     def database(self, usable: bool) -> str:  # noqa: FBT001
         """Return the store of all functions, or one that nothing can be read from."""
@@ -57,7 +58,8 @@ class Runtime:
             start_new_session=True,
         )
         lines: list[str] = []
-        threading.Thread(target=self._read, args=(process, service, lines), daemon=True).start()
+        self._readers.append(threading.Thread(target=self._read, args=(process, service, lines), daemon=True))
+        self._readers[-1].start()
         while not _listens(port):
             if process.poll() is not None:
                 return "".join(lines)
@@ -67,10 +69,11 @@ class Runtime:
 
     def _read(self, process: subprocess.Popen[str], service: str, lines: list[str]) -> None:
         assert process.stdout is not None
-        for line in process.stdout:
-            lines.append(line)
-            if line.startswith("{"):
-                self.wrote(service, json.loads(line))
+        with process.stdout:
+            for line in process.stdout:
+                lines.append(line)
+                if line.startswith("{"):
+                    self.wrote(service, json.loads(line))
 
     def ask(self, revision: str, request: Request) -> Reply:
         _, port = self._processes[revision]
@@ -96,6 +99,8 @@ class Runtime:
             process.terminate()
         for process, _ in self._processes.values():
             process.wait(timeout=30)
+        for reader in self._readers:
+            reader.join()
 
 
 def _listens(port: int) -> bool:

@@ -57,7 +57,9 @@ def policies(cloud: Cloud, call: Call) -> Any:
 def create_policy(cloud: Cloud, call: Call) -> Any:
     _metrics_exist(cloud, call.body)
     name = f"{P}/alertPolicies/{1000 + len(cloud.since)}"
-    return cloud.create(name, {"enabled": True, **call.body, "name": name, "mutationRecord": {"mutateTime": cloud.timestamp()}})
+    return cloud.create(
+        name, {"enabled": True, **call.body, "name": name, "mutationRecord": {"mutateTime": cloud.timestamp()}}
+    )
 
 
 @route("monitoring", "PATCH", r"/v3/({p}/alertPolicies/\w+)", "monitoring.alertPolicies.update")
