@@ -16,7 +16,7 @@ from typing import Any
 
 import pytest
 
-from tests.deploy.commands import ROOT
+from tests.deploy.commands import ROOT, blocks
 from tests.deploy.google.cloud import NUMBER, PROJECT
 from tests.deploy.project import L, P, Project
 from tests.deploy.test_commands import needs_gcloud
@@ -67,8 +67,8 @@ def story(tmp_path_factory: pytest.TempPathFactory) -> Any:
     cloud.put(BY_HAND, {"name": BY_HAND, "type": "pagerduty"})
     project.policies()["internal-errors"]["notificationChannels"].append(BY_HAND)
     project.checkout.release("9.9.9")
-    secret = f"gcloud secrets create vonage-signature-secret --project={PROJECT} --replication-policy=automatic"
-    project.sh(f"printf s3cret | {secret} --data-file=-")
+    (another_secret,) = [each for each in blocks("docs/operations.md", "Chores") if "secrets create" in each]
+    project.sh(another_secret, VONAGE_SIGNATURE_SECRET="s3cret")
     project.checkout.configure(
         ALLOWED_APPLICATIONS=APPLICATIONS,
         ALLOWED_COUNTRIES="GB,DE",
@@ -77,8 +77,8 @@ def story(tmp_path_factory: pytest.TempPathFactory) -> Any:
         SECRETS=SECRETS,
         CALLBACK_RETRY_SCHEDULE="60,300",
     )
-    rollback = "--project=my-project --region=us-central1 --to-revisions=ttsprompt-00001-abc=100"
-    project.sh(f"gcloud run services update-traffic ttsprompt {rollback}")
+    (rollback,) = [each for each in blocks("docs/operations.md", "3 a.m.") if "update-traffic" in each]
+    project.sh(rollback)
     told.note("rollback", "")
     told.note("second bootstrap", project.make("bootstrap").stdout)
     told.note("second deploy", project.make("deploy", CHECK="skip").stdout)
@@ -335,6 +335,85 @@ def test_where_bindings_for_everybody_are_forbidden_the_check_is_switched_off_in
 
     assert "permitted customer" in refused.stderr
     assert project.sh("bash deploy/smoke-test.sh", PROJECT=PROJECT, ENV="prod").returncode == 0
+
+
+def night(story: Story, *words: str) -> str:
+    """Run the one block of the page's night chapter that has these words, as somebody would paste it."""
+    (block,) = [each for each in blocks("docs/operations.md", "3 a.m.") if all(word in each for word in words)]
+    return story.project.sh(block).stdout
+
+
+def test_at_night_it_is_seen_what_is_live(story: Story) -> None:
+    printed = night(story, "functions list")
+
+    assert story.project.service()["revisions"][-1]["name"] in printed
+    assert story.project.service()["template"]["labels"]["commit"] in printed
+    assert '"version": "9.9.9"' in printed
+
+
+def test_at_night_the_story_of_one_call_is_read(story: Story) -> None:
+    tid = "6a2827c9-4c68-46fc-b179-115f055dc0eb"
+    line = {"message": "call_settled", "tid": tid, "status": "error", "reason": "busy"}
+    for payload in (line, line | {"tid": "another", "reason": "no_answer"}):
+        story.project.cloud.keep("ttsprompt", "stdout", {"severity": "INFO", "jsonPayload": payload})
+    printed = night(story, tid)
+
+    assert "call_settled\terror\tbusy" in printed
+    assert "no_answer" not in printed
+
+
+def test_at_night_customers_are_kept_out_and_all_new_calls_stopped_in_one_command(story: Story) -> None:
+    night(story, "ALLOWED_COUNTRIES")
+    restricted = environment_now(story)
+    night(story, "ALLOWED_APPLICATIONS=00000000")
+
+    assert (restricted["ALLOWED_APPLICATIONS"], restricted["ALLOWED_COUNTRIES"]) == (APPLICATIONS, "GB,DE")
+    assert environment_now(story)["ALLOWED_APPLICATIONS"] == "00000000-0000-0000-0000-000000000000"
+    assert environment_now(story)["BASE_URL"] == BASE_URL
+
+
+def environment_now(story: Story) -> dict[str, str]:
+    return dict(story.project.service()["template"]["env"])
+
+
+def test_at_night_everything_is_stopped_and_goes_on_again(story: Story) -> None:
+    cloud, project = story.project.cloud, story.project
+    public = ("roles/run.invoker", "allUsers")
+    cloud.bindings[f"{L}/services/ttsprompt"][public] = cloud.now
+    night(story, "jobs pause")
+    stopped = cloud.get(f"{L}/jobs/expire-stale-calls")["state"], public in cloud.bindings[f"{L}/services/ttsprompt"]
+    night(story, "jobs resume")
+    goes_on = cloud.get(f"{L}/jobs/expire-stale-calls")["state"], public in cloud.bindings[f"{L}/services/ttsprompt"]
+
+    assert (stopped, goes_on) == (("PAUSED", False), ("ENABLED", True))
+    assert project.service("setup")["traffic"] == [{"latestRevision": True, "percent": 100}]
+
+
+def test_at_night_a_backup_is_restored_beside_what_is_there(story: Story) -> None:
+    name = f"{L}/backups/0f5b2f6e-8f1c-4a9e-9c54-0d1f5e7a2c11"
+    database = f"{P}/databases/(default)"
+    backup = {"name": name, "database": database, "state": "READY", "snapshotTime": story.project.cloud.timestamp()}
+    story.project.cloud.put(name, backup)
+
+    assert name in night(story, "databases restore")
+    assert story.project.cloud.get(f"{P}/databases/restored")["restoredFrom"] == name
+    assert database in story.project.cloud.resources
+
+
+def test_the_signing_key_is_rotated_as_the_page_says(story: Story) -> None:
+    rotate, *_ = [each for each in blocks("docs/operations.md", "Chores") if "whsk_" in each]
+    (disable,) = [each for each in blocks("docs/operations.md", "Chores") if "disable" in each]
+    story.project.sh(rotate)
+    first, second = (story.project.cloud.uploads[f"{SECRET}/versions/{n}"].decode() for n in (1, 2))
+    story.project.sh(disable)
+
+    assert re.fullmatch(re.escape(first) + r",whsk_[A-Za-z0-9+/]{43}=", second)
+    assert story.project.cloud.get(f"{SECRET}/versions/1")["state"] == "DISABLED"
+
+
+def test_a_failing_schedule_is_looked_into_as_the_page_says(story: Story) -> None:
+    for block in blocks("docs/operations.md", "Alerts"):
+        assert "expire-stale-calls" in story.project.sh(block).stdout
 
 
 def test_a_database_of_another_kind_is_refused_before_anything_is_made(tmp_path: Path) -> None:

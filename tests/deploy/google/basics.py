@@ -12,14 +12,23 @@ P = f"projects/{PROJECT}"
 
 @route("serviceusage", "POST", r"/v1/{p}/services/([\w.]+):enable", "serviceusage.services.enable")
 def enable(cloud: Cloud, call: Call, api: str) -> Any:
-    cloud.apis.setdefault(api, cloud.now)
-    return done("operations/enable", {})
+    return _enable(cloud, [api])
 
 
 @route("serviceusage", "POST", r"/v1/{p}/services:batchEnable", "serviceusage.services.enable")
 def enable_many(cloud: Cloud, call: Call) -> Any:
-    for api in call.body["serviceIds"]:
+    return _enable(cloud, call.body["serviceIds"])
+
+
+def _enable(cloud: Cloud, apis: list[str]) -> Any:
+    """Compute Engine brings its default account along; only old organisations make it an Editor."""
+    for api in apis:
         cloud.apis.setdefault(api, cloud.now)
+    if "compute.googleapis.com" in apis:
+        email = f"{NUMBER}-compute@developer.gserviceaccount.com"
+        cloud.put(f"{P}/serviceAccounts/{email}", {"email": email})
+        if not cloud.new_organisation:
+            cloud.bindings[P]["roles/editor", f"serviceAccount:{email}"] = cloud.now
     return done("operations/enable", {})
 
 

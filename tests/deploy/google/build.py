@@ -57,6 +57,12 @@ def list_builds(cloud: Cloud, call: Call, location: str) -> Any:
     return {"builds": cloud.under(f"{P}/locations/{location}/builds")[::-1]}
 
 
+@route("cloudbuild", "GET", r"/v1/({p}/locations/[\w-]+)/defaultServiceAccount", "cloudbuild.builds.get")
+def default_account(cloud: Cloud, call: Call, location: str) -> Any:
+    account = f"{P}/serviceAccounts/{NUMBER}-compute@developer.gserviceaccount.com"
+    return {"name": f"{location}/defaultServiceAccount", "serviceAccountEmail": account}
+
+
 def substituted(text: str, values: dict[str, str]) -> str:
     """Replace `$NAME` and `${NAME}`; `$$` stands for a dollar sign.
 

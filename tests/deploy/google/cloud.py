@@ -107,12 +107,6 @@ class Cloud:
             "exclusions": [{"name": "somebody-elses", "filter": 'resource.type="gce_instance"'}],
         }
         self.bindings[f"projects/{PROJECT}"] = {("roles/owner", OWNER): START - timedelta(days=1)}
-        for account in (f"{NUMBER}-compute@developer.gserviceaccount.com",):
-            self.put(f"projects/{PROJECT}/serviceAccounts/{account}", {"email": account})
-            self.since[f"projects/{PROJECT}/serviceAccounts/{account}"] = START - timedelta(days=1)
-            if not self.new_organisation:
-                member = f"serviceAccount:{account}"
-                self.bindings[f"projects/{PROJECT}"]["roles/editor", member] = START - timedelta(days=1)
 
     # The clock.
 

@@ -79,7 +79,9 @@ def run(connection: socket.socket) -> None:
         for name in READ_THE_ENVIRONMENT:
             importlib.reload(sys.modules[name])
         from googlecloudsdk import gcloud_main
+        from googlecloudsdk.core.configurations import named_configs
 
+        named_configs.ActivePropertiesFile.Invalidate()
         code = gcloud_main.main() or 0
     except SystemExit as ended:
         code = ended.code if isinstance(ended.code, int) else 0 if ended.code is None else 1

@@ -147,6 +147,15 @@ def list_revisions(cloud: Cloud, call: Call) -> Any:
     return {"kind": "RevisionList", "items": items}
 
 
+@route("run", "GET", rf"{_K8S}/revisions/([\w-]+)", "run.revisions.get")
+def get_revision(cloud: Cloud, call: Call, name: str) -> Any:
+    for service in cloud.under(f"{P}/locations/{REGION}/services"):
+        for each in service["revisions"]:
+            if each["name"] == name:
+                return _rendered_revision(service, each)
+    raise GoogleError(404, f"Revision {name} was not found.")
+
+
 def _rendered_revision(service: dict[str, Any], revision: dict[str, Any]) -> dict[str, Any]:
     active = "True" if revision["name"] == serving(service) else "False"
     return {
@@ -255,7 +264,7 @@ class Front:
     def _refused(self, request: Request, service: dict[str, Any]) -> Reply | None:
         name = service_name(service["name"])
         disabled = service["annotations"].get("run.googleapis.com/invoker-iam-disabled")
-        if disabled == "true" or self._cloud.may("allUsers", "run.routes.invoke", name):
+        if disabled == "True" or self._cloud.may("allUsers", "run.routes.invoke", name):
             return None
         token = request.headers.get("Authorization", "").removeprefix("Bearer ")
         if not token:

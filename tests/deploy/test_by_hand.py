@@ -1,0 +1,40 @@
+"""The README's commands for somebody without `make`, in a new organisation, whose default account may nothing."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.deploy.commands import blocks
+from tests.deploy.google.cloud import NUMBER
+from tests.deploy.project import L, P, Project
+from tests.deploy.test_commands import needs_gcloud
+
+pytestmark = [needs_gcloud, pytest.mark.timeout(600)]
+
+
+def test_the_readmes_commands_lead_to_a_service_that_sweeps(tmp_path: Path) -> None:
+    project = Project(tmp_path)
+    _, by_hand = blocks("README.md", "Deploy it")
+    # What the page asks for: where a command fails, wait and repeat it.
+    patient = "".join(f"{line} || {{ sleep 200; {line}; }}\n" for line in by_hand.splitlines())
+    project.sh(patient)
+    with_traffic = project.sh(f"sleep 200; curl --silent --fail https://ttsprompt-{NUMBER}.us-central1.run.app/").stdout
+    project.sh("gcloud scheduler jobs run expire-stale-calls --location=us-central1 --project=my-project")
+    project.sh(f"curl --silent https://ttsprompt-{NUMBER}.us-central1.run.app/event/x?token=secret")
+    project.machine.stop()
+    cloud = project.cloud
+    public = {
+        each["name"]
+        for each in cloud.under(f"{L}/services")
+        if cloud.may("allUsers", "run.routes.invoke", f"{L}/services/{each['name']}")
+    }
+
+    assert cloud.unknown == []
+    assert '"name": "ttsprompt"' in with_traffic
+    assert cloud.get(f"{L}/jobs/expire-stale-calls")["_run"][1]["status"] == {}
+    assert cloud.get(f"{P}/databases/(default)")["_indexed"]
+    assert public == {"ttsprompt"}
+    assert not [entry for entry in cloud.entries if "token=secret" in str(entry)]
+    assert project.service()["template"]["env"]["ALLOWED_APPLICATIONS"] == "00000000-0000-4000-8000-000000000000"
