@@ -38,6 +38,8 @@ variable GOOGLE_CLOUD_PROJECT "$PROJECT"
 variable COMMIT "${COMMIT:-unknown}"
 variable THREADS "$threads"
 
+[[ -z $DRY_RUN ]] || sed 's/^/# /' "$variables"
+
 # SOURCE_DATE_EPOCH has the build compile to bytecode that fits whatever the files' times are (docs/decisions/0021).
 change gcloud functions deploy "$function" --gen2 --region="$REGION" --runtime="$RUNTIME" --source=. \
   --entry-point="${function//-/_}" --trigger-http "$access" --service-account="$(account "$who")" \

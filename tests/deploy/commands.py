@@ -14,7 +14,7 @@ ROOT: Final = Path(__file__).parents[2]
 SCRIPTS: Final = ("bootstrap", "deploy", "logs", "function", "run-setup", "schedule", "monitoring")
 BUILD: Final[dict[str, Any]] = yaml.safe_load((ROOT / "cloudbuild.yaml").read_text())
 FUNCTIONS: Final = ("ttsprompt", "expire-stale-calls", "setup")
-PAGES: Final = ("README.md", "docs/operations.md")
+PAGES: Final = ("README.md", "docs/operations.md", "docs/capacity.md")
 
 
 def run_script(name: str, folder: Path, *arguments: str, root: Path = ROOT, **environment: str) -> str:

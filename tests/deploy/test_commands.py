@@ -55,7 +55,7 @@ print(source_util.CreateSourcesZipFile(sys.argv[2], "."))
 
 @needs_gcloud
 def test_only_what_the_functions_import_is_uploaded(tmp_path: Path) -> None:
-    """By the archive that `gcloud functions deploy` makes: `meta list-files-for-upload` reads the list in another way."""
+    """By the archive that `gcloud functions deploy` makes; `meta list-files-for-upload` reads the list otherwise."""
     asked = "value[separator=' '](installation.sdk_root,basic.python_location)"
     info = subprocess.run(["gcloud", "info", f"--format={asked}"], capture_output=True, text=True, check=True)
     root, python = info.stdout.split()

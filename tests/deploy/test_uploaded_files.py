@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -88,3 +89,22 @@ def test_all_three_functions_work_from_the_uploaded_files_alone(uploaded: Path, 
         assert httpx.get(f"{url}/openapi.json", trust_env=False).json()["openapi"] == "3.1.0"
     with running(uploaded, "expire_stale_calls") as url:
         assert httpx.post(url, trust_env=False).json()["expired"] == 0
+
+
+def test_bytecode_fits_although_the_image_resets_the_files_times(tmp_path: Path) -> None:
+    """The buildpack compiles with `compileall -f -q .`; what is deployed says how that checks whether it fits."""
+    (flag,) = re.findall(r"--set-build-env-vars=(SOURCE_DATE_EPOCH=\d+) ", (ROOT / "deploy/function.sh").read_text())
+    (tmp_path / "module.py").write_text("VALUE = 1\n")
+    compiled = [sys.executable, "-m", "compileall", "-f", "-q", "."]
+    subprocess.run(compiled, cwd=tmp_path, env=dict([flag.split("=")]), check=True)
+    os.utime(tmp_path / "module.py", (1, 1))
+    used = subprocess.run(
+        [sys.executable, "-v", "-c", "import module"],
+        cwd=tmp_path,
+        env={"PYTHONPATH": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+
+    assert re.search(r"module\.cpython-\d+\.pyc matches .*module\.py", used.stderr)

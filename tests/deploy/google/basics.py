@@ -181,7 +181,7 @@ def get_bucket(cloud: Cloud, call: Call, name: str) -> Any:
 
 @route("storage", "GET", r"/storage/v1/b", "storage.buckets.list")
 def buckets(cloud: Cloud, call: Call) -> Any:
-    return {"items": [bucket for bucket in cloud.under("buckets")]}
+    return {"items": cloud.under("buckets")}
 
 
 @route("storage", "PATCH", r"/storage/v1/b/([\w.-]+)", "storage.buckets.update")

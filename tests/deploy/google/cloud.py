@@ -45,7 +45,7 @@ class GoogleError(Exception):
         self.code = code
         error = {"code": code, "message": message, "status": status or _STATUS[code]}
         if reason:
-            error["details"] = [{"@type": "type.googleapis.com/google.rpc.ErrorInfo", "reason": reason}]  # type: ignore[assignment]
+            error["details"] = [{"@type": "type.googleapis.com/google.rpc.ErrorInfo", "reason": reason}]
         self.reply = Reply(code, json.dumps({"error": error}).encode())
 
 
@@ -67,7 +67,7 @@ _ROUTES: list[tuple[str, str, re.Pattern[str], str, Handler]] = []
 
 
 def route(api: str, method: str, path: str, permission: str = "") -> Callable[[Handler], Handler]:
-    """Register a handler `(cloud, call, *groups)`. `{p}` is the project; a group named `on` is what the permission is on."""
+    """Register a handler `(cloud, call, *groups)`; `{p}` is the project, a group `on` what it is asked of."""
 
     def register(handler: Handler) -> Handler:
         pattern = path.replace("{p}", f"projects/{PROJECT}")

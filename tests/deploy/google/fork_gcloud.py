@@ -27,6 +27,7 @@ MODULES = (
     "googlecloudsdk.core.updater.update_manager",
     "googlecloudsdk.generated_clients.apis.cloudresourcemanager.v1.cloudresourcemanager_v1_messages",
     "googlecloudsdk.generated_clients.apis.monitoring.v3.monitoring_v3_messages",
+    "googlecloudsdk.core.configurations.named_configs",
     "googlecloudsdk.core.credentials.requests",
     "googlecloudsdk.core.credentials.transports",
     "googlecloudsdk.core.credentials.store",
@@ -78,11 +79,8 @@ def run(connection: socket.socket) -> None:
     try:
         for name in READ_THE_ENVIRONMENT:
             importlib.reload(sys.modules[name])
-        from googlecloudsdk import gcloud_main
-        from googlecloudsdk.core.configurations import named_configs
-
-        named_configs.ActivePropertiesFile.Invalidate()
-        code = gcloud_main.main() or 0
+        sys.modules["googlecloudsdk.core.configurations.named_configs"].ActivePropertiesFile.Invalidate()
+        code = sys.modules["googlecloudsdk.gcloud_main"].main() or 0
     except SystemExit as ended:
         code = ended.code if isinstance(ended.code, int) else 0 if ended.code is None else 1
     finally:

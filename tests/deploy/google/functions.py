@@ -27,6 +27,11 @@ def get_function(cloud: Cloud, call: Call, name: str) -> Any:
     return {**function, "serviceConfig": {**function["serviceConfig"], "allTrafficOnLatestRevision": all_traffic}}
 
 
+@route("cloudfunctions", "GET", rf"/v[12]/{P}/locations", "cloudfunctions.locations.list")
+def locations(cloud: Cloud, call: Call) -> Any:
+    return {"locations": [{"name": L, "locationId": REGION}]}
+
+
 @route("cloudfunctions", "GET", rf"/v2/{L}/functions", "cloudfunctions.functions.list")
 def list_functions(cloud: Cloud, call: Call) -> Any:
     return {"functions": [get_function(cloud, call, each["name"]) for each in cloud.under(f"{L}/functions")]}

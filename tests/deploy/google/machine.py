@@ -24,7 +24,8 @@ import array, json, os, socket, sys
 asked = {"arguments": sys.argv[1:], "environment": dict(os.environ), "cwd": os.getcwd()}
 connection = socket.socket(socket.AF_UNIX)
 connection.connect("PATH")
-connection.sendmsg([json.dumps(asked).encode() + b"\\n"], [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", [0, 1, 2]))])
+files = (socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", [0, 1, 2]))
+connection.sendmsg([json.dumps(asked).encode() + b"\\n"], [files])
 sys.exit((connection.recv(1) or b"\\x01")[0])
 """
 

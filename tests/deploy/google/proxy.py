@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import datetime
+import datetime as dt
 import json
 import socket
 import ssl
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -44,6 +44,16 @@ class Reply:
     headers: dict[str, str] = field(default_factory=dict)
 
 
+class _Headers(dict[str, str]):
+    """Headers, by any spelling of their names."""
+
+    def __init__(self, items: Iterable[tuple[str, str]]) -> None:
+        super().__init__((name.title(), value) for name, value in items)
+
+    def get(self, name: str, default: str = "") -> str:  # type: ignore[override]
+        return super().get(name.title(), default)
+
+
 Answer = Callable[[Request], Reply]
 
 
@@ -51,15 +61,15 @@ def make_certificate(folder: Path) -> Path:
     """Write a key and a certificate for all names into one file; it is its own authority."""
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "a stand-in for Google")])
-    now = datetime.datetime.now(datetime.UTC)
+    now = dt.datetime.now(dt.UTC)
     certificate = (
         x509.CertificateBuilder()
         .subject_name(name)
         .issuer_name(name)
         .public_key(key.public_key())
         .serial_number(x509.random_serial_number())
-        .not_valid_before(now - datetime.timedelta(days=1))
-        .not_valid_after(now + datetime.timedelta(days=1))
+        .not_valid_before(now - dt.timedelta(days=1))
+        .not_valid_after(now + dt.timedelta(days=1))
         .add_extension(x509.SubjectAlternativeName([x509.DNSName(each) for each in NAMES]), critical=False)
         .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
         .sign(key, hashes.SHA256())
@@ -137,11 +147,11 @@ class _Handler(BaseHTTPRequestHandler):
         chunked = self.headers.get("Transfer-Encoding", "").lower() == "chunked"
         body = self._chunks() if chunked else self.rfile.read(length)
         request = Request(
-            host=self.host or split.hostname or self.headers.get("Host", ""),
+            host=self.host or split.hostname or "",
             method=self.command,
             path=unquote(split.path),
             query={name: values[-1] for name, values in parse_qs(split.query, keep_blank_values=True).items()},
-            headers=self.headers,
+            headers=_Headers(self.headers.items()),
             body=body,
         )
         reply = type(self).answer(request)
@@ -161,7 +171,7 @@ class _Handler(BaseHTTPRequestHandler):
         self.rfile.readline()
         return body
 
-    do_GET = do_POST = do_PUT = do_PATCH = do_DELETE = _any
+    do_GET = do_POST = do_PUT = do_PATCH = do_DELETE = _any  # noqa: N815 - the library's names
 
     def log_message(self, *_: object) -> None:
         """Say nothing."""

@@ -6,7 +6,6 @@ import re
 from functools import cache
 from typing import Final
 
-
 ROLES: Final[dict[str, tuple[str, ...]]] = {
     # Owners make ID tokens and act as accounts of theirs; the rest is everything.
     "roles/owner": (".*",),
@@ -21,8 +20,8 @@ ROLES: Final[dict[str, tuple[str, ...]]] = {
     ),
     "roles/cloudbuild.builds.editor": (r"cloudbuild.builds.*",),
     "roles/cloudfunctions.developer": (
-        r"cloudfunctions.(functions.(get|list|create|update|delete|call|invoke|sourceCodeSet|sourceCodeGet)|operations.*|"
-        r"runtimes.*|locations.*)",
+        r"cloudfunctions.functions.(get|list|create|update|delete|call|invoke|sourceCodeSet|sourceCodeGet)",
+        r"cloudfunctions.(operations|runtimes|locations).*",
         "serviceusage.services.get",
         "resourcemanager.projects.get",
     ),

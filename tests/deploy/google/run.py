@@ -144,7 +144,7 @@ def list_revisions(cloud: Cloud, call: Call) -> Any:
     for service in cloud.under(f"{P}/locations/{REGION}/services"):
         if wanted in {"", service["name"]}:
             items += [_rendered_revision(service, each) for each in reversed(service["revisions"])]
-    return {"kind": "RevisionList", "items": items}
+    return {"kind": "RevisionList", "metadata": {}, "items": items}
 
 
 @route("run", "GET", rf"{_K8S}/revisions/([\w-]+)", "run.revisions.get")

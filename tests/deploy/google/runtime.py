@@ -33,7 +33,7 @@ class Runtime:
     _processes: dict[str, tuple[subprocess.Popen[str], int]] = field(default_factory=dict)
     _readers: list[threading.Thread] = field(default_factory=list)
 
-    def database(self, usable: bool) -> str:  # noqa: FBT001
+    def database(self, usable: bool) -> str:
         """Return the store of all functions, or one that nothing can be read from."""
         return f"sqlite:///{self.folder}/calls.db" if usable else f"sqlite:///{self.folder}/nowhere/calls.db"
 

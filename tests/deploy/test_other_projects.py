@@ -1,4 +1,4 @@
-"""The README's commands for somebody without `make`, in a new organisation, whose default account may nothing."""
+"""Other ways into the cloud: by hand, and into a project where something is already."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ pytestmark = [needs_gcloud, pytest.mark.timeout(600)]
 
 
 def test_the_readmes_commands_lead_to_a_service_that_sweeps(tmp_path: Path) -> None:
+    """In a new organisation, where the default account may do nothing."""
     project = Project(tmp_path)
     _, by_hand = blocks("README.md", "Deploy it")
     # What the page asks for: where a command fails, wait and repeat it.
@@ -38,3 +39,16 @@ def test_the_readmes_commands_lead_to_a_service_that_sweeps(tmp_path: Path) -> N
     assert public == {"ttsprompt"}
     assert not [entry for entry in cloud.entries if "token=secret" in str(entry)]
     assert project.service()["template"]["env"]["ALLOWED_APPLICATIONS"] == "00000000-0000-4000-8000-000000000000"
+
+
+def test_a_database_of_another_kind_is_refused_before_anything_is_made(tmp_path: Path) -> None:
+    project = Project(tmp_path)
+    name = f"{P}/databases/(default)"
+    project.cloud.put(name, {"name": name, "type": "DATASTORE_MODE", "databaseEdition": "STANDARD"})
+    project.checkout.configure(ALLOWED_APPLICATIONS="all")
+    refused = project.make("bootstrap", check=False)
+    project.machine.stop()
+
+    assert refused.returncode != 0
+    assert "FIRESTORE_DATABASE=ttsprompt" in refused.stderr
+    assert project.cloud.under(f"{P}/secrets") == []
