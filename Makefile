@@ -17,7 +17,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 unexport PIP_USER PIP_TARGET PIP_PREFIX PIP_ROOT PIP_REQUIRE_VIRTUALENV PYTHONHOME PYTHONPATH
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo run test soak bench lint types imports check audit bootstrap deploy fmt screenshots lock clean
+.PHONY: help setup demo run test quick soak bench lint types imports check audit bootstrap deploy fmt screenshots lock clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 14
@@ -35,14 +35,17 @@ setup: .venv/ready ## install everything into .venv
 	.venv-nexmo/bin/python $(INSTALL) $<
 	@touch $@
 
-demo: setup ## place one call to a scripted callee and show what happens (STORE=sqlite)
-	$(BIN)/python -m devphone demo --store $(STORE)
+demo: setup ## place one call to a scripted callee and show what happens (STORE=sqlite, ARGS="--speed 1")
+	$(BIN)/python -m devphone demo --store $(STORE) $(ARGS)
 
-run: setup ## run the functions and the dev phone, a phone in the browser
-	$(BIN)/python -m devphone run
+run: setup ## run the functions and the dev phone, a phone in the browser (STORE=sqlite, ARGS="--port 8081")
+	$(BIN)/python -m devphone run --store $(STORE) $(ARGS)
 
 test: setup .venv-nexmo/ready ## run the tests (ARGS="-k something")
 	$(BIN)/python -m pytest -n 4 --dist loadfile --no-loadscope-reorder --cov --cov-report=term-missing $(ARGS)
+
+quick: setup ## run the tests that need no other program, in about a minute
+	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder -q tests/unit tests/service tests/functional tests/contract -k "not firestore" $(ARGS)
 
 bootstrap: ## make what a deployment needs to exist in a Google Cloud project (ENV=prod PROJECT=…, DRY_RUN=1 shows it)
 	@ENV="$(ENV)" PROJECT="$(PROJECT)" DRY_RUN="$(DRY_RUN)" bash deploy/bootstrap.sh
@@ -77,7 +80,7 @@ check: lint types imports test ## everything that CI runs
 audit: setup .venv-audit/ready ## licences and known vulnerabilities; asks the network
 	$(BIN)/python -m tests.tools.audit .venv-audit/bin/pip-audit
 
-fmt: setup ## format, and mend what can be mended
+fmt: setup ## format, and fix what can be fixed
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 

@@ -28,10 +28,7 @@ trap 'rm -f "$variables"' EXIT
 variable() { printf "%s: '%s'\n" "$1" "${2//\'/\'\'}" >>"$variables"; }
 BASE_URL="${BASE_URL:-$(address ttsprompt)}"
 for name in $SERVICE_NAMES; do
-  case "$name=${!name}" in
-    *= | ALLOWED_APPLICATIONS=all | ALLOWED_COUNTRIES=all) ;; # the service's default
-    *) variable "$name" "${!name}" ;;
-  esac
+  [[ -z ${!name} ]] || variable "$name" "${!name}" # an empty one is the service's default
 done
 variable CALL_STORE firestore
 variable GOOGLE_CLOUD_PROJECT "$PROJECT"

@@ -23,7 +23,7 @@ def a_call(**overrides: Any) -> Call:
         "prompts": Prompts(text="Enter the PIN", bye_text="Thank you", failed_text="Try again"),
         "secrets": Secrets(pin_mac=keyed_mac(TOKEN, PIN), reject_mac=keyed_mac(TOKEN, "9")),
         "token_hash": hash_token(TOKEN),
-        "tries_allowed": 3,
+        "attempts_allowed": 3,
         "max_digits": 4,
         "input_timeout_s": 10,
         "ringing_timeout_s": 45,

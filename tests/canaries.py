@@ -16,10 +16,10 @@ from typing import Any, Final
 from unittest.mock import patch
 
 from ttsprompt import errors
-from ttsprompt.adapters import firestore_store, sqlite_store
 from ttsprompt.domain import verdict
 from ttsprompt.logs import QUIET_LIBRARIES
 from ttsprompt.service import calls
+from ttsprompt.stores import compare_and_set
 from ttsprompt.web import problems
 
 LOOKS: Final = {
@@ -73,7 +73,7 @@ def watching() -> Iterator[Canaries]:
         for owner in (verdict, calls):
             stack.enter_context(_before(owner, "keyed_mac", canaries.learn))
         stack.enter_context(_before(logging.Logger, "handle", lambda _, record: _look_at(record, canaries)))
-        for module in (sqlite_store, firestore_store):
+        for module in (compare_and_set,):
             stack.enter_context(
                 _after(module, "to_document", lambda document: canaries.look("a document", str(document)))
             )

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
-from ttsprompt.domain.events import Terminated
+from ttsprompt.domain.events import CallEnded
 from ttsprompt.ports import CallbackRequest, CallbackResponse, CallOrder
 
 
@@ -48,7 +48,7 @@ class FakeVoice:
     while_looked_up: Callable[[], None] | None = None
     orders: list[CallOrder] = field(default_factory=list)
     tokens: list[str] = field(default_factory=list)
-    ending: Terminated | Exception | None = None
+    ending: CallEnded | Exception | None = None
     looked_up: list[str] = field(default_factory=list)
     hung_up: list[str] = field(default_factory=list)
     hang_up_statuses: list[int | Exception] = field(default_factory=list)
@@ -62,7 +62,7 @@ class FakeVoice:
             raise self.error
         return self.uuid
 
-    def look_up(self, uuid: str, token: str) -> Terminated | None:
+    def look_up(self, uuid: str, token: str) -> CallEnded | None:
         self.looked_up.append(uuid)
         if self.while_looked_up is not None:
             action, self.while_looked_up = self.while_looked_up, None

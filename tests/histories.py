@@ -9,9 +9,9 @@ from typing import Any
 
 from tests.builders import NOW, TOKEN, a_call
 from ttsprompt.domain.call import apply
-from ttsprompt.domain.events import Event, KeysEntered
+from ttsprompt.domain.events import DigitsEntered, Event
 from ttsprompt.domain.model import Call, Phase
-from ttsprompt.web.vonage_webhooks import parse_event, parse_keys
+from ttsprompt.vonage.webhooks import parse_digits, parse_event
 
 
 @dataclass(frozen=True)
@@ -24,7 +24,7 @@ class Webhook:
     def as_event(self) -> Event | None:
         if self.step is None:
             return parse_event(self.body)
-        return KeysEntered(self.step, parse_keys(self.body), TOKEN)
+        return DigitsEntered(self.step, parse_digits(self.body), TOKEN)
 
 
 def ev(status: str, **fields: Any) -> Webhook:

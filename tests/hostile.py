@@ -11,6 +11,7 @@ from urllib.parse import quote, urlencode
 from hypothesis import strategies as st
 
 from tests.world import REQUEST
+from ttsprompt.call_request import FIELDS
 
 Choice = st.SearchStrategy[Any] | list[Any]
 
@@ -57,11 +58,6 @@ CONTENT_TYPES = st.sampled_from(
         "é/\x7f",
     ]
 )
-FIELDS = [
-    *REQUEST,
-    *("attempts", "reject_code", "language", "style", "premium", "input_timeout", "ringing_timeout"),
-    *("machine_detection", "callback_format", "reference", "dry_run", "private_key", "app_id"),
-]
 HEADER_TEXT = st.text(st.characters(min_codepoint=32, max_codepoint=255), max_size=300)
 
 
@@ -106,9 +102,9 @@ def contents(values: st.SearchStrategy[Any]) -> st.SearchStrategy[bytes]:
 def changed_requests(draw: st.DrawFn) -> dict[str, Any]:
     """Return a good body for `POST /call` in which some fields are missing, junk, or too many."""
     body = dict(REQUEST)
-    for name in draw(st.lists(st.sampled_from(FIELDS), max_size=4)):
+    for name in draw(st.lists(st.sampled_from(list(FIELDS)), max_size=4)):
         body[name] = draw(NO_KEYS if name in {"pin_code", "reject_code"} else VALUES | TEXTS)
-    for name in draw(st.lists(st.sampled_from(FIELDS), max_size=1)):
+    for name in draw(st.lists(st.sampled_from(list(FIELDS)), max_size=1)):
         body.pop(name, None)
     return body | draw(st.dictionaries(TEXTS, VALUES, max_size=1))
 

@@ -16,11 +16,11 @@ from werkzeug.test import Client, TestResponse
 
 from tests.fakes import FakeClock, FakeSender, FakeVoice
 from tests.openapi import assert_described
-from ttsprompt.adapters.sqlite_store import open_sqlite_store
 from ttsprompt.bootstrap import Parts, build_app
 from ttsprompt.config import load_settings
 from ttsprompt.domain.model import Call
 from ttsprompt.ports import CallbackRequest, CallStore
+from ttsprompt.stores.sqlite import open_sqlite
 from ttsprompt.web.app import App
 
 APPLICATION_ID = "684027bc-a2e7-48b1-b4bd-adc02324e09c"
@@ -147,12 +147,14 @@ def query_of(url: str) -> dict[str, str]:
     return dict(parse_qsl(urlsplit(url).query))
 
 
-def make_world(folder: Path, *, store: CallStore | None = None, **environment: str) -> World:
+def make_world(
+    folder: Path, *, store: CallStore | None = None, voice: FakeVoice | None = None, **environment: str
+) -> World:
     """Return a fresh service; its store is an embedded one in `folder` unless another is given."""
     folder.mkdir(exist_ok=True)
-    clock, voice = FakeClock(), FakeVoice()
+    clock, voice = FakeClock(), voice or FakeVoice()
     sender = FakeSender(clock)
     settings = load_settings({**ENVIRONMENT, "CALL_STORE": f"sqlite:///{folder}/calls.db", **environment})
-    store = store or open_sqlite_store(settings.call_store)
+    store = store or open_sqlite(settings.call_store)[0]
     app = build_app(settings, Parts(store=store, voice=voice, sender=sender, clock=clock))
     return World(app, store, clock, voice, sender)

@@ -1,4 +1,7 @@
-"""Settings → adapters → use cases → the app: the one place that knows every part."""
+"""Settings → adapters → use cases → the app: the one place that knows every part.
+
+Slow modules come in through here, inside functions, when they are first needed: somebody may be waiting on the phone.
+"""
 
 from __future__ import annotations
 
@@ -11,38 +14,24 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from ttsprompt import __version__, late
-from ttsprompt.adapters.application_jwt import make_application_jwt
-from ttsprompt.adapters.callback_sender import RequestsCallbackSender
-from ttsprompt.adapters.firestore_places import places_collection, places_of
-from ttsprompt.adapters.firestore_setup import set_up_firestore
-from ttsprompt.adapters.firestore_store import FirestoreCallStore
-from ttsprompt.adapters.sqlite_store import open_sqlite_store
-from ttsprompt.adapters.vonage_voice import VonageVoiceApi
+from ttsprompt.callbacks.signing import public_keys
 from ttsprompt.config import Settings, load_settings
 from ttsprompt.logs import configure_logging
-from ttsprompt.ports import CallbackSender, CallStore, Clock, PlaceStore, VoiceApi
-from ttsprompt.service.authority import Authority
-from ttsprompt.service.calls import Calls
+from ttsprompt.ports import CallbackRequest, CallbackResponse, CallbackSender, CallStore, Clock, QuotaStore, VoiceApi
 from ttsprompt.service.delivery import Deliveries
-from ttsprompt.service.placed_calls import PlacedCalls
 from ttsprompt.service.sweep import Sweep
 from ttsprompt.service.webhooks import Webhooks
-from ttsprompt.web.app import App
+from ttsprompt.stores.sqlite import make_schema, open_sqlite
+from ttsprompt.web.app import App, Callers, MakeJwt, VerifySignature
 from ttsprompt.web.jobs import SetupJob, SweepJob
 
 USER_AGENT = f"ttsprompt/{__version__}"
 
 
-def _load_for_callers() -> None:
-    """Import what callers' requests need, before anything is stored for them."""
-    late.load(
-        "urllib3.util",
-        "requests",
-        "jwt",
-        "phonenumbers",
-        "ttsprompt.call_request",
-        "ttsprompt.adapters.attempt_connections",
-    )
+def _make_application_jwt(application_id: str, private_key: str) -> str:
+    """Make a token; imported late, as few callers send a key."""
+    make: MakeJwt = late.attribute("ttsprompt.vonage.private_key:make_application_jwt")
+    return make(application_id, private_key)
 
 
 class SystemClock:
@@ -66,10 +55,17 @@ class Parts:
     """Replacements for the outside world, for tests; None means the real thing."""
 
     store: CallStore | None = None
-    places: PlaceStore | None = None
+    quota: QuotaStore | None = None
     voice: VoiceApi | None = None
     sender: CallbackSender | None = None
     clock: Clock | None = None
+
+
+def _regions() -> frozenset[str]:
+    """Return the countries that libphonenumber knows; imported late, as it is slow and most deployments name none."""
+    import phonenumbers
+
+    return frozenset(phonenumbers.SUPPORTED_REGIONS)
 
 
 def start(environ: Mapping[str, str]) -> Settings:
@@ -78,22 +74,22 @@ def start(environ: Mapping[str, str]) -> Settings:
     Raises:
         SettingsError: the service must not start.
     """
-    settings = load_settings(environ)
+    settings = load_settings(environ, _regions)
     configure_logging(settings.log_level, settings.google_cloud_project)
     return settings
 
 
-def open_stores(settings: Settings) -> tuple[CallStore, PlaceStore]:
+def open_stores(settings: Settings) -> tuple[CallStore, QuotaStore]:
     """Return the stores that the settings name."""
-    if settings.call_store == "firestore":
-        store = FirestoreCallStore(
-            project=settings.google_cloud_project,
-            database=settings.firestore_database,
-            collection=settings.firestore_collection,
-        )
-        return store, places_of(store, settings.firestore_collection)
-    embedded = open_sqlite_store(settings.call_store)
-    return embedded, embedded
+    if settings.call_store != "firestore":
+        return open_sqlite(settings.call_store)
+    from ttsprompt.stores.firestore import open_firestore
+
+    return open_firestore(
+        project=settings.google_cloud_project,
+        database=settings.firestore_database,
+        collection=settings.firestore_collection,
+    )
 
 
 def build_sweep(settings: Settings, parts: Parts = Parts()) -> SweepJob:
@@ -107,29 +103,44 @@ def build_sweep(settings: Settings, parts: Parts = Parts()) -> SweepJob:
 def build_setup(settings: Settings) -> SetupJob:
     """Return the function that prepares the store."""
     if settings.call_store != "firestore":
-        store = open_sqlite_store(settings.call_store)
-        return SetupJob(store.make_schema)
-    if settings.firestore_emulator:
+        return SetupJob(lambda: make_schema(settings.call_store))
+    if settings.on_firestore_emulator:
         # The emulator needs no index and has no Admin API.
         return SetupJob(list)
+    from ttsprompt.stores.firestore import quota_collection
+    from ttsprompt.stores.firestore_setup import set_up_firestore
+
     return SetupJob(
         lambda: set_up_firestore(
             project=settings.google_cloud_project,
             database=settings.firestore_database,
             collection=settings.firestore_collection,
-            limits=places_collection(settings.firestore_collection) if settings.admission.limit else None,
+            limits=quota_collection(settings.firestore_collection) if settings.admission.limit else None,
         )
     )
 
 
-def _sender(settings: Settings) -> RequestsCallbackSender:
-    return RequestsCallbackSender(
-        settings.callback_signing_keys, allow_private=settings.allow_private_callbacks, user_agent=USER_AGENT
+class _LateSender:
+    """The `CallbackSender` of production, loaded with the first callback: most instances never send one."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._sender = late.once(lambda: _make_sender(settings))
+
+    def send(self, request: CallbackRequest, *, now: datetime, timeout_s: float) -> CallbackResponse:
+        """Send by the real one."""
+        return self._sender().send(request, now=now, timeout_s=timeout_s)
+
+
+def _make_sender(settings: Settings) -> CallbackSender:
+    from ttsprompt.callbacks.sender import CurlCallbackSender
+
+    return CurlCallbackSender(
+        settings.callback_signing_secrets, allow_private=settings.allow_private_callbacks, user_agent=USER_AGENT
     )
 
 
 def _deliveries(settings: Settings, parts: Parts, store: CallStore, clock: Clock) -> Deliveries:
-    sender = parts.sender or _sender(settings)
+    sender = parts.sender or _LateSender(settings)
     return Deliveries(
         store=store, sender=sender, clock=clock, policy=settings.policy, random=random.SystemRandom().random
     )
@@ -138,18 +149,41 @@ def _deliveries(settings: Settings, parts: Parts, store: CallStore, clock: Clock
 def build_app(settings: Settings, parts: Parts = Parts()) -> App:
     """Return the public function."""
     clock = parts.clock or SystemClock()
-    own_store, own_places = open_stores(settings)
+    own_store, own_quota = open_stores(settings)
     store = parts.store or own_store
     deliveries = _deliveries(settings, parts, store, clock)
-    voice = parts.voice or VonageVoiceApi(settings.vonage_api_url, USER_AGENT)
     return App(
+        callers=late.once(lambda: _build_callers(settings, parts, store, parts.quota or own_quota, deliveries, clock)),
+        webhooks=Webhooks(
+            store=store, deliveries=deliveries, clock=clock, policy=settings.policy, base_url=settings.base_url
+        ),
+        clock=clock,
+        callback_public_keys=lambda: public_keys(settings.callback_signing_secrets),
+        base_url=settings.base_url,
+        verify_signature=_signature_check(settings, clock),
+    )
+
+
+def _build_callers(
+    settings: Settings, parts: Parts, store: CallStore, quota: QuotaStore, deliveries: Deliveries, clock: Clock
+) -> Callers:
+    """Return what callers' routes need, before anything is stored for them. What it imports is slow."""
+    from ttsprompt.service.admission import Admission
+    from ttsprompt.service.authority import Authority
+    from ttsprompt.service.calls import Calls
+    from ttsprompt.service.placed_calls import PlacedCalls
+    from ttsprompt.vonage.voice import VonageVoiceApi
+
+    voice = parts.voice or VonageVoiceApi(settings.vonage_api_url, USER_AGENT)
+    authority = Authority(voice, clock)
+    return Callers(
         calls=Calls(
             store=store,
             voice=voice,
+            authority=authority,
             clock=clock,
             policy=settings.policy,
-            admission=settings.admission,
-            places=parts.places or own_places,
+            admission=Admission(settings.admission, quota),
             base_url=settings.base_url,
             answer_mode=settings.answer_mode,
             new_tid=lambda: str(uuid.uuid4()),
@@ -158,19 +192,21 @@ def build_app(settings: Settings, parts: Parts = Parts()) -> App:
         placed_calls=PlacedCalls(
             store=store,
             voice=voice,
-            authority=Authority(voice, clock),
+            authority=authority,
             deliveries=deliveries,
             clock=clock,
             policy=settings.policy,
         ),
-        webhooks=Webhooks(
-            store=store, deliveries=deliveries, clock=clock, policy=settings.policy, base_url=settings.base_url
-        ),
-        clock=clock,
-        load_for_callers=_load_for_callers,
-        make_jwt=make_application_jwt,
-        callback_public_keys=_sender(settings).public_keys,
-        base_url=settings.base_url,
+        make_jwt=_make_application_jwt,
         allow_private_callbacks=settings.allow_private_callbacks,
-        vonage_signature_secret=settings.vonage_signature_secret,
     )
+
+
+def _signature_check(settings: Settings, clock: Clock) -> VerifySignature | None:
+    """Return what checks that Vonage signed a webhook, None if the operator has given no secret to tell by."""
+    secret = settings.vonage_signature_secret
+    if secret is None:
+        return None
+    from ttsprompt.vonage.signature import verify_signature
+
+    return lambda request, body: verify_signature(request, body, secret, clock.now())

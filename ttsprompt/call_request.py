@@ -1,6 +1,6 @@
-"""The body of `POST /call`, validated. Every fault is reported at once, by field, and never quotes a value.
+"""The body of `POST /call`: what each field means, what it may be, and every fault of a body at once.
 
-Codes of the faults:
+OpenAPI's `CallRequest` and the README's table are made from this model. Codes of the faults:
 
     required                absent or empty
     unknown_field           no field of this name
@@ -10,7 +10,7 @@ Codes of the faults:
     out_of_range            a whole number outside its limits
     invalid_choice          not one of the words allowed
     invalid_text            control characters
-    invalid_ssml            begins with `<speak` but is not well formed; the message says where
+    invalid_ssml            begins with `<speak` but is not well formed
     invalid_number          not a possible E.164 number
     same_number             `from` is `to`
     invalid_pin             other than the digits 0 to 9
@@ -24,176 +24,162 @@ Codes of the faults:
 
 from __future__ import annotations
 
+import dataclasses
 import difflib
-import re
-from collections.abc import Mapping, Sequence
-from enum import StrEnum
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Annotated, Any, Final
 
-from pydantic import (
-    AfterValidator,
-    BaseModel,
-    BeforeValidator,
-    ConfigDict,
-    Field,
-    StringConstraints,
-    ValidationError,
-    ValidationInfo,
-    field_validator,
-)
-from pydantic_core import PydanticCustomError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator
 
-from ttsprompt.callback_url import check_callback_url
 from ttsprompt.domain import timing
-from ttsprompt.domain.model import CallbackFormat, CallbackMethod, MachineDetection
-from ttsprompt.domain.ssml import is_ssml, ssml_fault
+from ttsprompt.domain.model import CallbackFormat, CallbackMethod, Prompts
 from ttsprompt.errors import FieldFault, InvalidFieldsError, shown_name
-
-MAX_TEXT: Final = 1500
-"""Vonage's limit for one `talk` (vonage-voice §2.1)."""
-
-MAX_LANGUAGE: Final = 35
-"""Enough for every tag in use (RFC 5646 §4.4.1)."""
+from ttsprompt.field_types import (
+    FAULT,
+    SECRET,
+    ApplicationId,
+    CallbackUrl,
+    Detection,
+    Format,
+    Language,
+    Method,
+    Number,
+    Pin,
+    PrivateKey,
+    Reference,
+    RejectCode,
+    Style,
+    Text,
+    Truth,
+    Whole,
+    fault,
+)
 
 _CREDENTIAL_FIELDS: Final = ("private_key", "app_id")
-_CONTROL: Final = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff]")
-_LANGUAGE: Final = re.compile(r"[A-Za-z]{2,3}(-([A-Za-z0-9]-)?[A-Za-z0-9]{2,8})*", re.ASCII)
-_DIGITS: Final = re.compile(r"[0-9]*", re.ASCII)
-_WHOLE_NUMBER: Final = re.compile(r"[+-]?[0-9]+", re.ASCII)
-_UUID: Final = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.ASCII | re.IGNORECASE)
-
-
-def _fault(code: str, message: str) -> PydanticCustomError:
-    return PydanticCustomError(code, message)
-
-
-def _spoken(text: str) -> str:
-    if not text.strip():
-        raise _fault("too_short", "This must say something.")
-    fault = ssml_fault(_clean(text)) if is_ssml(_clean(text)) else None
-    if fault is not None:
-        raise _fault("invalid_ssml", f"This begins as SSML but is not well formed: {fault}")
-    return text
-
-
-def _clean(text: str) -> str:
-    if _CONTROL.search(text):
-        raise _fault("invalid_text", "This must be text without control characters.")
-    return text
-
-
-def _number(text: str) -> str:
-    """Return an E.164 number as digits."""
-    import phonenumbers  # noqa: PLC0415 - its metadata takes long to load
-
-    digits = text.replace(" ", "").removeprefix("+")
-    message = "This must be a telephone number in E.164 form: country code and number, 7 to 15 digits."
-    if not re.fullmatch(r"[1-9][0-9]{6,14}", digits, re.ASCII):
-        raise _fault("invalid_number", message)
-    try:
-        possible = phonenumbers.is_possible_number(phonenumbers.parse(f"+{digits}"))
-    except phonenumbers.NumberParseException:
-        possible = False
-    if not possible:
-        raise _fault("invalid_number", message)
-    return digits
-
-
-def _pin(text: str) -> str:
-    if not _DIGITS.fullmatch(text):
-        raise _fault("invalid_pin", "This must consist of the digits 0 to 9.")
-    return text
-
-
-def _language(text: str) -> str:
-    if not _LANGUAGE.fullmatch(text):
-        raise _fault("invalid_language", "This must be a BCP-47 tag such as en-US.")
-    return text
-
-
-def _application_id(text: str) -> str:
-    # Stricter than `uuid.UUID`, which also reads braces, URNs and digits of other alphabets: it is kept as given.
-    if not _UUID.fullmatch(text):
-        raise _fault("invalid_application_id", "This must be the UUID of a Vonage application.")
-    return text
-
-
-def _whole_number(value: object) -> object:
-    """Refuse what the library would read in a form as a number: `1_0` is 10 to it."""
-    if isinstance(value, str) and not _WHOLE_NUMBER.fullmatch(value):
-        raise _fault("wrong_type", "This must be a whole number.")
-    return value
-
-
-def _truth_value(value: object) -> object:
-    """Refuse what the library would read in a form as a truth value: `on`, `y`."""
-    if isinstance(value, str) and value.lower() not in {"true", "false", "1", "0"}:
-        raise _fault("wrong_type", "This must be true or false.")
-    return value
-
-
-def _callback(text: str, info: ValidationInfo) -> str:
-    check_callback_url(text, allow_private=bool(info.context and info.context["allow_private_callbacks"]), fault=_fault)
-    return text
-
-
-def _choice(choices: type[StrEnum], *, any_case: bool = False) -> BeforeValidator:
-    """Read one of a few words; in strict mode the library itself would not take a string for it."""
-
-    def read(value: object) -> StrEnum:
-        word = value.upper() if any_case and isinstance(value, str) and value.isascii() else value
-        if not isinstance(word, str) or word not in list(choices):
-            raise _fault("invalid_choice", f"This must be {' or '.join(choices)}.")
-        return choices(word)
-
-    return BeforeValidator(read)
-
-
-Text = Annotated[str, StringConstraints(min_length=1, max_length=MAX_TEXT), AfterValidator(_spoken)]
-Number = Annotated[str, AfterValidator(_number)]
-Pin = Annotated[str, StringConstraints(min_length=1, max_length=20), AfterValidator(_pin)]
-RejectCode = Annotated[str, StringConstraints(min_length=1, max_length=4), AfterValidator(_pin)]
-Whole = Annotated[int, BeforeValidator(_whole_number)]
-Style = Annotated[int, Field(ge=0, le=999), BeforeValidator(_whole_number)]
-Truth = Annotated[bool, BeforeValidator(_truth_value)]
-Language = Annotated[str, StringConstraints(max_length=MAX_LANGUAGE), AfterValidator(_language)]
-Method = Annotated[CallbackMethod, _choice(CallbackMethod, any_case=True)]
-Format = Annotated[CallbackFormat, _choice(CallbackFormat)]
-Detection = Annotated[MachineDetection, _choice(MachineDetection)]
 
 
 class CallRequest(BaseModel):
-    """One request for a call (design §3.1). Times are in seconds, numbers are digits only."""
+    """One request for a call. Unknown fields are refused; an empty optional field counts as absent."""
 
-    model_config = ConfigDict(frozen=True, hide_input_in_errors=True)
+    model_config = ConfigDict(frozen=True, hide_input_in_errors=True, json_schema_extra={"additionalProperties": False})
 
-    to: Number = Field(repr=False)
-    from_: Number = Field(alias="from", repr=False)
-    text: Text = Field(repr=False)
-    pin_code: Pin = Field(repr=False)
-    callback: Annotated[str, AfterValidator(_callback)] = Field(repr=False)
-    callback_method: Method = CallbackMethod.POST
-    bye_text: Text | None = Field(default=None, repr=False)
-    failed_text: Text | None = Field(default=None, repr=False)
-    attempts: Whole = Field(default=3, ge=1, le=10)
-    reject_code: RejectCode | None = Field(default=None, repr=False)
-    language: Language = "en-US"
-    style: Style | None = None
-    premium: Truth | None = None
-    input_timeout: Whole = Field(default=timing.MAX_INPUT_TIMEOUT_S, ge=1, le=timing.MAX_INPUT_TIMEOUT_S)
-    ringing_timeout: Whole = Field(default=45, ge=10, le=120)
-    machine_detection: Detection | None = None
-    callback_format: Format = CallbackFormat.FORM
-    reference: Annotated[str, StringConstraints(max_length=255), AfterValidator(_clean)] | None = None
-    dry_run: Truth = False
-    private_key: Annotated[str, StringConstraints(max_length=16384)] | None = Field(default=None, repr=False)
-    app_id: Annotated[str, AfterValidator(_application_id)] | None = None
+    to: Number = Field(
+        description="Number to call, E.164; `+` and spaces are tolerated.",
+        examples=["447970513607"],
+    )
+    from_: Number = Field(
+        alias="from",
+        description="Your Vonage number, shown as the caller. Not the same as `to`.",
+        examples=["447520616161"],
+    )
+    text: Text = Field(
+        description="What is spoken first. SSML if it is one well-formed `<speak>` element.",
+        examples=["This is the on-call desk. Enter your PIN, please."],
+    )
+    pin_code: Annotated[Pin, SECRET] = Field(
+        description="The digits that the callee has to key. They are never stored, logged or returned.",
+        examples=["1234"],
+    )
+    callback: CallbackUrl = Field(
+        description="Where the outcome goes: a public `http(s)` URL without user info, fragment, or a query name of "
+        "the payload. Its own query is kept.",
+        examples=["https://example.com/callback"],
+    )
+    callback_method: Method = Field(
+        default=CallbackMethod.POST,
+        description="How the outcome is sent: `POST` or `GET`, in any case.",
+        examples=["POST"],
+    )
+    callback_format: Format = Field(
+        default=CallbackFormat.FORM,
+        description="The encoding of a POST callback: `form` or `json`.",
+        examples=["json"],
+    )
+    bye_text: Text | None = Field(
+        default=None,
+        description="Spoken after the right PIN; without it the call ends in silence.",
+        examples=["Thank you, goodbye."],
+    )
+    failed_text: Text | None = Field(
+        default=None,
+        description="Spoken after a wrong PIN while tries are left; without it `text` is spoken again.",
+        examples=["That was not right. Please try again."],
+    )
+    attempts: Whole = Field(
+        default=3,
+        ge=1,
+        le=10,
+        description="How many entries the callee has.",
+        examples=[3],
+    )
+    reject_code: Annotated[RejectCode | None, SECRET] = Field(
+        default=None,
+        description="Digits to key for a callee who did not ask for this call. This and `pin_code` must not begin with "
+        "each other.",
+        examples=["9"],
+    )
+    language: Language = Field(
+        default="en-US",
+        description="A BCP-47 tag that Vonage has a voice for.",
+        examples=["en-GB"],
+    )
+    style: Style | None = Field(
+        default=None,
+        description="Vonage's voice style for the language.",
+        examples=[2],
+    )
+    premium: Truth | None = Field(
+        default=None,
+        description="Vonage's premium voice.",
+        examples=[True],
+    )
+    input_timeout: Whole = Field(
+        default=timing.MAX_INPUT_TIMEOUT_S,
+        ge=1,
+        le=timing.MAX_INPUT_TIMEOUT_S,
+        description="Seconds to wait for the first and each further key.",
+        examples=[10],
+    )
+    ringing_timeout: Whole = Field(
+        default=45,
+        ge=10,
+        le=120,
+        description="Seconds that the phone may ring.",
+        examples=[45],
+    )
+    machine_detection: Detection | None = Field(
+        default=None,
+        description="What Vonage does when a machine answers: `hangup` or `continue`; without it, machines are not "
+        "looked for.",
+        examples=["hangup"],
+    )
+    reference: Reference | None = Field(
+        default=None,
+        description="Yours; it is echoed in the callback.",
+        examples=["incident 4711"],
+    )
+    dry_run: Truth = Field(
+        default=False,
+        description="`true`: phone nobody and store nothing; show what would happen. Needs no credential.",
+        examples=[False],
+    )
+    private_key: Annotated[PrivateKey | None, SECRET] = Field(
+        default=None,
+        description="The Vonage application's private key as PEM text, also with literal `\\n`, instead of a token. "
+        "Not looked at beside a header with a token.",
+        examples=["-----BEGIN PRIVATE KEY-----\nMIIE...\n-----END PRIVATE KEY-----\n"],
+    )
+    app_id: ApplicationId | None = Field(
+        default=None,
+        description="The Vonage application's id, to go with `private_key`.",
+        examples=["684027bc-a2e7-48b1-b4bd-adc02324e09c"],
+    )
 
     @field_validator("from_")
     @classmethod
     def _not_the_callee(cls, number: str, info: ValidationInfo) -> str:
         if number == info.data.get("to"):
-            raise _fault("same_number", "This must not be the number that is called.")
+            raise fault("same_number", "This must not be the number that is called.")
         return number
 
     @field_validator("reject_code")
@@ -201,17 +187,36 @@ class CallRequest(BaseModel):
     def _tells_apart(cls, code: str | None, info: ValidationInfo) -> str | None:
         pin = info.data.get("pin_code")
         if code is not None and pin is not None and (pin.startswith(code) or code.startswith(pin)):
-            raise _fault("prefix_of_pin", "This and pin_code must not begin with each other.")
+            raise fault("prefix_of_pin", "This and pin_code must not begin with each other.")
         return code
+
+    def __repr_args__(self) -> Iterator[tuple[str, Any]]:
+        """Show numbers and choices alone: any text may be confidential."""
+        shown = ((name, getattr(self, name)) for name in type(self).model_fields)
+        return ((name, value) for name, value in shown if type(value) is not str)
 
     @property
     def max_digits(self) -> int:
         """How many keys a question takes at most."""
         return max(len(self.pin_code), len(self.reject_code or ""))
 
+    def prompts(self) -> Prompts:
+        """Return what the callee is to hear."""
+        return Prompts(**{field.name: getattr(self, field.name) for field in dataclasses.fields(Prompts)})
+
     def normalised(self) -> dict[str, Any]:
         """Return the fields as they are understood, PIN included, credential not: equal for equal requests."""
         return self.model_dump(mode="json", by_alias=True, exclude={*_CREDENTIAL_FIELDS, "dry_run"})
+
+
+FIELDS: Final = {field.alias or name: field for name, field in CallRequest.model_fields.items()}
+"""The fields by their public names."""
+
+SECRET_FIELDS: Final = frozenset(
+    name
+    for name, field in FIELDS.items()
+    if isinstance(field.json_schema_extra, dict) and field.json_schema_extra.get("writeOnly")
+)
 
 
 def parse_call_request(
@@ -236,9 +241,9 @@ def parse_call_request(
     """
     found = {fault.field: fault for fault in faults}
     # Not left to the library: it stops at the first name that is not Unicode and would hide the other faults.
-    for fault in (_unknown_field(name) for name in fields if name not in _NAMES):
-        found.setdefault(fault.field, fault)
-    values = {name: value for name, value in fields.items() if name in _NAMES and not _is_empty(value)}
+    for unknown in (_unknown_field(name) for name in fields if name not in FIELDS):
+        found.setdefault(unknown.field, unknown)
+    values = {name: value for name, value in fields.items() if name in FIELDS and value not in (None, "")}
     if credentials_in_body:
         for name in _CREDENTIAL_FIELDS:
             if name not in values:
@@ -249,60 +254,44 @@ def parse_call_request(
     try:
         request = CallRequest.model_validate(values, strict=not form, context=context)
     except ValidationError as error:
-        for fault in _field_faults(error):
-            found.setdefault(fault.field, fault)
+        for details in error.errors(include_url=False, include_input=False):
+            broken = _field_fault(str(details["loc"][0]), details["type"], details["msg"], details.get("ctx", {}))
+            found.setdefault(broken.field, broken)
     if found:
         raise InvalidFieldsError(list(found.values()))
     return request
 
 
-def _is_empty(value: object) -> bool:
-    return value is None or value == ""
-
-
-_CODES: Final = {
-    "missing": "required",
-    "string_too_short": "too_short",
-    "string_too_long": "too_long",
-    "greater_than_equal": "out_of_range",
-    "less_than_equal": "out_of_range",
+_NOT_WHOLE: Final = ("wrong_type", "This must be a whole number.")
+_NOT_TRUTH: Final = ("wrong_type", "This must be true or false.")
+LIBRARY_FAULTS: Final = {
+    "missing": ("required", "This field is required."),
+    "string_too_short": ("too_short", "This must have at least {min_length} characters."),
+    "string_too_long": ("too_long", "This must have at most {max_length} characters."),
+    "greater_than_equal": ("out_of_range", "This must be {ge} or more."),
+    "less_than_equal": ("out_of_range", "This must be {le} or less."),
+    "int_type": _NOT_WHOLE,
+    "int_parsing": _NOT_WHOLE,
+    "int_parsing_size": _NOT_WHOLE,
+    "int_from_float": _NOT_WHOLE,
+    "finite_number": _NOT_WHOLE,
+    "bool_type": _NOT_TRUTH,
+    "bool_parsing": _NOT_TRUTH,
+    "string_type": ("wrong_type", "This must be text; send it as a string."),
+    "string_unicode": ("wrong_type", "This must be text of Unicode characters."),
 }
-_WANTED: Final = {
-    "int_type": "a whole number",
-    "int_parsing": "a whole number",
-    "int_parsing_size": "a whole number",
-    "int_from_float": "a whole number",
-    "bool_type": "true or false",
-    "bool_parsing": "true or false",
-    "string_type": "text; send it as a string",
-    "string_unicode": "text of Unicode characters",
-}
-_NAMES: Final = tuple(field.alias or name for name, field in CallRequest.model_fields.items())
-
-
-def _field_faults(error: ValidationError) -> list[FieldFault]:
-    details = error.errors(include_url=False, include_input=False)
-    return [_field_fault(str(d["loc"][0]), d["type"], d["msg"], d.get("ctx", {})) for d in details]
+"""The library's name for a fault → our code and message. A test holds it against all that this model can raise."""
 
 
 def _field_fault(field: str, kind: str, message: str, context: Mapping[str, Any]) -> FieldFault:
-    if kind in _WANTED:
-        return FieldFault(field, "wrong_type", f"This must be {_WANTED[kind]}.")
-    match kind:
-        case "missing":
-            message = "This field is required."
-        case "string_too_short" | "string_too_long":
-            bound = "least" if "min_length" in context else "most"
-            message = f"This must have at {bound} {context.get('min_length', context.get('max_length'))} characters."
-        case "greater_than_equal":
-            message = f"This must be {context['ge']} or more."
-        case "less_than_equal":
-            message = f"This must be {context['le']} or less."
-    return FieldFault(field, _CODES.get(kind, kind), message)
+    if kind == FAULT:
+        return FieldFault(field, context["code"], message)
+    code, template = LIBRARY_FAULTS[kind]
+    return FieldFault(field, code, template.format_map(context))
 
 
 def _unknown_field(name: str) -> FieldFault:
     shown = shown_name(name)
-    near = difflib.get_close_matches(name[:64].lower(), _NAMES, n=1)
+    near = difflib.get_close_matches(name[:64].lower(), tuple(FIELDS), n=1)
     hint = f" Did you mean {near[0]}?" if near else "" if shown else " Does the content type fit the body?"
     return FieldFault(shown, "unknown_field", f"There is no such field.{hint}")

@@ -1,25 +1,42 @@
-"""Settings: from the environment alone, read once, all faults reported together (docs and defaults: README.md)."""
+"""Settings: from the environment alone, read once, all faults reported together.
+
+A setting is one field of `Settings`: its name in lower case, its parser and its default. The README's table lists them.
+"""
 
 from __future__ import annotations
 
+import difflib
 import re
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field, fields
 from datetime import timedelta
-from typing import Final, TypeVar
+from typing import Any, Final
 from urllib.parse import urlsplit
 
-from ttsprompt.domain.addresses import is_local_name, literal_address
+from ttsprompt.callbacks.signing import SigningKey, parse_signing_key
 from ttsprompt.domain.model import Policy
-from ttsprompt.domain.signing import SigningKey, parse_signing_key
-from ttsprompt.service.admission import Admission, NumberLimit
-from ttsprompt.service.calls import AnswerMode
-
-T = TypeVar("T")
+from ttsprompt.net.addresses import is_local_name, literal_address
+from ttsprompt.service.choices import AdmissionRules, AnswerMode, NumberLimit
 
 LOG_LEVELS: Final = ("DEBUG", "INFO", "WARNING", "ERROR")
-LOCAL_ONLY: Final = ("STALE_AFTER", "ALLOW_PRIVATE_CALLBACKS")
-"""For tests and demos: where K_SERVICE shows a deployment, the service refuses to start with them."""
+
+NUMBER_TYPES: Final = (
+    *("fixed_line", "mobile", "fixed_line_or_mobile", "toll_free", "premium_rate", "shared_cost", "voip"),
+    *("personal_number", "pager", "uan", "voicemail", "unknown"),
+)
+"""libphonenumber's, in lower case."""
+
+PLATFORM_NAMES: Final = ("FIRESTORE_EMULATOR_HOST", "FUNCTION_TARGET", "K_SERVICE")
+"""Set by the platform or a developer's tools; they choose defaults."""
+
+FOREIGN_NAMES: Final = frozenset({"GCLOUD_PROJECT", "GOOGLE_CLOUD_QUOTA_PROJECT"})
+"""Real variables of others that look like ours."""
+
+SIMILAR: Final = 0.81
+"""Of two names, from 0 to 1, by `difflib`."""
+
+ALL: Final = "all"
+"""In words what an absent list means."""
 
 
 class SettingsError(Exception):
@@ -28,97 +45,6 @@ class SettingsError(Exception):
     def __init__(self, faults: list[str]) -> None:
         super().__init__("ttsprompt cannot start:\n" + "\n".join(f"  - {fault}" for fault in faults))
         self.faults = faults
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Settings:
-    """What the operator decides."""
-
-    base_url: str
-    call_store: str
-    firestore_database: str
-    firestore_collection: str
-    firestore_emulator: bool
-    vonage_api_url: str
-    vonage_signature_secret: str | None = field(repr=False)
-    answer_mode: AnswerMode
-    callback_signing_keys: tuple[SigningKey, ...] = field(repr=False)
-    policy: Policy
-    allow_private_callbacks: bool
-    admission: Admission
-    google_cloud_project: str | None
-    log_level: str
-
-
-def load_settings(environ: Mapping[str, str]) -> Settings:
-    """Return the settings that `environ` makes.
-
-    Raises:
-        SettingsError: with every fault, not just the first.
-    """
-    return _Reader(environ).settings()
-
-
-class _Reader:
-    """Reads one variable after the other and gathers the faults."""
-
-    def __init__(self, environ: Mapping[str, str]) -> None:
-        self._environ = environ
-        self._faults: list[str] = []
-
-    def settings(self) -> Settings:
-        deployed = bool(self._environ.get("K_SERVICE"))
-        on_firestore = deployed or bool(self._environ.get("FIRESTORE_EMULATOR_HOST"))
-        if deployed:
-            self._faults += [f"{name} is for tests and demos only" for name in LOCAL_ONLY if self._environ.get(name)]
-        schedule = self._read("CALLBACK_RETRY_SCHEDULE", _schedule, Policy().retry_schedule)
-        retention = self._read("RETENTION_DAYS", _days, Policy().retention)
-        if retention < sum(schedule, timedelta(days=1)):
-            self._faults.append("RETENTION_DAYS must be at least CALLBACK_RETRY_SCHEDULE's whole span and one day")
-        settings = Settings(
-            base_url=self._base_url(deployed=deployed),
-            call_store=self._read("CALL_STORE", _call_store, "firestore" if on_firestore else "sqlite:///ttsprompt.db"),
-            firestore_database=self._read("FIRESTORE_DATABASE", _firestore_id, "(default)"),
-            firestore_collection=self._read("FIRESTORE_COLLECTION", _firestore_id, "calls"),
-            firestore_emulator=bool(self._environ.get("FIRESTORE_EMULATOR_HOST")),
-            vonage_api_url=self._read("VONAGE_API_URL", _vendor_url, "https://api.nexmo.com"),
-            vonage_signature_secret=self._environ.get("VONAGE_SIGNATURE_SECRET") or None,
-            answer_mode=self._read("ANSWER_MODE", _answer_mode, AnswerMode.INLINE),
-            callback_signing_keys=self._read("CALLBACK_SIGNING_SECRETS", _signing_keys, ()),
-            policy=Policy(
-                retry_schedule=schedule,
-                retention=retention,
-                stale_after=self._read("STALE_AFTER", _stale_after, None),
-            ),
-            allow_private_callbacks=self._read("ALLOW_PRIVATE_CALLBACKS", _boolean, False),
-            admission=Admission(
-                applications=self._read("ALLOWED_APPLICATIONS", _applications, None),
-                countries=self._read("ALLOWED_COUNTRIES", _countries, None),
-                limit=self._read("MAX_CALLS_PER_NUMBER", _number_limit, None),
-            ),
-            google_cloud_project=self._environ.get("GOOGLE_CLOUD_PROJECT") or None,
-            log_level=self._read("LOG_LEVEL", _log_level, "INFO"),
-        )
-        if self._faults:
-            raise SettingsError(self._faults)
-        return settings
-
-    def _base_url(self, *, deployed: bool) -> str:
-        needed = deployed and self._environ.get("FUNCTION_TARGET", "ttsprompt") == "ttsprompt"
-        if needed and not self._environ.get("BASE_URL"):
-            self._faults.append("BASE_URL is required: the public URL of this function, which Vonage is to call")
-        return self._read("BASE_URL", _base_url, "http://localhost:8080")
-
-    def _read(self, name: str, parse: Callable[[str], T], default: T) -> T:
-        """Return the parsed variable; an empty one counts as absent. The value is never quoted: it may be secret."""
-        text = self._environ.get(name, "").strip()
-        if not text:
-            return default
-        try:
-            return parse(text)
-        except ValueError as error:
-            self._faults.append(f"{name} {error}")
-            return default
 
 
 def _http_url(text: str) -> str:
@@ -139,10 +65,6 @@ def _http_url(text: str) -> str:
         msg = "must be an http(s) URL without user info, query or fragment"
         raise ValueError(msg)
     return text.rstrip("/")
-
-
-def _base_url(text: str) -> str:
-    return _http_url(text)
 
 
 def _vendor_url(text: str) -> str:
@@ -207,6 +129,8 @@ def _stale_after(text: str) -> timedelta | None:
 
 
 def _applications(text: str) -> frozenset[str] | None:
+    if text.lower() == ALL:
+        return None
     ids = _words(text.lower())
     if not all(re.fullmatch(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", word, re.ASCII) for word in ids):
         msg = "must be UUIDs of Vonage applications, comma-separated"
@@ -215,11 +139,24 @@ def _applications(text: str) -> frozenset[str] | None:
 
 
 def _countries(text: str) -> frozenset[str] | None:
+    if text.lower() == ALL:
+        return None
     codes = _words(text.upper())
     if not all(re.fullmatch(r"[A-Z]{2}", code, re.ASCII) for code in codes):
         msg = "must be ISO 3166 codes of two letters, comma-separated"
         raise ValueError(msg)
     return codes
+
+
+def _number_types(text: str) -> frozenset[str]:
+    """`none` refuses no type; numbers of no country are refused in any case."""
+    types = _words(text.lower())
+    if types == {"none"}:
+        return frozenset()
+    if not types <= set(NUMBER_TYPES):
+        msg = f"must be none, or types of numbers, comma-separated: {', '.join(NUMBER_TYPES)}"
+        raise ValueError(msg)
+    return types
 
 
 def _number_limit(text: str) -> NumberLimit | None:
@@ -246,3 +183,134 @@ def _log_level(text: str) -> str:
         msg = f"must be one of {', '.join(LOG_LEVELS)}"
         raise ValueError(msg)
     return text.upper()
+
+
+def setting(parse: Callable[[str], Any], default: Any, *, secret: bool = False, local_only: bool = False) -> Any:
+    """Declare a setting.
+
+    Args:
+        parse: text → value; raises ValueError with what it must be, which never quotes the text.
+        default: the value when the variable is absent or empty.
+        secret: it is not shown.
+        local_only: for tests and demos; where K_SERVICE shows a deployment, the service refuses to start with it.
+    """
+    metadata = {"parse": parse, "local_only": local_only}
+    return field(default=default, repr=not secret, metadata=metadata)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """What the operator decides."""
+
+    base_url: str = setting(_http_url, "http://localhost:8080")
+    call_store: str = setting(_call_store, "sqlite:///ttsprompt.db")
+    firestore_database: str = setting(_firestore_id, "(default)")
+    firestore_collection: str = setting(_firestore_id, "calls")
+    google_cloud_project: str | None = setting(str, None)
+    vonage_api_url: str = setting(_vendor_url, "https://api.nexmo.com")
+    vonage_signature_secret: str | None = setting(str, None, secret=True)
+    answer_mode: AnswerMode = setting(_answer_mode, AnswerMode.INLINE)
+    callback_signing_secrets: tuple[SigningKey, ...] = setting(_signing_keys, (), secret=True)
+    callback_retry_schedule: tuple[timedelta, ...] = setting(_schedule, Policy().retry_schedule)
+    stale_after: timedelta | None = setting(_stale_after, None, local_only=True)
+    allow_private_callbacks: bool = setting(_boolean, default=False, local_only=True)
+    allowed_applications: frozenset[str] | None = setting(_applications, None)
+    allowed_countries: frozenset[str] | None = setting(_countries, None)
+    refused_number_types: frozenset[str] = setting(
+        _number_types, frozenset({"premium_rate", "shared_cost", "personal_number"})
+    )
+    max_calls_per_number: NumberLimit | None = setting(_number_limit, None)
+    retention_days: timedelta = setting(_days, Policy().retention)
+    log_level: str = setting(_log_level, "INFO")
+    on_firestore_emulator: bool = False
+    """Not a setting: FIRESTORE_EMULATOR_HOST is set."""
+
+    @property
+    def policy(self) -> Policy:
+        """What the rules of a call depend on."""
+        return Policy(
+            retry_schedule=self.callback_retry_schedule, retention=self.retention_days, stale_after=self.stale_after
+        )
+
+    @property
+    def admission(self) -> AdmissionRules:
+        """Who may call, and where to."""
+        return AdmissionRules(
+            applications=self.allowed_applications,
+            countries=self.allowed_countries,
+            refused_types=self.refused_number_types,
+            limit=self.max_calls_per_number,
+        )
+
+
+_SETTINGS: Final = tuple(one for one in fields(Settings) if "parse" in one.metadata)
+
+SETTING_NAMES: Final = tuple(one.name.upper() for one in _SETTINGS)
+"""The environment variables that are settings."""
+
+
+def load_settings(environ: Mapping[str, str], regions: Callable[[], frozenset[str]] = frozenset) -> Settings:
+    """Return the settings that `environ` makes.
+
+    Args:
+        environ: the environment. Blanks around a value are dropped; an empty one counts as absent.
+        regions: returns the countries that exist, by ISO code; called only when ALLOWED_COUNTRIES is set. None are
+            known, and none refused, when it returns nothing.
+
+    Raises:
+        SettingsError: with every fault, not just the first.
+    """
+    values = {name: text.strip() for name, text in environ.items() if text.strip()}
+    found: dict[str, Any] = {}
+    faults: list[str] = []
+    for one in _SETTINGS:
+        name = one.name.upper()
+        if name in values:
+            try:
+                # The value is never quoted: it may be secret.
+                found[one.name] = one.metadata["parse"](values[name])
+            except ValueError as error:
+                faults.append(f"{name} {error}")
+    on_emulator = "FIRESTORE_EMULATOR_HOST" in values
+    if "CALL_STORE" not in values and ("K_SERVICE" in values or on_emulator):
+        found["call_store"] = "firestore"
+    settings = Settings(**found, on_firestore_emulator=on_emulator)
+    faults += [*_faults_together(settings, values), *_near_misses(values)]
+    if settings.allowed_countries is not None:
+        faults += _unknown_countries(settings.allowed_countries, regions())
+    if faults:
+        raise SettingsError(faults)
+    return settings
+
+
+def _faults_together(settings: Settings, values: Mapping[str, str]) -> Iterator[str]:
+    """Find what is wrong with settings beside each other, or with where the service runs."""
+    if "K_SERVICE" in values:
+        for one in _SETTINGS:
+            if one.metadata["local_only"] and one.name.upper() in values:
+                yield f"{one.name.upper()} is for tests and demos only"
+        if values.get("FUNCTION_TARGET", "ttsprompt") == "ttsprompt" and "BASE_URL" not in values:
+            yield "BASE_URL is required: the public URL of this function, which Vonage is to call"
+    if settings.retention_days < 2 * sum(settings.callback_retry_schedule, timedelta()) + timedelta(days=1):
+        yield (
+            "RETENTION_DAYS must be at least twice CALLBACK_RETRY_SCHEDULE's whole span and one day: "
+            "a receiver may ask for twice each wait"
+        )
+    if "/" in values.get("FIRESTORE_EMULATOR_HOST", ""):
+        yield "FIRESTORE_EMULATOR_HOST must be host:port, without http://"
+
+
+def _near_misses(values: Mapping[str, str]) -> Iterator[str]:
+    """Find variables that look like a setting but are none: what they were to limit would not be limited."""
+    known = {*SETTING_NAMES, *PLATFORM_NAMES}
+    for name in sorted(values.keys() - known - FOREIGN_NAMES):
+        near = difflib.get_close_matches(name.upper(), SETTING_NAMES, n=1, cutoff=SIMILAR)
+        if near:
+            yield f"{name} is no setting: did you mean {near[0]}?"
+
+
+def _unknown_countries(countries: frozenset[str], known: frozenset[str]) -> Iterator[str]:
+    for code in sorted(countries - known) if known else ():
+        meant = {"UK": "GB", "EL": "GR"}.get(code)
+        hint = f": did you mean {meant}?" if meant else ""
+        yield f"ALLOWED_COUNTRIES names {code}, which is no country{hint}"

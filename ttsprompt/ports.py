@@ -2,34 +2,36 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Final, Protocol
+from typing import Any, Final, Protocol
 
 from ttsprompt.domain.call import Call, Transition
-from ttsprompt.domain.events import Terminated
+from ttsprompt.domain.events import CallEnded
 from ttsprompt.domain.model import CallbackFormat, CallbackMethod, MachineDetection
 from ttsprompt.domain.ncco import Ncco
 
-STORE_PATIENCE_S: Final = 4.0
-"""How long a store goes on trying before it gives up; Vonage waits 5 s for an NCCO (vonage-voice §3.4)."""
+STORE_TIMEOUT_S: Final = 4.0
+"""What the store steps of one handler may take together; Vonage waits 5 s for an NCCO (docs/vonage.md §3.4)."""
 
 
 @dataclass(frozen=True, slots=True)
 class Stored:
-    """A call as the store holds it. `version` changes with every write and means something to the store alone."""
+    """A call as the store holds it. `version` and `document`, all of the record, mean something to the store alone."""
 
     call: Call
     version: object
+    document: Mapping[str, Any] = field(default_factory=dict, repr=False, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
 class Update:
-    """What `CallStore.update` committed, and the call as it is stored now."""
+    """What `CallStore.update` committed, and the call as it is stored now. `written`: there was something to commit."""
 
     transition: Transition
     stored: Stored
+    written: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,16 +45,16 @@ class DueCall:
 
 
 class CallStore(Protocol):
-    """Calls by tid. Every method may raise StoreUnavailableError, and every one is over within `patience_s`."""
+    """Calls by tid. Every method may raise StoreUnavailableError, and every one is over within `timeout_s`."""
 
-    def create(self, call: Call) -> Stored:
+    def create(self, call: Call, *, timeout_s: float = STORE_TIMEOUT_S) -> Stored:
         """Store a new call.
 
         Raises:
             CallExistsError: the tid is taken; nothing was written.
         """
 
-    def get(self, tid: str, *, patience_s: float = STORE_PATIENCE_S) -> Stored:
+    def get(self, tid: str, *, timeout_s: float = STORE_TIMEOUT_S) -> Stored:
         """Return the call.
 
         Raises:
@@ -64,13 +66,14 @@ class CallStore(Protocol):
         tid: str,
         fn: Callable[[Call], Transition],
         *,
-        seen: Stored | None = None,
-        patience_s: float = STORE_PATIENCE_S,
+        expected: Stored | None = None,
+        timeout_s: float = STORE_TIMEOUT_S,
     ) -> Update:
         """Replace the call by what `fn` makes of it, unless somebody else wrote in between: then run `fn` again.
 
         `fn` must be pure. When it returns the very call it was given, nothing is written. An exception of `fn` passes
-        through and nothing is written. `seen` saves the first read; if it is out of date the call is read after all.
+        through and nothing is written. `expected` saves the first read; if it is out of date, the call
+        is read after all.
 
         Raises:
             CallNotFoundError: there is no such call, or no longer.
@@ -81,25 +84,30 @@ class CallStore(Protocol):
         tid: str,
         condition: Callable[[Call], bool],
         *,
-        seen: Stored | None = None,
-        patience_s: float = STORE_PATIENCE_S,
+        expected: Stored | None = None,
+        timeout_s: float = STORE_TIMEOUT_S,
     ) -> bool:
         """Delete the call if `condition` holds for it as it is at that moment; tell whether it is gone."""
 
-    def due(self, now: datetime, limit: int, *, after: DueCall | None = None) -> list[DueCall]:
+    def due(
+        self, now: datetime, limit: int, *, after: DueCall | None = None, timeout_s: float = STORE_TIMEOUT_S
+    ) -> list[DueCall]:
         """Return calls whose `due_at` is `now` or earlier, the oldest first; `after` goes on where a page ended."""
 
-    def put_off(self, due: DueCall, until: datetime) -> None:
+    def quarantine(self, due: DueCall, until: datetime, *, timeout_s: float = STORE_TIMEOUT_S) -> None:
         """Make a record that cannot be read due at `until`, so that it does not come up with every sweep.
 
         One that somebody has written meanwhile stays as it is: they can read it.
         """
 
+    def purge(self, now: datetime, *, timeout_s: float = STORE_TIMEOUT_S) -> None:
+        """Delete what has outlived its retention, unless the database does that by itself; of the quota too."""
 
-class PlaceStore(Protocol):
-    """Places that are taken for a while: at most so many for each key. Kept beside the calls."""
 
-    def take(
+class QuotaStore(Protocol):
+    """Holders that are taken for a while: at most so many for each key. Kept beside the calls."""
+
+    def acquire(
         self,
         key: str,
         holder: str,
@@ -107,21 +115,21 @@ class PlaceStore(Protocol):
         now: datetime,
         window: timedelta,
         most: int,
-        patience_s: float = STORE_PATIENCE_S,
+        timeout_s: float = STORE_TIMEOUT_S,
     ) -> datetime | None:
-        """Take a place for `holder`; return None, or when the next place will be free if there is none now.
+        """Let `holder` in as of now; return None, or when there will be room if there is none.
 
-        Exact under any number of rivals. Whoever holds a place already keeps it.
+        Exact under any number of rivals. A holder who is in already, and comes again, holds as of now.
 
         Raises:
-            StoreUnavailableError: it is not known whether a place was taken.
+            StoreUnavailableError: it is not known whether the holder is in.
         """
 
-    def give_back(self, key: str, holder: str, *, patience_s: float = STORE_PATIENCE_S) -> None:
-        """Free the place of `holder`, if it has one.
+    def release(self, key: str, holder: str, *, timeout_s: float = STORE_TIMEOUT_S) -> None:
+        """Let `holder` go, if it is in.
 
         Raises:
-            StoreUnavailableError: it could not be given back; it will be free in its time.
+            StoreUnavailableError: it may still be in; it will be gone with its window.
         """
 
 
@@ -150,7 +158,7 @@ class VoiceApi(Protocol):
             VendorUnclearError: the request was sent and no clear answer came; the phone may be ringing.
         """
 
-    def look_up(self, uuid: str, token: str) -> Terminated | None:
+    def look_up(self, uuid: str, token: str) -> CallEnded | None:
         """Return how the call ended, as far as Vonage says; None when it has not, or is not known there.
 
         Raises:

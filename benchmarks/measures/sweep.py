@@ -15,7 +15,7 @@ import requests
 
 from benchmarks.report import Row
 from benchmarks.stage import Stage, documents
-from devphone.service import Service
+from devphone.processes.service import Service
 
 CALLS = 10_000
 BATCH: Final = 400
@@ -28,7 +28,7 @@ HOSTS: Final = 24
 
 WRITES_EXPIRED: Final = 3
 WRITES_DELIVERED: Final = 2
-"""A call costs a claim, a settlement and a note of the delivery; an undelivered outcome one less (design §4)."""
+"""A call costs a claim, a settlement and a note of the delivery; an undelivered outcome one less."""
 
 
 def measure(stage: Stage, *, calls: int = CALLS) -> Iterator[Row]:

@@ -3,37 +3,49 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from devphone.emulator import Emulator
-from ttsprompt.adapters.firestore_store import FirestoreCallStore
-from ttsprompt.adapters.sqlite_store import SqliteCallStore
-from ttsprompt.ports import CallStore
+from devphone.processes.emulator import Emulator
+from ttsprompt.ports import CallStore, QuotaStore
+from ttsprompt.stores.firestore import open_firestore
+from ttsprompt.stores.sqlite import open_sqlite
 
 PROJECT = "ttsprompt-test"
-OpenStore = Callable[[], CallStore]
+PATIENT_S = 90.0
+"""For tests of many rivals, which are not about time: the emulator may be busy."""
+
+OpenStores = Callable[[], tuple[CallStore, QuotaStore]]
 
 
-def firestore_store(collection: str) -> FirestoreCallStore:
-    return FirestoreCallStore(project=PROJECT, database="(default)", collection=collection)
+def firestore_stores(collection: str) -> tuple[CallStore, QuotaStore]:
+    return open_firestore(project=PROJECT, database="(default)", collection=collection)
+
+
+def sqlite_store(path: Path) -> CallStore:
+    return open_sqlite(f"sqlite:///{path}")[0]
 
 
 @pytest.fixture(params=["sqlite", "firestore"])
-def open_store(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[OpenStore]:
-    """Return what opens the store under test; each call is another instance on the same data."""
+def open_stores(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> OpenStores:
+    """Return what opens the stores under test; each call is another instance on the same data."""
     if request.param == "sqlite":
-        yield lambda: SqliteCallStore(str(tmp_path / "calls.db"))
-        return
+        return lambda: open_sqlite(f"sqlite:///{tmp_path}/calls.db")
     emulator: Emulator = request.getfixturevalue("emulator")
     monkeypatch.setenv("FIRESTORE_EMULATOR_HOST", emulator.host)
     collection = f"calls-{uuid.uuid4().hex}"
-    yield lambda: firestore_store(collection)
+    return lambda: firestore_stores(collection)
 
 
 @pytest.fixture
-def store(open_store: OpenStore) -> CallStore:
-    """Return the store under test."""
-    return open_store()
+def store(open_stores: OpenStores) -> CallStore:
+    """Return the call store under test."""
+    return open_stores()[0]
+
+
+@pytest.fixture
+def quota(open_stores: OpenStores) -> QuotaStore:
+    """Return the quota store under test."""
+    return open_stores()[1]

@@ -10,10 +10,11 @@ from datetime import timedelta
 import pytest
 
 from tests.builders import NOW, a_call
-from tests.contract.conftest import OpenStore
+from tests.contract.conftest import PATIENT_S
+from tests.records import document_of, rewrite
 from ttsprompt.domain.call import Transition
 from ttsprompt.domain.model import Call, Prompts
-from ttsprompt.errors import CallExistsError, CallNotFoundError
+from ttsprompt.errors import CallExistsError, CallNotFoundError, CorruptRecordError
 from ttsprompt.ports import CallStore
 
 TID = a_call().tid
@@ -52,15 +53,14 @@ def test_a_taken_tid_is_refused_and_the_first_call_stays(store: CallStore) -> No
     assert store.get(TID).call == first
 
 
-def test_of_sixteen_creates_of_one_tid_exactly_one_wins(open_store: OpenStore) -> None:
+def test_of_sixteen_creates_of_one_tid_exactly_one_wins(store: CallStore) -> None:
     results: list[str] = []
     barrier = threading.Barrier(16)
-    store = open_store()
 
     def create(number: int) -> None:
         barrier.wait()
         try:
-            store.create(a_call(reference=str(number)))
+            store.create(a_call(reference=str(number)), timeout_s=PATIENT_S)
             results.append(str(number))
         except CallExistsError:
             pass
@@ -130,14 +130,13 @@ def test_a_rival_write_makes_the_change_run_again_on_what_the_rival_wrote(store:
 
 
 @pytest.mark.parametrize("writers", [2, 16])
-def test_racing_writers_all_get_their_write(open_store: OpenStore, writers: int) -> None:
-    store = open_store()
+def test_racing_writers_all_get_their_write(store: CallStore, writers: int) -> None:
     store.create(a_call())
     barrier = threading.Barrier(writers)
 
     def write(number: int) -> None:
         barrier.wait()
-        store.update(TID, noting(str(number)))
+        store.update(TID, noting(str(number)), timeout_s=PATIENT_S)
 
     in_threads(write, writers)
 
@@ -147,7 +146,7 @@ def test_racing_writers_all_get_their_write(open_store: OpenStore, writers: int)
 def test_what_was_seen_saves_the_read(store: CallStore) -> None:
     stored = store.create(a_call())
     for number in range(3):
-        stored = store.update(TID, noting(str(number)), seen=stored).stored
+        stored = store.update(TID, noting(str(number)), expected=stored).stored
 
     assert notes(store) == ["created", "0", "1", "2"]
 
@@ -155,7 +154,7 @@ def test_what_was_seen_saves_the_read(store: CallStore) -> None:
 def test_what_was_seen_and_is_out_of_date_is_read_again(store: CallStore) -> None:
     seen = store.create(a_call())
     store.update(TID, noting("rival"))
-    store.update(TID, noting("mine"), seen=seen)
+    store.update(TID, noting("mine"), expected=seen)
 
     assert notes(store) == ["created", "rival", "mine"]
 
@@ -164,7 +163,7 @@ def test_what_was_seen_of_a_deleted_and_made_again_call_does_not_count(store: Ca
     seen = store.create(a_call(reference="old"))
     assert store.delete(TID, lambda _: True)
     store.create(a_call(reference="new"))
-    store.update(TID, noting("mine"), seen=seen)
+    store.update(TID, noting("mine"), expected=seen)
 
     assert store.get(TID).call.reference == "new"
 
@@ -172,9 +171,9 @@ def test_what_was_seen_of_a_deleted_and_made_again_call_does_not_count(store: Ca
 def test_a_call_is_deleted_if_the_condition_holds(store: CallStore) -> None:
     stored = store.create(a_call())
 
-    assert not store.delete(TID, lambda _: False, seen=stored)
+    assert not store.delete(TID, lambda _: False, expected=stored)
     assert notes(store) == ["created"]
-    assert store.delete(TID, lambda _: True, seen=stored)
+    assert store.delete(TID, lambda _: True, expected=stored)
     with pytest.raises(CallNotFoundError):
         store.get(TID)
 
@@ -187,16 +186,16 @@ def test_the_condition_sees_what_a_rival_wrote(store: CallStore) -> None:
     seen = store.create(a_call())
     store.update(TID, noting("rival"))
 
-    assert not store.delete(TID, lambda call: len(call.timeline) == 1, seen=seen)
+    assert not store.delete(TID, lambda call: len(call.timeline) == 1, expected=seen)
     assert notes(store) == ["created", "rival"]
 
 
 def test_the_condition_sees_the_call_that_was_made_after_what_was_seen_was_deleted(store: CallStore) -> None:
     seen = store.create(a_call(reference="old"))
-    assert store.delete(TID, lambda _: True, seen=seen)
+    assert store.delete(TID, lambda _: True, expected=seen)
     store.create(a_call(reference="new"))
 
-    assert not store.delete(TID, lambda call: call.reference == "old", seen=seen)
+    assert not store.delete(TID, lambda call: call.reference == "old", expected=seen)
     assert store.get(TID).call.reference == "new"
 
 
@@ -204,15 +203,15 @@ def test_what_is_due_is_put_off_unless_somebody_wrote_it_meanwhile(store: CallSt
     store.create(replace(a_call(), due_at=NOW))
     (due,) = store.due(NOW, 10)
     store.update(TID, noting("rival"))
-    store.put_off(due, NOW + MOMENT)
+    store.quarantine(due, NOW + MOMENT)
     (again,) = store.due(NOW, 10)
     assert again.due_at == NOW
 
-    store.put_off(again, NOW + MOMENT)
+    store.quarantine(again, NOW + MOMENT)
     assert store.due(NOW, 10) == []
     (late,) = store.due(NOW + MOMENT, 10)
     assert store.delete(TID, lambda _: True)
-    store.put_off(late, NOW)
+    store.quarantine(late, NOW)
     assert store.due(NOW + MOMENT, 10) == []
 
 
@@ -241,9 +240,66 @@ def test_what_is_due_comes_with_the_call_and_may_be_updated_without_another_read
     store.create(replace(a_call(), due_at=NOW))
     (due,) = store.due(NOW, 10)
     assert due.stored is not None
-    store.update(TID, noting("swept"), seen=due.stored)
+    store.update(TID, noting("swept"), expected=due.stored)
 
     assert notes(store) == ["created", "swept"]
+
+
+def test_what_a_later_version_added_survives_an_update_and_what_was_expected_does_too(store: CallStore) -> None:
+    """A roll-back runs old code on records that newer code has written."""
+    later = {"x": [1, {"at": NOW}], "words": "…"}
+    stored = store.create(a_call())
+    rewrite(
+        store,
+        TID,
+        lambda document: (
+            document
+            | {"later": later, "callback": document["callback"] | {"retries": 3}}
+            | {"delivery": {"tries": [{"at": NOW, "fault": "refused", "later": 1}]}}
+        ),
+    )
+    first = store.update(TID, noting("mine"), expected=stored).stored
+    delivery = replace(first.call.delivery, attempts_made=1)
+    store.update(TID, lambda call: Transition(replace(call, delivery=delivery)), expected=first)
+    document = document_of(store, TID)
+
+    assert document["later"] == later
+    assert document["callback"]["retries"] == 3
+    assert document["delivery"] == {
+        "attempts_made": 1,
+        "tries": [{"at": NOW, "fault": "refused", "later": 1}],
+    }
+    assert notes(store) == ["created", "mine"]
+
+
+def test_every_write_has_an_id_of_its_own(store: CallStore) -> None:
+    store.create(a_call())
+    first = document_of(store, TID)["write_id"]
+    store.update(TID, noting("mine"))
+    second = document_of(store, TID)["write_id"]
+
+    assert first != second
+
+
+def test_what_is_queried_by_lies_at_the_top_of_the_document(store: CallStore) -> None:
+    store.create(a_call())
+
+    assert {"token_hash", "due_at", "expire_at", "write_id"} <= document_of(store, TID).keys()
+
+
+def test_a_word_of_a_later_version_makes_a_record_that_is_due_but_cannot_be_read(store: CallStore) -> None:
+    store.create(replace(a_call(), due_at=NOW))
+    rewrite(store, TID, lambda document: document | {"state": "from another world"})
+    with pytest.raises(CorruptRecordError):
+        store.get(TID)
+    with pytest.raises(CorruptRecordError):
+        store.update(TID, noting("mine"))
+    (due,) = store.due(NOW, 10)
+
+    assert (due.tid, due.stored) == (TID, None)
+    store.quarantine(due, NOW + timedelta(hours=1))
+    assert store.due(NOW, 10) == []
+    assert document_of(store, TID)["state"] == "from another world"
 
 
 def in_threads(work: Callable[[int], None], count: int) -> None:

@@ -13,12 +13,12 @@ import pytest
 from google.api_core.exceptions import PermissionDenied
 from google.cloud.firestore_admin_v1.types import Index
 
-from devphone.emulator import Emulator
+from devphone.processes.emulator import Emulator
 from tests.builders import NOW
-from tests.contract.conftest import firestore_store
-from ttsprompt.adapters.firestore_setup import QUERIED_FIELD, TTL_FIELD, set_up_firestore
+from tests.contract.conftest import firestore_stores
 from ttsprompt.errors import StoreUnavailableError
 from ttsprompt.ports import DueCall
+from ttsprompt.stores.firestore_setup import QUERIED_FIELD, TTL_FIELD, set_up_firestore
 
 PACKAGE = Path(__file__).parents[2] / "ttsprompt"
 FIELDS = "projects/p/databases/(default)/collectionGroups/calls/fields"
@@ -113,7 +113,7 @@ def test_the_only_query_is_served_by_the_index(emulator: Emulator, monkeypatch: 
         grpc, "insecure_channel", lambda *args, **kw: grpc.intercept_channel(insecure_channel(*args, **kw), watching)
     )
     monkeypatch.setenv("FIRESTORE_EMULATOR_HOST", emulator.host)
-    store = firestore_store(f"calls-{uuid.uuid4().hex}")
+    store = firestore_stores(f"calls-{uuid.uuid4().hex}")[0]
     store.due(NOW, 1)
     store.due(NOW, 1, after=DueCall("x", NOW, None))
 

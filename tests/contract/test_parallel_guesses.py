@@ -10,18 +10,17 @@ from typing import Any
 
 import pytest
 
-from tests.contract.conftest import OpenStore
 from tests.world import World, make_world
 from ttsprompt.domain.call import Call, Transition
 from ttsprompt.domain.verdict import Entry, Reason
-from ttsprompt.ports import Update
+from ttsprompt.ports import CallStore, Update
 
 TRIES = 3
 
 
 @pytest.fixture
-def world(open_store: OpenStore, tmp_path: Path) -> World:
-    return make_world(tmp_path / "world", store=open_store())
+def world(store: CallStore, tmp_path: Path) -> World:
+    return make_world(tmp_path / "world", store=store)
 
 
 def guess_at_once(world: World, guesses: list[str]) -> Counter[int]:

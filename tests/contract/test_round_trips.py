@@ -1,4 +1,4 @@
-"""What each request costs in Firestore RPCs, held against the budget of the design (§4)."""
+"""What each request costs in Firestore RPCs, held against its budget."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from typing import Any
 import grpc
 import pytest
 
-from devphone.emulator import Emulator
-from tests.contract.conftest import firestore_store
+from devphone.processes.emulator import Emulator
+from tests.contract.conftest import firestore_stores
 from tests.world import World, make_world, query_of
 from ttsprompt.service.sweep import Sweep
 
@@ -41,7 +41,7 @@ def counted(emulator: Emulator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
         grpc, "insecure_channel", lambda *args, **kw: grpc.intercept_channel(insecure_channel(*args, **kw), counting)
     )
     monkeypatch.setenv("FIRESTORE_EMULATOR_HOST", emulator.host)
-    store = firestore_store(f"calls-{uuid.uuid4().hex}")
+    store = firestore_stores(f"calls-{uuid.uuid4().hex}")[0]
     return make_world(tmp_path, store=store), counting.counts
 
 
@@ -118,7 +118,7 @@ def test_a_conflict_costs_one_read_and_one_write_more(counted: tuple[World, Coun
 
     # The first read came before the rival; what is counted is the failed write, the look, and the write.
     assert dict(counts) == {WRITE: 2, READ: 1}
-    assert world.call(tid).tries_used == 1
+    assert world.call(tid).attempts_used == 1
 
 
 def test_a_replay_costs_a_write_and_a_read(counted: tuple[World, Counter[str]]) -> None:

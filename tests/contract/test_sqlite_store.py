@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from datetime import timedelta
 from pathlib import Path
@@ -16,9 +17,10 @@ from pathlib import Path
 import pytest
 
 from tests.builders import NOW, a_call
-from ttsprompt.adapters.sqlite_store import SqliteCallStore, open_sqlite_store
+from tests.contract.conftest import sqlite_store
 from ttsprompt.domain.call import Transition
 from ttsprompt.errors import CallNotFoundError, CorruptRecordError, StoreUnavailableError
+from ttsprompt.stores.sqlite import open_sqlite
 
 ROOT = Path(__file__).parents[2]
 TID = a_call().tid
@@ -26,11 +28,11 @@ TID = a_call().tid
 WRITER = """
 import sys
 from tests.builders import NOW, a_call
-from ttsprompt.adapters.sqlite_store import SqliteCallStore
+from ttsprompt.stores.sqlite import open_sqlite
 from ttsprompt.domain.call import Transition
 from ttsprompt.errors import CallExistsError
 path, name, count = sys.argv[1], sys.argv[2], int(sys.argv[3])
-store = SqliteCallStore(path)
+store, _ = open_sqlite(f'sqlite:///{path}')
 try:
     store.create(a_call())
 except CallExistsError:
@@ -48,7 +50,7 @@ def writer(path: Path, name: str, count: int) -> subprocess.Popen[str]:
 
 
 def notes(path: Path) -> list[str]:
-    return [line.event for line in SqliteCallStore(str(path)).get(TID).call.timeline][1:]
+    return [line.event for line in sqlite_store(path).get(TID).call.timeline][1:]
 
 
 @pytest.mark.parametrize("processes", [2, 4])
@@ -76,11 +78,11 @@ def test_a_process_killed_while_it_writes_leaves_a_good_file_with_all_that_it_re
     with closing(sqlite3.connect(path)) as connection, connection:
         assert connection.execute("PRAGMA integrity_check").fetchone() == ("ok",)
     assert notes(path)[: reported + 1] == [f"killed-{number}" for number in range(reported + 1)]
-    SqliteCallStore(str(path)).update(TID, lambda call: Transition(call.noted(NOW, "after")))
+    sqlite_store(path).update(TID, lambda call: Transition(call.noted(NOW, "after")))
 
 
 def test_a_store_that_was_used_before_a_fork_works_after_it(tmp_path: Path) -> None:
-    store = SqliteCallStore(str(tmp_path / "calls.db"))
+    store = sqlite_store(tmp_path / "calls.db")
     store.create(a_call())
     child = os.fork()
     if child == 0:
@@ -95,7 +97,7 @@ def test_a_store_that_was_used_before_a_fork_works_after_it(tmp_path: Path) -> N
 
 
 def test_a_file_that_cannot_be_opened_is_an_unavailable_store(tmp_path: Path) -> None:
-    store = SqliteCallStore(str(tmp_path / "no" / "such" / "folder" / "calls.db"))
+    store = sqlite_store(tmp_path / "no" / "such" / "folder" / "calls.db")
     work: list[Callable[[], object]] = [
         lambda: store.create(a_call()),
         lambda: store.get(TID),
@@ -113,18 +115,18 @@ def test_a_file_that_is_no_database_is_an_unavailable_store(tmp_path: Path) -> N
     path.write_bytes(b"this is no database" * 1000)
 
     with pytest.raises(StoreUnavailableError):
-        SqliteCallStore(str(path)).get(TID)
+        sqlite_store(path).get(TID)
 
 
 def test_a_writer_that_does_not_finish_is_waited_for_but_not_for_ever(tmp_path: Path) -> None:
     path = tmp_path / "calls.db"
-    store = SqliteCallStore(str(path))
+    store = sqlite_store(path)
     store.create(a_call())
     rival = sqlite3.connect(path, isolation_level=None)
     rival.execute("BEGIN IMMEDIATE")
     began = time.monotonic()
     with pytest.raises(StoreUnavailableError):
-        store.update(TID, lambda call: Transition(call.noted(NOW, "late")), patience_s=0.2)
+        store.update(TID, lambda call: Transition(call.noted(NOW, "late")), timeout_s=0.2)
     assert time.monotonic() - began < 1.9  # what it would wait by default
     assert store.get(TID).call == a_call()
     rival.execute("COMMIT")
@@ -135,7 +137,7 @@ def test_a_writer_that_does_not_finish_is_waited_for_but_not_for_ever(tmp_path: 
 
 def test_an_unreadable_row_is_corrupt(tmp_path: Path) -> None:
     path = tmp_path / "calls.db"
-    store = SqliteCallStore(str(path))
+    store = sqlite_store(path)
     store.create(a_call())
     for document in ("{}", "not json", '{"state": "placing"}', '{"$time": 5}', b"\xff\xfe"):
         with closing(sqlite3.connect(path)) as connection, connection:
@@ -146,36 +148,104 @@ def test_an_unreadable_row_is_corrupt(tmp_path: Path) -> None:
 
 
 def test_a_record_is_dropped_when_its_retention_is_over(tmp_path: Path) -> None:
-    store = SqliteCallStore(str(tmp_path / "calls.db"))
+    store = sqlite_store(tmp_path / "calls.db")
     expire_at = store.create(a_call()).call.expire_at
-    store.due(expire_at - timedelta(seconds=1), 1)
+    store.purge(expire_at - timedelta(seconds=1))
     assert store.get(TID)
-    store.due(expire_at, 1)
+    store.purge(expire_at)
 
     with pytest.raises(CallNotFoundError):
         store.get(TID)
 
 
-def test_what_was_seen_saves_the_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    store = SqliteCallStore(str(tmp_path / "calls.db"))
-    seen = store.create(a_call())
-    monkeypatch.setattr(store, "get", None)
+def test_a_limit_that_is_over_leaves_nothing_in_the_file(tmp_path: Path) -> None:
+    path = tmp_path / "calls.db"
+    store, quota = open_sqlite(f"sqlite:///{path}")
+    window = timedelta(seconds=600)
+    for number in range(3):
+        quota.acquire(f"number-{number}", "holder", now=NOW + timedelta(seconds=number), window=window, most=1)
+    store.purge(NOW + window + timedelta(seconds=1))
 
-    assert store.update(TID, lambda call: Transition(call.noted(NOW, "mine")), seen=seen).stored.call.timeline
+    with closing(sqlite3.connect(path)) as connection, connection:
+        assert connection.execute("SELECT key FROM quota").fetchall() == [("number-2",)]
+
+
+@pytest.mark.parametrize("umask", [0o000, 0o022])
+def test_the_files_are_for_their_owner_alone(tmp_path: Path, umask: int) -> None:
+    before = os.umask(umask)
+    try:
+        store = sqlite_store(tmp_path / "calls.db")
+        store.create(a_call())
+        files = {path.name: oct(path.stat().st_mode & 0o777) for path in tmp_path.iterdir()}
+    finally:
+        os.umask(before)
+
+    assert files == {name: oct(0o600) for name in ("calls.db", "calls.db-wal", "calls.db-shm")}
+
+
+def test_files_that_an_earlier_version_left_open_to_others_are_closed_to_them(tmp_path: Path) -> None:
+    path = tmp_path / "calls.db"
+    with closing(sqlite3.connect(path)) as connection:
+        connection.execute("CREATE TABLE places (key TEXT, holder TEXT)")
+        path.chmod(0o644)
+        sqlite_store(path).create(a_call())
+
+    assert path.stat().st_mode & 0o777 == 0o600
+    with closing(sqlite3.connect(path)) as connection:
+        assert connection.execute("SELECT name FROM sqlite_master WHERE name = 'places'").fetchall() == []
+
+
+@pytest.mark.parametrize("fate", ["deleted", "replaced"])
+def test_a_file_that_went_away_under_the_process_is_an_unavailable_store_and_is_not_made_anew(
+    tmp_path: Path, fate: str
+) -> None:
+    path = tmp_path / "calls.db"
+    store, quota = open_sqlite(f"sqlite:///{path}")
+    store.create(a_call())
+    work: list[Callable[[], object]] = [
+        lambda: store.create(a_call(tid=TID[:-1] + "0")),
+        lambda: store.get(TID),
+        lambda: store.due(NOW, 1),
+        lambda: quota.release("k", "h"),
+        lambda: in_a_thread(lambda: store.get(TID)),
+    ]
+    for file in tmp_path.iterdir():
+        file.unlink()
+    if fate == "replaced":
+        sqlite_store(path).create(a_call())
+
+    for use in work:
+        with pytest.raises(StoreUnavailableError):
+            use()
+    assert path.exists() == (fate == "replaced")
+
+
+def in_a_thread(work: Callable[[], object]) -> object:
+    """Run `work` where no connection is open yet."""
+    with ThreadPoolExecutor(1) as pool:
+        return pool.submit(work).result()
+
+
+def test_many_threads_that_open_a_new_file_at_once_lose_no_lock(tmp_path: Path) -> None:
+    store = sqlite_store(tmp_path / "calls.db")
+    with ThreadPoolExecutor(16) as pool:
+        list(pool.map(lambda number: store.create(a_call(tid=TID[:-2] + f"{number:02}")), range(16)))
+
+    assert len(store.due(NOW + timedelta(days=1), 100)) == 16
 
 
 @pytest.mark.parametrize("url", ["sqlite:///{}", "sqlite:////{}"])
 def test_urls_name_relative_and_absolute_files(url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     absolute = url.startswith("sqlite:////")
-    open_sqlite_store(url.format(str(tmp_path / "x.db").lstrip("/") if absolute else "x.db")).create(a_call())
+    open_sqlite(url.format(str(tmp_path / "x.db").lstrip("/") if absolute else "x.db"))[0].create(a_call())
 
     assert (tmp_path / "x.db").exists()
 
 
 def test_nothing_secret_is_in_the_file(tmp_path: Path) -> None:
     path = tmp_path / "calls.db"
-    SqliteCallStore(str(path)).create(a_call())
+    sqlite_store(path).create(a_call())
     content = b"".join(file.read_bytes() for file in tmp_path.iterdir())
 
     assert b"token-of-the-call" not in content

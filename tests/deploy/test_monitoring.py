@@ -15,7 +15,7 @@ import pytest
 from tests.deploy.commands import ROOT
 from tests.deploy.log_filter import entry_of, matches
 from tests.world import World, make_world
-from ttsprompt.domain.callback import PAYLOAD_FIELDS
+from ttsprompt.domain.payload import PAYLOAD_FIELDS
 from ttsprompt.errors import StoreUnavailableError, VendorRefusedError, VendorUnclearError
 from ttsprompt.logs import configure_logging
 from ttsprompt.ports import CallbackResponse

@@ -14,7 +14,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from devphone.service import free_port
+from devphone.processes.service import free_port
 from tests.deploy.commands import ROOT, run_script
 from tests.deploy.project import Checkout
 from tests.e2e.conftest import wait_for

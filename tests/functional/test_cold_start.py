@@ -7,15 +7,23 @@ import subprocess
 import sys
 from pathlib import Path
 
+from ttsprompt.web.routes import ROUTES, Who
+
 ROOT = Path(__file__).parents[2]
 SLOW = ("pydantic", "requests", "jwt", "cryptography", "phonenumbers", "vonage_jwt", "standardwebhooks", "grpc")
+TID = "6a2827c9-4c68-46fc-b179-115f055dc0eb"
+PATHS = [
+    route.path.format(tid=TID) + "?token=x&step=1"
+    for route in ROUTES
+    if route.who is Who.VONAGE and route.method == "POST"
+]
 
 SCRIPT = f"""
 import json, sys
 import functions_framework
 client = functions_framework.create_app("ttsprompt", "main.py").test_client()
-path = "/input/6a2827c9-4c68-46fc-b179-115f055dc0eb?token=x&step=1"
-assert client.post(path, json={{"dtmf": "1"}}).status_code == 404
+for path in {PATHS!r}:
+    assert client.post(path, json={{"dtmf": "1", "status": "answered"}}).status_code == 404
 print(json.dumps([name for name in {SLOW!r} if name in sys.modules]), file=sys.stderr)
 """
 

@@ -288,7 +288,7 @@ def test_repeated_input_gets_the_same_ncco_and_is_judged_once(world: World) -> N
     again = world.key("1234").json
 
     assert first == again
-    assert world.call(tid).tries_used == 1
+    assert world.call(tid).attempts_used == 1
 
 
 def test_bye_text_is_silence_by_default_and_failed_text_is_the_text(world: World) -> None:

@@ -10,7 +10,7 @@ import pytest
 from tests.world import World
 
 
-def rehearse(world: World, **fields: Any) -> dict[str, Any]:
+def dry_run(world: World, **fields: Any) -> dict[str, Any]:
     response = world.post_call({}, dry_run=True, **fields)
     assert response.status_code == 200, response.text
     assert response.json is not None
@@ -18,7 +18,7 @@ def rehearse(world: World, **fields: Any) -> dict[str, Any]:
 
 
 def test_nothing_is_dialled_or_stored_and_no_credential_is_needed(world: World) -> None:
-    answer = rehearse(world)
+    answer = dry_run(world)
 
     assert answer.keys() == {"request", "ncco", "length_timer", "stale_after", "warnings"}
     assert world.voice.orders == []
@@ -26,7 +26,7 @@ def test_nothing_is_dialled_or_stored_and_no_credential_is_needed(world: World) 
 
 
 def test_the_request_is_said_back_as_it_is_understood_but_for_the_secrets(world: World) -> None:
-    request = rehearse(world, to="+44 7970 513607", reject_code="9")["request"]
+    request = dry_run(world, to="+44 7970 513607", reject_code="9")["request"]
 
     assert (request["to"], request["attempts"], request["language"]) == ("447970513607", 3, "en-US")
     assert (request["pin_code"], request["reject_code"]) == ("hidden", "hidden")
@@ -34,7 +34,7 @@ def test_the_request_is_said_back_as_it_is_understood_but_for_the_secrets(world:
 
 
 def test_the_ncco_is_the_one_that_would_be_played(world: World) -> None:
-    answer = rehearse(world)
+    answer = dry_run(world)
     world.place()
 
     assert [a["action"] for a in answer["ncco"]] == ["talk", "input"]
@@ -66,19 +66,19 @@ def same_but_for_ids(url: str) -> str:
     ],
 )
 def test_what_is_likely_not_meant_is_a_warning(world: World, fields: dict[str, Any], field: str, code: str) -> None:
-    (warning,) = rehearse(world, **fields)["warnings"]
+    (warning,) = dry_run(world, **fields)["warnings"]
 
     assert (warning["field"], warning["code"]) == (field, code)
     assert re.fullmatch(r"[A-Z][^\n]+[a-z]\.", warning["message"])
 
 
 def test_telling_a_one_digit_pin_is_meant(world: World) -> None:
-    assert rehearse(world, text="Press 1 to acknowledge.", pin_code="1")["warnings"] == []
+    assert dry_run(world, text="Press 1 to acknowledge.", pin_code="1")["warnings"] == []
 
 
 def test_a_long_pin_with_the_longest_timeout_is_as_good_as_it_gets(world: World) -> None:
-    assert rehearse(world, pin_code="1" * 20, input_timeout=10)["warnings"] == []
-    assert [warning["code"] for warning in rehearse(world, pin_code="1" * 20, input_timeout=9)["warnings"]] == ["short"]
+    assert dry_run(world, pin_code="1" * 20, input_timeout=10)["warnings"] == []
+    assert [warning["code"] for warning in dry_run(world, pin_code="1" * 20, input_timeout=9)["warnings"]] == ["short"]
 
 
 def test_the_rules_are_the_same(world: World) -> None:

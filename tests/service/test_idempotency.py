@@ -138,8 +138,8 @@ class DeletionWithALostReply:
         self._get = store.get
         self._meanwhile = meanwhile
 
-    def __call__(self, tid: str, condition: Callable[[Call], bool], *, seen: Stored, patience_s: float) -> bool:
-        assert self._delete(tid, condition, seen=seen, patience_s=patience_s)
+    def __call__(self, tid: str, condition: Callable[[Call], bool], *, expected: Stored, timeout_s: float) -> bool:
+        assert self._delete(tid, condition, expected=expected, timeout_s=timeout_s)
         self._meanwhile()
         return not condition(self._get(tid).call) or self._delete(tid, condition)
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import sqlite3
 import threading
 import uuid
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +14,7 @@ import pytest
 from tests.world import World, bearer, fields_logged, make_world
 from ttsprompt.errors import StoreUnavailableError, VendorRefusedError, VendorUnclearError
 from ttsprompt.service.admission import Admission
+from ttsprompt.service.sweep import Sweep
 
 
 @pytest.fixture
@@ -81,12 +84,43 @@ def test_a_place_that_cannot_be_given_back_is_logged_and_the_record_goes_all_the
     def down(*_: object, **__: object) -> None:
         raise StoreUnavailableError
 
-    monkeypatch.setattr(Admission, "give_back", down)
+    monkeypatch.setattr(Admission, "release", down)
     limited.voice.error = VendorRefusedError("no", vendor_status=400)
 
     assert statuses(limited, 1) == [422]
-    assert [line["code"] for line in fields_logged(caplog, "place_not_given_back")] == ["store_unavailable"]
+    assert [line["code"] for line in fields_logged(caplog, "quota_not_released")] == ["store_unavailable"]
     assert limited.records() == []
+
+
+def test_a_place_that_could_not_be_given_back_is_taken_anew_by_the_same_key(
+    limited: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else a call would be counted from a time at which nobody was called, and so two would fit into one window."""
+
+    def down(*_: object, **__: object) -> None:
+        raise StoreUnavailableError
+
+    headers = {"Idempotency-Key": "k"}
+    limited.voice.error = VendorRefusedError("no", vendor_status=400)
+    with monkeypatch.context() as patch:
+        patch.setattr(Admission, "release", down)
+        assert limited.post_call(bearer(limited.clock) | headers).status_code == 422
+    limited.voice.error = None
+    limited.clock.advance(599)
+    assert limited.post_call(bearer(limited.clock) | headers).status_code == 200
+    limited.clock.advance(2)
+
+    assert statuses(limited, 2) == [200, 429]
+
+
+def test_a_sweep_deletes_what_was_counted_when_its_window_is_over(limited: World, tmp_path: Path) -> None:
+    statuses(limited, 2)
+    limited.clock.advance(601)
+    deliveries = limited.app.webhooks.deliveries
+    Sweep(store=limited.store, deliveries=deliveries, clock=limited.clock, policy=deliveries.policy, threads=1).run()
+
+    with closing(sqlite3.connect(tmp_path / "calls.db")) as connection:
+        assert connection.execute("SELECT * FROM quota").fetchall() == []
 
 
 def test_a_replay_does_not_count(limited: World) -> None:

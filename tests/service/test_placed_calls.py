@@ -13,14 +13,13 @@ import pytest
 from werkzeug.test import TestResponse
 
 from tests.world import World, bearer, fields_logged, make_world
-from ttsprompt.domain.events import TerminalStatus, Terminated
+from ttsprompt.domain.events import CallEnded, EndStatus
 from ttsprompt.errors import UnauthenticatedError, VendorUnreachableError
 from ttsprompt.ports import CallbackResponse, CallOrder
-from ttsprompt.service.authority import MOST_REMEMBERED, NO_UUID, Authority
-from ttsprompt.service.credential import Credential
+from ttsprompt.service.authority import MOST_REMEMBERED, NO_UUID, Authority, Credential
 from ttsprompt.service.sweep import Sweep
 
-COMPLETED = Terminated(TerminalStatus.COMPLETED, duration=9, price="0.01")
+COMPLETED = CallEnded(EndStatus.COMPLETED, duration=9, price="0.01")
 ROUTES = [("GET", ""), ("DELETE", ""), ("POST", "/redeliver")]
 
 
@@ -89,17 +88,19 @@ class TestWhoMayAsk:
         assert response.headers["WWW-Authenticate"]
         assert world.voice.looked_up == []
 
-    def test_an_unknown_call_is_not_found_and_vonage_is_not_asked(self, world: World, method: str, path: str) -> None:
+    def test_an_unknown_call_is_not_found_once_vonage_has_accepted_the_token(
+        self, world: World, method: str, path: str
+    ) -> None:
         assert code(ask(world, str(uuid.uuid4()), method, path)) == (404, "not_found")
         assert code(ask(world, "no-uuid", method, path)) == (404, "not_found")
-        assert world.voice.looked_up == []
+        assert world.voice.looked_up == [NO_UUID]
 
     def test_a_call_of_another_application_is_not_found(self, world: World, method: str, path: str) -> None:
         tid = world.place()
         headers = bearer(world.clock, application_id=str(uuid.uuid4()))
 
         assert code(ask(world, tid, method, path, headers)) == (404, "not_found")
-        assert world.voice.looked_up == []
+        assert world.voice.looked_up == [NO_UUID]
 
     def test_a_token_that_vonage_refuses_is_401(self, world: World, method: str, path: str) -> None:
         tid = world.place()
@@ -174,7 +175,7 @@ def test_the_memory_of_tokens_is_bounded(world: World) -> None:
 
 def test_an_ending_that_vonage_tells_is_taken_in_and_delivered_by_the_sweep(world: World) -> None:
     tid = world.place()
-    world.voice.ending = Terminated(TerminalStatus.BUSY)
+    world.voice.ending = CallEnded(EndStatus.BUSY)
     body = view(ask(world, tid))
 
     assert (body["state"], body["status"], body["reason"]) == ("ended", "error", "busy")
@@ -429,7 +430,7 @@ def test_a_redelivery_that_fails_is_due_again(world: World) -> None:
 
     assert body["delivery"]["state"] == "pending"
     assert body["delivery"]["next_at"] is not None
-    assert world.call(tid).delivery.tries_made == 1
+    assert world.call(tid).delivery.attempts_made == 1
 
 
 def test_what_is_not_settled_cannot_be_redelivered(world: World) -> None:

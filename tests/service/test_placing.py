@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
-from tests.world import World, fields_logged, query_of
+from tests.world import World, fields_logged, make_world, query_of
 from ttsprompt.errors import (
     CallNotFoundError,
     FieldFault,
@@ -124,7 +126,7 @@ def test_the_record_is_made_before_anything_is_dialled(world: World) -> None:
 
 
 def test_nothing_is_dialled_when_the_record_cannot_be_made(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    def down(*_: object) -> None:
+    def down(*_: object, **__: object) -> None:
         raise StoreUnavailableError
 
     monkeypatch.setattr(type(world.store), "create", down)
@@ -133,6 +135,18 @@ def test_nothing_is_dialled_when_the_record_cannot_be_made(world: World, monkeyp
     assert response.json is not None
     assert (response.status_code, response.json["code"]) == (503, "store_unavailable")
     assert world.voice.orders == []
+
+
+def test_nothing_is_dialled_when_the_database_was_deleted_under_the_service(tmp_path: Path) -> None:
+    world = make_world(tmp_path)
+    world.place()
+    for file in tmp_path.glob("calls.db*"):
+        file.unlink()
+    response = world.post_call()
+
+    assert response.json is not None
+    assert (response.status_code, response.json["code"]) == (503, "store_unavailable")
+    assert len(world.voice.orders) == 1
 
 
 @pytest.mark.parametrize(("method", "event"), [("update", "placement_not_noted"), ("delete", "record_not_deleted")])

@@ -149,7 +149,7 @@ class Service(RuleBasedStateMachine):
         for tid in self.answered:
             call = self.world.call(tid)
             before = self.seen.get(tid)
-            assert call.tries_used <= call.tries_allowed
+            assert call.attempts_used <= call.attempts_allowed
             assert len(self.received[tid]) <= 1
             if call.verdict is not None and call.verdict.status == "ok":
                 assert tid in self.right_pins

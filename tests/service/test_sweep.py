@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
-from contextlib import closing
 from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -13,6 +12,7 @@ import pytest
 
 from tests.builders import a_call
 from tests.fakes import FakeClock, FakeSender
+from tests.records import rewrite
 from tests.world import World, fields_logged, make_world, payload_of
 from ttsprompt.domain.call import Transition
 from ttsprompt.domain.model import Call
@@ -304,11 +304,7 @@ def test_a_record_that_cannot_be_read_is_put_off_and_the_others_are_done(
 
 
 def corrupt(world: World, tid: str) -> None:
-    import sqlite3  # noqa: PLC0415 - one test needs it
-
-    path = world.store._path  # type: ignore[attr-defined]  # the embedded store's file
-    with closing(sqlite3.connect(path)) as connection, connection:
-        connection.execute("UPDATE calls SET document = '{}' WHERE tid = ?", (tid,))
+    rewrite(world.store, tid, lambda document: document | {"state": "dreaming"})
 
 
 def test_a_query_that_fails_is_an_error_of_the_sweep(world: World, monkeypatch: pytest.MonkeyPatch) -> None:

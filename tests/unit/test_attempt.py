@@ -8,7 +8,7 @@ import time
 
 import pytest
 
-from ttsprompt.adapters.attempt import Attempt, AttemptOverError
+from ttsprompt.net.attempt import Attempt, AttemptOverError
 
 
 def an_attempt() -> Attempt:

@@ -11,22 +11,22 @@ import pytest
 
 from tests.builders import NOW, PIN, TOKEN, a_call
 from ttsprompt.domain.call import apply
-from ttsprompt.domain.callback import PAYLOAD_FIELDS, encode_payload
 from ttsprompt.domain.events import (
+    CallEnded,
+    DigitsEntered,
+    EndStatus,
     Event,
     GraceElapsed,
-    KeysEntered,
     MachineDetected,
-    TerminalStatus,
-    Terminated,
 )
 from ttsprompt.domain.model import Call, CallbackFormat, CallbackMethod, CallbackTarget, MachineDetection, Phase
+from ttsprompt.domain.payload import PAYLOAD_FIELDS, encode_payload
 
 URL = "https://example.com/callback?own=1"
 GET = CallbackTarget(URL, CallbackMethod.GET)
 FORM = CallbackTarget(URL, CallbackMethod.POST, CallbackFormat.FORM)
 JSON = CallbackTarget(URL, CallbackMethod.POST, CallbackFormat.JSON)
-COMPLETED = Terminated(TerminalStatus.COMPLETED, duration=17, price="0.0234")
+COMPLETED = CallEnded(EndStatus.COMPLETED, duration=17, price="0.0234")
 TID = "6a2827c9-4c68-46fc-b179-115f055dc0eb"
 
 
@@ -38,8 +38,8 @@ def history(*events: Event, **overrides: Any) -> Call:
     return call
 
 
-def keys(*entries: str) -> list[KeysEntered]:
-    return [KeysEntered(step, entry, TOKEN) for step, entry in enumerate(entries, start=1)]
+def keys(*entries: str) -> list[DigitsEntered]:
+    return [DigitsEntered(step, entry, TOKEN) for step, entry in enumerate(entries, start=1)]
 
 
 def payload(call: Call) -> str:
@@ -75,12 +75,12 @@ def test_a_json_payload_is_compact_with_numbers_as_numbers_and_the_price_as_a_st
 
 
 def test_what_is_not_known_is_left_out() -> None:
-    call = history(Terminated(TerminalStatus.BUSY))
+    call = history(CallEnded(EndStatus.BUSY))
     assert payload(call) == f"to=447970513607&tid={TID}&status=error&reason=busy&attempts=0"
 
 
 def test_a_duration_of_nothing_is_known() -> None:
-    call = history(Terminated(TerminalStatus.COMPLETED, duration=0, price="0"))
+    call = history(CallEnded(EndStatus.COMPLETED, duration=0, price="0"))
     assert payload(call).endswith("&reason=no_answer&attempts=0&duration=0&price=0")
 
 
@@ -114,7 +114,7 @@ def test_the_payload_holds_neither_the_pin_nor_what_was_typed() -> None:
 
 
 def test_a_later_price_does_not_change_the_payload() -> None:
-    settled = history(Terminated(TerminalStatus.BUSY))
+    settled = history(CallEnded(EndStatus.BUSY))
     supplemented = apply(settled, COMPLETED, NOW + timedelta(minutes=1)).call
     assert supplemented.price == "0.0234"
     assert supplemented.payload == settled.payload

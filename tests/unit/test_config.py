@@ -7,14 +7,39 @@ import tomllib
 from datetime import timedelta
 from pathlib import Path
 
+import phonenumbers
 import pytest
 
 import ttsprompt
-from ttsprompt.config import SettingsError, load_settings
-from ttsprompt.service.calls import AnswerMode
+from ttsprompt.config import NUMBER_TYPES, SETTING_NAMES, SettingsError, load_settings
+from ttsprompt.service.choices import AnswerMode
 
 WHSEC = "whsec_" + base64.b64encode(b"s" * 32).decode()
 WHSK = "whsk_" + base64.b64encode(b"k" * 32).decode()
+
+
+OTHER_NAMES = [
+    "PATH",
+    "HOME",
+    "PORT",
+    "THREADS",
+    "WORKERS",
+    "K_REVISION",
+    "K_CONFIGURATION",
+    "COLUMNS",
+    "LOGNAME",
+    "PYTHONUNBUFFERED",
+    "DATABASE_URL",
+    "API_BASE_URL",
+    "GOOGLE_CLOUD_QUOTA_PROJECT",
+    "GOOGLE_CLOUD_REGION",
+    "GCLOUD_PROJECT",
+    "GOOGLE_APPLICATION_CREDENTIALS",
+    "DATASTORE_EMULATOR_HOST",
+    "FUNCTION_SIGNATURE_TYPE",
+    "LOG_EXECUTION_ID",
+    "CLOUD_RUN_TIMEOUT_SECONDS",
+]
 
 
 def faults(**environment: str) -> list[str]:
@@ -30,7 +55,7 @@ def test_nothing_needs_to_be_set_on_a_developers_machine() -> None:
     assert settings.call_store == "sqlite:///ttsprompt.db"
     assert settings.vonage_api_url == "https://api.nexmo.com"
     assert settings.answer_mode is AnswerMode.INLINE
-    assert settings.callback_signing_keys == ()
+    assert settings.callback_signing_secrets == ()
     assert settings.policy.retry_schedule[0] == timedelta(minutes=1)
     assert sum(settings.policy.retry_schedule, timedelta()) == timedelta(seconds=326160)
     assert settings.policy.retention == timedelta(days=30)
@@ -114,7 +139,7 @@ def test_a_base_url_may_have_a_path_and_loses_its_last_slash() -> None:
 def test_signing_keys_of_both_kinds_are_read_and_hidden() -> None:
     settings = load_settings({"CALLBACK_SIGNING_SECRETS": f"{WHSEC}, {WHSK}"})
 
-    assert [key.kind for key in settings.callback_signing_keys] == ["v1", "v1a"]
+    assert [key.kind for key in settings.callback_signing_secrets] == ["v1", "v1a"]
     assert "whsec" not in repr(settings)
     assert repr(b"s" * 32) not in repr(settings)
 
@@ -126,10 +151,10 @@ def test_a_fault_never_quotes_a_secret() -> None:
 
 
 def test_records_must_outlive_their_delivery() -> None:
-    (fault,) = faults(RETENTION_DAYS="4")
+    (fault,) = faults(RETENTION_DAYS="8")
 
     assert fault.startswith("RETENTION_DAYS must be at least")
-    assert load_settings({"RETENTION_DAYS": "5"}).policy.retention == timedelta(days=5)
+    assert load_settings({"RETENTION_DAYS": "9"}).policy.retention == timedelta(days=9)
 
 
 @pytest.mark.parametrize("url", ["sqlite:///x.db", "sqlite:///a/b.db", "sqlite:////tmp/x.db", "firestore"])
@@ -148,3 +173,77 @@ def test_there_is_one_version() -> None:
     project = tomllib.loads((Path(__file__).parents[2] / "pyproject.toml").read_text())["project"]
 
     assert project["version"] == ttsprompt.__version__
+
+
+def test_blanks_around_a_value_are_dropped_from_secrets_too() -> None:
+    settings = load_settings({"VONAGE_SIGNATURE_SECRET": " s3cret\n", "CALLBACK_SIGNING_SECRETS": f"{WHSEC}\n"})
+
+    assert settings.vonage_signature_secret == "s3cret"
+    assert len(settings.callback_signing_secrets) == 1
+
+
+@pytest.mark.parametrize(
+    ("name", "meant"),
+    [
+        ("ALLOWED_COUNTRY", "ALLOWED_COUNTRIES"),
+        ("ALLOWED_APPLICATION", "ALLOWED_APPLICATIONS"),
+        ("allowed_countries", "ALLOWED_COUNTRIES"),
+        ("MAX_CALLS_PER_NUMBERS", "MAX_CALLS_PER_NUMBER"),
+        ("CALLBACK_SIGNING_SECRET", "CALLBACK_SIGNING_SECRETS"),
+        ("VONAGE_SIGNING_SECRET", "VONAGE_SIGNATURE_SECRET"),
+        ("REFUSED_NUMBER_TYPE", "REFUSED_NUMBER_TYPES"),
+        ("BASEURL", "BASE_URL"),
+        ("LOGLEVEL", "LOG_LEVEL"),
+    ],
+)
+def test_a_variable_that_looks_like_a_setting_keeps_the_service_from_starting(name: str, meant: str) -> None:
+    assert faults(**{name: "DE"}) == [f"{name} is no setting: did you mean {meant}?"]
+
+
+@pytest.mark.parametrize("name", OTHER_NAMES)
+def test_other_programs_variables_do_not(name: str) -> None:
+    assert load_settings({name: "x"}) == load_settings({})
+
+
+def test_a_country_that_does_not_exist_keeps_the_service_from_starting() -> None:
+    with pytest.raises(SettingsError) as raised:
+        load_settings({"ALLOWED_COUNTRIES": "UK,DE,XX"}, lambda: frozenset(phonenumbers.SUPPORTED_REGIONS))
+
+    assert raised.value.faults == [
+        "ALLOWED_COUNTRIES names UK, which is no country: did you mean GB?",
+        "ALLOWED_COUNTRIES names XX, which is no country",
+    ]
+
+
+def test_the_countries_are_looked_at_only_when_some_are_named() -> None:
+    def regions() -> frozenset[str]:
+        raise AssertionError
+
+    assert load_settings({}, regions).allowed_countries is None
+    assert load_settings({"ALLOWED_COUNTRIES": "all"}, regions).allowed_countries is None
+    assert load_settings({"ALLOWED_APPLICATIONS": "ALL"}).allowed_applications is None
+
+
+def test_an_emulator_is_named_without_a_scheme() -> None:
+    assert faults(FIRESTORE_EMULATOR_HOST="http://127.0.0.1:8080") == [
+        "FIRESTORE_EMULATOR_HOST must be host:port, without http://"
+    ]
+
+
+def test_expensive_types_of_numbers_are_refused_unless_the_operator_says_which() -> None:
+    assert load_settings({}).refused_number_types == {"premium_rate", "shared_cost", "personal_number"}
+    assert load_settings({"REFUSED_NUMBER_TYPES": "UAN, pager"}).refused_number_types == {"uan", "pager"}
+    assert load_settings({"REFUSED_NUMBER_TYPES": "none"}).refused_number_types == frozenset()
+    assert faults(REFUSED_NUMBER_TYPES="premium")
+
+
+def test_the_types_of_numbers_are_libphonenumbers() -> None:
+    values = phonenumbers.PhoneNumberType.values()
+
+    assert {phonenumbers.PhoneNumberType.to_string(value).lower() for value in values} == set(NUMBER_TYPES)
+
+
+def test_the_readme_lists_every_setting() -> None:
+    readme = (Path(__file__).parents[2] / "README.md").read_text()
+
+    assert {name for name in SETTING_NAMES if f"`{name}`" not in readme} == set()

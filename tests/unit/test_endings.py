@@ -11,16 +11,16 @@ from tests.builders import NOW, PIN, TOKEN
 from tests.histories import ANSWERED, DONE, HUNG_UP, RINGING, STARTED, Steps, Webhook, ev, live, outcome, typed
 from ttsprompt.domain.call import apply, found_ended
 from ttsprompt.domain.events import (
+    CallEnded,
+    DigitsEntered,
+    EndStatus,
     GraceElapsed,
-    KeysEntered,
     Placed,
     PlacementUnclear,
-    TerminalStatus,
-    Terminated,
-    parse_ending,
 )
 from ttsprompt.domain.model import MachineDetection, Phase, Policy, State
 from ttsprompt.domain.timing import GRACE
+from ttsprompt.vonage.webhooks import parse_call_ended
 
 HANGUP = {"machine_detection": MachineDetection.HANGUP}
 CONTINUE = {"machine_detection": MachineDetection.CONTINUE}
@@ -160,7 +160,7 @@ MACHINES: dict[str, tuple[dict[str, Any], Steps, str, str]] = {
 @pytest.mark.parametrize(("steps", "status", "reason", "tries"), ENDINGS.values(), ids=ENDINGS.keys())
 def test_a_call_ends_as(steps: Steps, status: str, reason: str, tries: int) -> None:
     call = live(steps)
-    assert (*outcome(call), call.tries_used) == (status, reason, tries)
+    assert (*outcome(call), call.attempts_used) == (status, reason, tries)
     assert call.payload is not None
     assert f"&status={status}&reason={reason}&attempts={tries}" in call.payload
 
@@ -182,9 +182,9 @@ def test_a_machine_that_may_stay_is_noted_once(detection: dict[str, Any]) -> Non
 @pytest.mark.parametrize("allowed", [1, 2, 10])
 def test_as_many_tries_as_allowed_and_no_more(allowed: int) -> None:
     wrong = [typed(step, "1") for step in range(1, allowed + 1)]
-    assert live(wrong[:-1], tries_allowed=allowed).verdict is None
-    assert live([*wrong, typed(allowed + 1, PIN), DONE], tries_allowed=allowed).tries_used == allowed
-    assert outcome(live([*wrong, DONE], tries_allowed=allowed)) == ("failed", "wrong_pin")
+    assert live(wrong[:-1], attempts_allowed=allowed).verdict is None
+    assert live([*wrong, typed(allowed + 1, PIN), DONE], attempts_allowed=allowed).attempts_used == allowed
+    assert outcome(live([*wrong, DONE], attempts_allowed=allowed)) == ("failed", "wrong_pin")
 
 
 def test_the_right_pin_decides_at_once_and_the_outcome_follows_the_end_of_the_call() -> None:
@@ -195,7 +195,7 @@ def test_the_right_pin_decides_at_once_and_the_outcome_follows_the_end_of_the_ca
 
 def test_the_settling_event_tells_its_committer_to_deliver_and_a_repetition_does_not() -> None:
     call = live([ANSWERED, typed(1, PIN)])
-    ending = Terminated(TerminalStatus.COMPLETED, duration=4)
+    ending = CallEnded(EndStatus.COMPLETED, duration=4)
     settled = apply(call, ending, NOW + timedelta(seconds=9))
     assert settled.settled
     assert not apply(settled.call, ending, NOW + timedelta(seconds=10)).settled
@@ -203,21 +203,21 @@ def test_the_settling_event_tells_its_committer_to_deliver_and_a_repetition_does
 
 def test_an_open_question_makes_the_ending_event_wait_three_seconds_and_decide_nothing() -> None:
     ended_at = NOW + timedelta(seconds=9)
-    transition = apply(live([ANSWERED]), Terminated(TerminalStatus.COMPLETED, duration=4), ended_at)
+    transition = apply(live([ANSWERED]), CallEnded(EndStatus.COMPLETED, duration=4), ended_at)
     assert transition.grace
     assert transition.call.verdict is None
     assert transition.call.due_at == ended_at + timedelta(seconds=3)
 
 
 def test_keys_in_the_grace_period_leave_the_settling_to_the_one_who_waits() -> None:
-    transition = apply(live([ANSWERED, HUNG_UP]), KeysEntered(1, PIN, TOKEN), NOW + timedelta(seconds=3))
+    transition = apply(live([ANSWERED, HUNG_UP]), DigitsEntered(1, PIN, TOKEN), NOW + timedelta(seconds=3))
     assert not transition.settled
     assert transition.call.phase is Phase.GRACE
     assert transition.call.due_at == NOW + timedelta(seconds=1) + GRACE
 
 
 def test_a_repeated_ending_after_the_grace_period_settles_for_a_handler_that_died() -> None:
-    ending = Terminated(TerminalStatus.COMPLETED, disconnected_by="user", duration=12, price="0.01")
+    ending = CallEnded(EndStatus.COMPLETED, disconnected_by="user", duration=12, price="0.01")
     call = live([ANSWERED, HUNG_UP])
     assert not apply(call, ending, NOW + timedelta(seconds=1) + GRACE - timedelta(microseconds=1)).settled
     late = apply(call, ending, NOW + timedelta(seconds=1) + GRACE)
@@ -247,27 +247,27 @@ def test_keys_for_a_question_not_asked_show_at_least_that_somebody_answered() ->
 @pytest.mark.parametrize(
     ("fields", "expected"),
     [
-        ({"detail": "cannot_route"}, Terminated(TerminalStatus.FAILED, detail="cannot_route")),
-        ({"detail": "Not a word."}, Terminated(TerminalStatus.FAILED)),
-        ({"detail": ["declined"]}, Terminated(TerminalStatus.FAILED)),
-        ({"disconnected_by": "user"}, Terminated(TerminalStatus.FAILED, disconnected_by="user")),
-        ({"disconnected_by": "platform"}, Terminated(TerminalStatus.FAILED, disconnected_by="platform")),
-        ({"disconnected_by": "447970513607"}, Terminated(TerminalStatus.FAILED)),
-        ({"price": 0.5, "duration": 1.2}, Terminated(TerminalStatus.FAILED, price="0.5", duration=2)),
-        ({"price": "-1", "duration": True}, Terminated(TerminalStatus.FAILED)),
-        ({"price": [0.5], "duration": None}, Terminated(TerminalStatus.FAILED)),
+        ({"detail": "cannot_route"}, CallEnded(EndStatus.FAILED, detail="cannot_route")),
+        ({"detail": "Not a word."}, CallEnded(EndStatus.FAILED)),
+        ({"detail": ["declined"]}, CallEnded(EndStatus.FAILED)),
+        ({"disconnected_by": "user"}, CallEnded(EndStatus.FAILED, disconnected_by="user")),
+        ({"disconnected_by": "platform"}, CallEnded(EndStatus.FAILED, disconnected_by="platform")),
+        ({"disconnected_by": "447970513607"}, CallEnded(EndStatus.FAILED)),
+        ({"price": 0.5, "duration": 1.2}, CallEnded(EndStatus.FAILED, price="0.5", duration=2)),
+        ({"price": "-1", "duration": True}, CallEnded(EndStatus.FAILED)),
+        ({"price": [0.5], "duration": None}, CallEnded(EndStatus.FAILED)),
     ],
 )
 def test_of_what_vonage_says_about_an_ending_only_what_makes_sense_is_taken(
-    fields: dict[str, Any], expected: Terminated
+    fields: dict[str, Any], expected: CallEnded
 ) -> None:
-    assert parse_ending({"status": "failed", **fields}) == expected
+    assert parse_call_ended({"status": "failed", **fields}) == expected
 
 
 def test_an_ending_that_a_lookup_finds_is_left_to_the_sweep() -> None:
     policy = Policy(retention=timedelta(days=3))
-    unsettled = found_ended(live([ANSWERED]), Terminated(TerminalStatus.COMPLETED), NOW, policy)
-    settled = found_ended(live([ANSWERED, typed(1, PIN)]), Terminated(TerminalStatus.COMPLETED), NOW, policy)
+    unsettled = found_ended(live([ANSWERED]), CallEnded(EndStatus.COMPLETED), NOW, policy)
+    settled = found_ended(live([ANSWERED, typed(1, PIN)]), CallEnded(EndStatus.COMPLETED), NOW, policy)
 
     assert (unsettled.grace, unsettled.settled, unsettled.call.due_at) == (False, False, NOW + GRACE)
     assert (settled.grace, settled.settled, settled.call.due_at) == (False, True, NOW)

@@ -23,11 +23,11 @@ from ttsprompt.domain.timing import GRACE
 from ttsprompt.domain.verdict import MAX_REPLAYS, Reason, Status
 
 STARTS: dict[str, dict[str, Any]] = {
-    "one try": {"tries_allowed": 1},
-    "two tries": {"tries_allowed": 2},
-    "machines are hung up on": {"tries_allowed": 1, "machine_detection": MachineDetection.HANGUP},
-    "machines are talked to": {"tries_allowed": 1, "machine_detection": MachineDetection.CONTINUE},
-    "given up after a while": {"tries_allowed": 1, "policy": Policy(stale_after=timedelta(seconds=5))},
+    "one try": {"attempts_allowed": 1},
+    "two tries": {"attempts_allowed": 2},
+    "machines are hung up on": {"attempts_allowed": 1, "machine_detection": MachineDetection.HANGUP},
+    "machines are talked to": {"attempts_allowed": 1, "machine_detection": MachineDetection.CONTINUE},
+    "given up after a while": {"attempts_allowed": 1, "policy": Policy(stale_after=timedelta(seconds=5))},
 }
 ORDER = list(State)
 HOLD = timedelta(seconds=30)
@@ -51,7 +51,7 @@ class Moment:
         if call.phase is Phase.SETTLED:
             return reason, call.delivery.state, due, claimed
         grace_is_over = call.ended_at is not None and self.now >= call.ended_at + GRACE
-        met_a_machine = any(line.event == "machine" for line in call.timeline)
+        met_a_machine = call.machine_heard
         answered, entries = call.answered_at is not None, tuple(sorted(call.entries))
         return call.state, reason, answered, entries, met_a_machine, call.disconnected_by, grace_is_over, due, claimed
 
@@ -74,16 +74,16 @@ def what_may_happen(moment: Moment) -> Iterator[ev.Event]:
     yield from (ev.Placed(None), ev.Placed("u-1"), ev.PlacementUnclear(), ev.Answered(), ev.MachineDetected())
     for keys in (PIN, "9", "0000", "", "*"):
         for step in {1, call.current_step, call.current_step + 1}:
-            yield ev.KeysEntered(step, keys, TOKEN)
+            yield ev.DigitsEntered(step, keys, TOKEN)
     for duration, by in ((None, None), (0, None), (7, "user"), (7, "platform")):
-        yield ev.Terminated(ev.TerminalStatus.COMPLETED, disconnected_by=by, duration=duration)
-    yield ev.Terminated(ev.TerminalStatus.BUSY)
-    yield ev.Terminated(ev.TerminalStatus.FAILED, detail="internal_error")
+        yield ev.CallEnded(ev.EndStatus.COMPLETED, disconnected_by=by, duration=duration)
+    yield ev.CallEnded(ev.EndStatus.BUSY)
+    yield ev.CallEnded(ev.EndStatus.FAILED, detail="internal_error")
     yield from (ev.GraceElapsed(), ev.CancelRequested(), ev.RedeliveryRequested(), ev.Claimed(now + HOLD))
     yield ev.Overdue(moment.claimed_until or now)
     for outcome in ev.DeliveryOutcome:
         for due_at, retry_at in product((call.due_at, None), (None, now + timedelta(minutes=1))):
-            yield ev.DeliveryTried(due_at, outcome, None, None, retry_at)
+            yield ev.DeliveryAttempted(due_at, outcome, None, None, retry_at)
 
 
 def later(moment: Moment) -> Iterator[Moment]:
@@ -146,17 +146,17 @@ def test_a_verdict_never_changes(steps: list[Step]) -> None:
 def test_only_the_right_pin_makes_a_call_ok(steps: list[Step]) -> None:
     for step in steps:
         if step.before.call.verdict is None and step.after.verdict is not None:
-            is_right = isinstance(step.event, ev.KeysEntered) and step.event.keys == PIN
+            is_right = isinstance(step.event, ev.DigitsEntered) and step.event.digits == PIN
             assert (step.after.verdict.status is Status.OK) is is_right
 
 
 def test_there_are_never_more_judgements_than_tries(steps: list[Step]) -> None:
     for step in steps:
-        assert step.after.tries_used <= step.after.tries_allowed
-        assert len(step.after.entries) <= step.after.tries_allowed + MAX_REPLAYS
+        assert step.after.attempts_used <= step.after.attempts_allowed
+        assert len(step.after.entries) <= step.after.attempts_allowed + MAX_REPLAYS
         before = step.before.call
         if step.after.entries != before.entries:
-            assert isinstance(step.event, ev.KeysEntered)
+            assert isinstance(step.event, ev.DigitsEntered)
             assert step.event.step == before.current_step
             assert step.after.entries[:-1] == before.entries
 

@@ -14,18 +14,18 @@ from tests.builders import NOW, PIN, TOKEN, a_call
 from ttsprompt.domain.call import Transition, apply
 from ttsprompt.domain.events import (
     Answered,
+    CallEnded,
     Claimed,
+    DeliveryAttempted,
     DeliveryOutcome,
-    DeliveryTried,
+    DigitsEntered,
+    EndStatus,
     Event,
     GraceElapsed,
-    KeysEntered,
     MachineDetected,
     Overdue,
     Placed,
     PlacementUnclear,
-    TerminalStatus,
-    Terminated,
 )
 from ttsprompt.domain.model import Call, DeliveryState, MachineDetection, Phase, Policy, State
 from ttsprompt.domain.verdict import MAX_REPLAYS, Status
@@ -33,21 +33,21 @@ from ttsprompt.domain.verdict import MAX_REPLAYS, Status
 ORDER_OF_STATES = list(State)
 
 TERMINATED = st.builds(
-    Terminated,
-    status=st.sampled_from(TerminalStatus),
+    CallEnded,
+    status=st.sampled_from(EndStatus),
     detail=st.sampled_from([None, "unavailable", "internal_error"]),
     disconnected_by=st.sampled_from([None, "platform", "user"]),
     duration=st.sampled_from([None, 0, 17]),
     price=st.sampled_from([None, "0.01"]),
 )
 KEYS = st.builds(
-    KeysEntered,
+    DigitsEntered,
     step=st.integers(0, 6),
-    keys=st.sampled_from([PIN, "9", "", "0", "*", "#"]),
+    digits=st.sampled_from([PIN, "9", "", "0", "*", "#"]),
     token=st.just(TOKEN),
 )
 TRIES = st.builds(
-    DeliveryTried,
+    DeliveryAttempted,
     outcome=st.sampled_from(DeliveryOutcome),
     http_status=st.sampled_from([None, 204, 500]),
     fault=st.none(),
@@ -70,7 +70,7 @@ SECONDS = st.sampled_from([0, 0, 1, 3, 15, 60, 300, 3600])
 STORIES = st.lists(st.tuples(SECONDS, WEBHOOKS | st.sampled_from([NEXT, NEXT, SWEEP])), max_size=25)
 KINDS_OF_CALL = st.fixed_dictionaries(
     {
-        "tries_allowed": st.sampled_from([1, 3]),
+        "attempts_allowed": st.sampled_from([1, 3]),
         "machine_detection": st.sampled_from([None, *MachineDetection]),
         "policy": st.sampled_from([Policy(), Policy(stale_after=timedelta(seconds=5))]),
     }
@@ -79,7 +79,7 @@ KINDS_OF_CALL = st.fixed_dictionaries(
 
 def events_of(moment: Event | str, call: Call, now: datetime) -> list[Event]:
     if moment == NEXT:
-        return [KeysEntered(call.current_step, "0", TOKEN)]
+        return [DigitsEntered(call.current_step, "0", TOKEN)]
     if moment == SWEEP:
         until = now + timedelta(seconds=30)
         return [Claimed(until), Overdue(until)]
@@ -154,14 +154,14 @@ def test_no_more_entries_are_judged_than_tries_and_replays(
     story: list[tuple[int, Event | str]], kind: dict[str, Any]
 ) -> None:
     call = lived(story, kind)[-1].call
-    assert call.tries_used <= kind["tries_allowed"]
-    assert len(call.entries) <= kind["tries_allowed"] + MAX_REPLAYS
+    assert call.attempts_used <= kind["attempts_allowed"]
+    assert len(call.entries) <= kind["attempts_allowed"] + MAX_REPLAYS
 
 
 @given(STORIES, KINDS_OF_CALL)
 def test_only_a_right_entry_makes_a_call_ok(story: list[tuple[int, Event | str]], kind: dict[str, Any]) -> None:
     call = lived(story, kind)[-1].call
-    keyed = any(isinstance(moment, KeysEntered) and moment.keys == PIN for _, moment in story)
+    keyed = any(isinstance(moment, DigitsEntered) and moment.digits == PIN for _, moment in story)
     assert call.verdict is None or call.verdict.status is not Status.OK or keyed
 
 

@@ -13,20 +13,20 @@ from ttsprompt.domain import ncco
 from ttsprompt.domain.call import apply
 from ttsprompt.domain.events import (
     Answered,
+    CallEnded,
+    DigitsEntered,
+    EndStatus,
     Event,
     GraceElapsed,
-    KeysEntered,
     MachineDetected,
     Overdue,
     Placed,
-    TerminalStatus,
-    Terminated,
 )
 from ttsprompt.domain.model import Call, MachineDetection, Prompts
 
 TID = "6a2827c9-4c68-46fc-b179-115f055dc0eb"
 URLS = ncco.WebhookUrls("https://example.net/base", TID, TOKEN)
-COMPLETED = Terminated(TerminalStatus.COMPLETED, duration=5)
+COMPLETED = CallEnded(EndStatus.COMPLETED, duration=5)
 ALL_TEXTS = Prompts("Enter the PIN", bye_text="Thank you", failed_text="Try again")
 ONE_TEXT = Prompts("Enter the PIN")
 
@@ -39,8 +39,8 @@ def history(*events: Event, **overrides: Any) -> Call:
     return call
 
 
-def keys(*entries: str) -> list[KeysEntered]:
-    return [KeysEntered(step, entry, TOKEN) for step, entry in enumerate(entries, start=1)]
+def keys(*entries: str) -> list[DigitsEntered]:
+    return [DigitsEntered(step, entry, TOKEN) for step, entry in enumerate(entries, start=1)]
 
 
 def question(text: str, step: int) -> ncco.Ncco:
@@ -154,7 +154,7 @@ DECIDED_OR_OVER = {
     "right PIN": history(*keys(PIN)),
     "no try left": history(*keys("0", "0", "0")),
     "machine": history(MachineDetected(), machine_detection=MachineDetection.HANGUP),
-    "busy": history(Terminated(TerminalStatus.BUSY)),
+    "busy": history(CallEnded(EndStatus.BUSY)),
     "in its grace period": history(*keys("0"), COMPLETED),
     "settled as hung up": history(*keys("0"), COMPLETED, GraceElapsed()),
     "settled as ok": history(*keys(PIN), COMPLETED),

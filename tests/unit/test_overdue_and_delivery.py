@@ -12,19 +12,19 @@ from tests.histories import ANSWERED, DONE, HUNG_UP, Steps, ev, live, outcome, t
 from ttsprompt.domain.call import apply
 from ttsprompt.domain.events import (
     Answered,
+    CallEnded,
     Claimed,
+    DeliveryAttempted,
     DeliveryOutcome,
-    DeliveryTried,
+    DigitsEntered,
+    EndStatus,
     Event,
-    KeysEntered,
     Overdue,
     Placed,
     PlacementUnclear,
     RedeliveryRequested,
-    TerminalStatus,
-    Terminated,
 )
-from ttsprompt.domain.model import Call, DeliveryState, DeliveryTry, Policy
+from ttsprompt.domain.model import Call, DeliveryAttempt, DeliveryState, Policy
 
 
 def swept(call: Call, policy: Policy = Policy()) -> Call:
@@ -95,7 +95,7 @@ def test_a_claim_that_puts_nothing_off_changes_nothing() -> None:
     assert apply(call, Claimed(call.due_at), call.due_at).call is call
 
 
-@pytest.mark.parametrize("news", [KeysEntered(1, "1", TOKEN), Terminated(TerminalStatus.COMPLETED, duration=9)])
+@pytest.mark.parametrize("news", [DigitsEntered(1, "1", TOKEN), CallEnded(EndStatus.COMPLETED, duration=9)])
 def test_a_call_that_shows_life_after_the_claim_is_not_given_up(news: Event) -> None:
     call = live([ANSWERED])
     assert call.due_at is not None
@@ -105,7 +105,7 @@ def test_a_call_that_shows_life_after_the_claim_is_not_given_up(news: Event) -> 
     assert apply(alive, Overdue(until), call.due_at + timedelta(seconds=2)).call is alive
 
 
-@pytest.mark.parametrize("repeated", [Answered(), KeysEntered(1, "1", TOKEN), KeysEntered(9, PIN, TOKEN)])
+@pytest.mark.parametrize("repeated", [Answered(), DigitsEntered(1, "1", TOKEN), DigitsEntered(9, PIN, TOKEN)])
 def test_a_repeated_webhook_is_no_sign_of_life(repeated: Event) -> None:
     call = live([ANSWERED, typed(1, "1")])
     assert call.due_at is not None
@@ -124,12 +124,12 @@ def test_a_settled_call_is_due_at_its_first_retry_but_not_before_its_first_try_i
     first_step_s: int, due_after_s: int
 ) -> None:
     policy = Policy(retry_schedule=(timedelta(seconds=first_step_s),))
-    settled = apply(live([], policy=policy), Terminated(TerminalStatus.BUSY), NOW, policy).call
+    settled = apply(live([], policy=policy), CallEnded(EndStatus.BUSY), NOW, policy).call
     assert settled.due_at == NOW + timedelta(seconds=due_after_s)
 
 
-def tried(outcome: DeliveryOutcome, *, last: bool = False) -> Callable[[Call], DeliveryTried]:
-    return lambda call: DeliveryTried(call.due_at, outcome, None, "timed out", None if last else LATER)
+def tried(outcome: DeliveryOutcome, *, last: bool = False) -> Callable[[Call], DeliveryAttempted]:
+    return lambda call: DeliveryAttempted(call.due_at, outcome, None, "timed out", None if last else LATER)
 
 
 @pytest.mark.parametrize(
@@ -146,7 +146,7 @@ def tried(outcome: DeliveryOutcome, *, last: bool = False) -> Callable[[Call], D
     ],
 )
 def test_tries_to_deliver_lead_to(
-    tries: list[Callable[[Call], DeliveryTried]], state: DeliveryState, *, is_due: bool
+    tries: list[Callable[[Call], DeliveryAttempted]], state: DeliveryState, *, is_due: bool
 ) -> None:
     call = SETTLED
     for one in tries:
@@ -163,20 +163,20 @@ def test_a_failed_try_of_the_schedule_before_leaves_the_new_one_alone() -> None:
         for last in (False, True):
             after = apply(again, tried(result, last=last)(SETTLED), LATER).call
             assert (after.delivery.state, after.due_at) == (DeliveryState.PENDING, again.due_at)
-            assert (after.delivery.tries_made, len(after.delivery.tries)) == (0, 1)
+            assert (after.delivery.attempts_made, len(after.delivery.tries)) == (0, 1)
 
 
 def test_a_try_of_the_schedule_before_that_got_through_ends_the_new_one() -> None:
     again = apply(SETTLED, RedeliveryRequested(), LATER).call
     after = apply(again, tried(DeliveryOutcome.DELIVERED)(SETTLED), LATER).call
-    assert (after.delivery.state, after.delivery.tries_made, after.due_at) == (DeliveryState.DELIVERED, 1, None)
+    assert (after.delivery.state, after.delivery.attempts_made, after.due_at) == (DeliveryState.DELIVERED, 1, None)
 
 
 def test_a_try_is_recorded_with_what_came_of_it() -> None:
-    event = DeliveryTried(SETTLED.due_at, DeliveryOutcome.FAILED, None, "timeout", LATER)
+    event = DeliveryAttempted(SETTLED.due_at, DeliveryOutcome.FAILED, None, "timeout", LATER)
     after = apply(SETTLED, event, LATER).call
 
-    assert after.delivery.tries == (DeliveryTry(LATER, None, "timeout"),)
+    assert after.delivery.tries == (DeliveryAttempt(LATER, None, "timeout"),)
 
 
 def test_a_call_delivered_again_and_again_does_not_grow_for_ever() -> None:
@@ -192,6 +192,8 @@ def test_a_call_delivered_again_and_again_does_not_grow_for_ever() -> None:
 def test_every_try_is_counted_and_the_last_fifty_are_kept() -> None:
     call = SETTLED
     for number in range(60):
-        call = apply(call, DeliveryTried(call.due_at, DeliveryOutcome.FAILED, 500 + number, None, LATER), LATER).call
-    assert call.delivery.tries_made == 60
+        call = apply(
+            call, DeliveryAttempted(call.due_at, DeliveryOutcome.FAILED, 500 + number, None, LATER), LATER
+        ).call
+    assert call.delivery.attempts_made == 60
     assert [one.http_status for one in call.delivery.tries] == list(range(510, 560))

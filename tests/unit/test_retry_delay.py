@@ -7,14 +7,14 @@ from datetime import timedelta
 
 import pytest
 
-from ttsprompt.domain.callback import retry_delay
 from ttsprompt.domain.model import Policy
+from ttsprompt.domain.payload import retry_delay
 
 STEPS_S = (60, 300, 1800, 7200, 14400, 28800, 43200, 57600, 86400, 86400)
 
 
-def delay_s(tries_made: int, *, retry_after_s: float | None = None, fraction: float = 0.5) -> float:
-    delay = retry_delay(Policy(), tries_made, retry_after_s, fraction)
+def delay_s(attempts_made: int, *, retry_after_s: float | None = None, fraction: float = 0.5) -> float:
+    delay = retry_delay(Policy(), attempts_made, retry_after_s, fraction)
     assert delay is not None
     return delay.total_seconds()
 

@@ -8,7 +8,7 @@ import pytest
 
 from tests.builders import NOW, PIN, TOKEN, a_call
 from ttsprompt.domain.call import apply
-from ttsprompt.domain.events import Answered, KeysEntered, Placed
+from ttsprompt.domain.events import Answered, DigitsEntered, Placed
 from ttsprompt.domain.model import Call, Policy, Prompts
 from ttsprompt.domain.timing import length_timer_s, speaking_time_s
 
@@ -83,7 +83,7 @@ def test_length_timer_is_at_most_two_hours() -> None:
 
 
 def test_a_new_call_has_the_length_timer_of_its_request_with_three_replays() -> None:
-    call = a_call(prompts=Prompts("t" * 40, "b" * 8, "f" * 20), tries_allowed=3, input_timeout_s=10)
+    call = a_call(prompts=Prompts("t" * 40, "b" * 8, "f" * 20), attempts_allowed=3, input_timeout_s=10)
     assert call.length_timer_s == 202
 
 
@@ -110,18 +110,18 @@ def test_an_answered_call_is_due_a_minute_after_its_length_timer() -> None:
 
 def test_a_wrong_entry_does_not_move_the_date_when_an_answered_call_is_given_up() -> None:
     answered = apply(a_call(prompts=PROMPTS), Answered(), NOW + timedelta(seconds=7)).call
-    tried = apply(answered, KeysEntered(1, "1", TOKEN), NOW + timedelta(seconds=60)).call
+    tried = apply(answered, DigitsEntered(1, "1", TOKEN), NOW + timedelta(seconds=60)).call
     assert tried.due_at == answered.due_at
 
 
 def test_a_decided_call_is_due_half_a_minute_after_the_bye_text() -> None:
-    decided = apply(a_call(prompts=PROMPTS), KeysEntered(1, PIN, TOKEN), NOW + timedelta(seconds=20)).call
+    decided = apply(a_call(prompts=PROMPTS), DigitsEntered(1, PIN, TOKEN), NOW + timedelta(seconds=20)).call
     assert seconds_until_due(decided) == 20 + 2 + 30
 
 
-@pytest.mark.parametrize("events", [[], [Placed("u")], [Answered()], [KeysEntered(1, PIN, TOKEN)]])
+@pytest.mark.parametrize("events", [[], [Placed("u")], [Answered()], [DigitsEntered(1, PIN, TOKEN)]])
 def test_stale_after_counts_from_creation_whatever_the_call_is_doing(
-    events: list[Placed | Answered | KeysEntered],
+    events: list[Placed | Answered | DigitsEntered],
 ) -> None:
     policy = Policy(stale_after=timedelta(seconds=5))
     call = a_call(policy=policy)

@@ -11,29 +11,29 @@ import pytest
 
 from tests.builders import NOW, PIN, TOKEN, a_call
 from ttsprompt.domain import events
-from ttsprompt.domain.call import TRANSITIONS, apply
+from ttsprompt.domain.call import GRID, apply
 from ttsprompt.domain.events import (
     Answered,
+    CallEnded,
     CancelRequested,
     Claimed,
+    DeliveryAttempted,
     DeliveryOutcome,
-    DeliveryTried,
+    DigitsEntered,
+    EndStatus,
     Event,
     GraceElapsed,
-    KeysEntered,
     MachineDetected,
     Overdue,
     Placed,
     PlacementUnclear,
     RedeliveryRequested,
-    TerminalStatus,
-    Terminated,
 )
 from ttsprompt.domain.model import (
     Call,
     Delivery,
+    DeliveryAttempt,
     DeliveryState,
-    DeliveryTry,
     MachineDetection,
     Phase,
     State,
@@ -44,8 +44,8 @@ from ttsprompt.domain.verdict import Entry, Reason
 AT = NOW + timedelta(seconds=2)
 """When the event of each pair happens; all before it happened at NOW."""
 
-COMPLETED = Terminated(TerminalStatus.COMPLETED, disconnected_by="user", duration=17, price="0.02")
-BUSY = Terminated(TerminalStatus.BUSY)
+COMPLETED = CallEnded(EndStatus.COMPLETED, disconnected_by="user", duration=17, price="0.02")
+BUSY = CallEnded(EndStatus.BUSY)
 
 
 def history(*happened: Event, **overrides: Any) -> Call:
@@ -60,7 +60,7 @@ CALLS = {
     Phase.PLACED: history(Placed("u-1"), machine_detection=MachineDetection.HANGUP),
     Phase.ANSWERED: history(Answered(), machine_detection=MachineDetection.HANGUP),
     Phase.DECIDED: history(MachineDetected(), machine_detection=MachineDetection.HANGUP),
-    Phase.GRACE: history(Answered(), Terminated(TerminalStatus.COMPLETED), machine_detection=MachineDetection.HANGUP),
+    Phase.GRACE: history(Answered(), CallEnded(EndStatus.COMPLETED), machine_detection=MachineDetection.HANGUP),
     Phase.SETTLED: history(BUSY, machine_detection=MachineDetection.HANGUP),
 }
 """One call in each phase. Those after PLACED got there by webhooks that were faster than Vonage's answer."""
@@ -78,12 +78,12 @@ HAPPENINGS: Mapping[type[Event], Callable[[Call], tuple[Event, datetime]]] = {
     PlacementUnclear: lambda _: (PlacementUnclear(), AT),
     Answered: lambda _: (Answered(), AT),
     MachineDetected: lambda _: (MachineDetected(), AT),
-    KeysEntered: lambda _: (KeysEntered(1, PIN, TOKEN), AT),
-    Terminated: lambda _: (COMPLETED, AT),
+    DigitsEntered: lambda _: (DigitsEntered(1, PIN, TOKEN), AT),
+    CallEnded: lambda _: (COMPLETED, AT),
     GraceElapsed: lambda _: (GraceElapsed(), AT),
     Claimed: lambda call: (Claimed(due(call) + timedelta(seconds=30)), due(call)),
     Overdue: lambda call: (Overdue(due(call)), AT),
-    DeliveryTried: lambda call: (DeliveryTried(call.due_at, DeliveryOutcome.FAILED, 500, None, RETRY_AT), AT),
+    DeliveryAttempted: lambda call: (DeliveryAttempted(call.due_at, DeliveryOutcome.FAILED, 500, None, RETRY_AT), AT),
     CancelRequested: lambda _: (CancelRequested(), AT),
     RedeliveryRequested: lambda _: (RedeliveryRequested(), AT),
 }
@@ -132,7 +132,7 @@ IS_UNCLEAR = effect(placement_unclear=True)
 IS_ANSWERED = {"state": State.ANSWERED, "answered_at": AT}
 PICKS_UP = effect(**IS_ANSWERED, due_at=AT + timedelta(seconds=170 + 60))
 UNTIL_HANGUP = AT + timedelta(seconds=2.25 + 30)
-MACHINE = effect(verdict=Verdict(Reason.MACHINE, AT), due_at=UNTIL_HANGUP)
+MACHINE = effect(machine_heard=True, verdict=Verdict(Reason.MACHINE, AT), due_at=UNTIL_HANGUP)
 RIGHT = {"entries": (Entry.RIGHT,), "verdict": Verdict(Reason.PIN_MATCHED, AT)}
 PUT_OFF = "put off"
 """The date that a claim sets depends on the call."""
@@ -146,12 +146,12 @@ EXPECTED: Mapping[Phase, Mapping[type[Event], Effect]] = {
         PlacementUnclear: IS_UNCLEAR,
         Answered: PICKS_UP,
         MachineDetected: MACHINE,
-        KeysEntered: effect(**IS_ANSWERED, **RIGHT, due_at=UNTIL_HANGUP),
-        Terminated: Effect({**BEGINS_GRACE.changes, "answered_at": AT}, grace=True),
+        DigitsEntered: effect(**IS_ANSWERED, **RIGHT, due_at=UNTIL_HANGUP),
+        CallEnded: Effect({**BEGINS_GRACE.changes, "answered_at": AT}, grace=True),
         GraceElapsed: NOTHING,
         Claimed: effect(due_at=PUT_OFF),
         Overdue: EXPIRES,
-        DeliveryTried: NOTHING,
+        DeliveryAttempted: NOTHING,
         CancelRequested: CANCELS,
         RedeliveryRequested: NOTHING,
     },
@@ -160,12 +160,12 @@ EXPECTED: Mapping[Phase, Mapping[type[Event], Effect]] = {
         PlacementUnclear: NOTHING,
         Answered: PICKS_UP,
         MachineDetected: MACHINE,
-        KeysEntered: effect(**IS_ANSWERED, **RIGHT, due_at=UNTIL_HANGUP),
-        Terminated: Effect({**BEGINS_GRACE.changes, "answered_at": AT}, grace=True),
+        DigitsEntered: effect(**IS_ANSWERED, **RIGHT, due_at=UNTIL_HANGUP),
+        CallEnded: Effect({**BEGINS_GRACE.changes, "answered_at": AT}, grace=True),
         GraceElapsed: NOTHING,
         Claimed: effect(due_at=PUT_OFF),
         Overdue: EXPIRES,
-        DeliveryTried: NOTHING,
+        DeliveryAttempted: NOTHING,
         CancelRequested: CANCELS,
         RedeliveryRequested: NOTHING,
     },
@@ -174,12 +174,12 @@ EXPECTED: Mapping[Phase, Mapping[type[Event], Effect]] = {
         PlacementUnclear: IS_UNCLEAR,
         Answered: NOTHING,
         MachineDetected: MACHINE,
-        KeysEntered: effect(**RIGHT, due_at=UNTIL_HANGUP),
-        Terminated: BEGINS_GRACE,
+        DigitsEntered: effect(**RIGHT, due_at=UNTIL_HANGUP),
+        CallEnded: BEGINS_GRACE,
         GraceElapsed: NOTHING,
         Claimed: effect(due_at=PUT_OFF),
         Overdue: EXPIRES,
-        DeliveryTried: NOTHING,
+        DeliveryAttempted: NOTHING,
         CancelRequested: CANCELS,
         RedeliveryRequested: NOTHING,
     },
@@ -188,12 +188,12 @@ EXPECTED: Mapping[Phase, Mapping[type[Event], Effect]] = {
         PlacementUnclear: IS_UNCLEAR,
         Answered: effect(**IS_ANSWERED),
         MachineDetected: NOTHING,
-        KeysEntered: effect(**IS_ANSWERED),
-        Terminated: settles("machine", said=SAYS_SO, **IS_OVER, answered_at=AT),
+        DigitsEntered: effect(**IS_ANSWERED),
+        CallEnded: settles("machine", said=SAYS_SO, **IS_OVER, answered_at=AT),
         GraceElapsed: NOTHING,
         Claimed: effect(due_at=PUT_OFF),
         Overdue: settles("machine", state=State.ENDED, ended_at=AT),
-        DeliveryTried: NOTHING,
+        DeliveryAttempted: NOTHING,
         CancelRequested: NOTHING,
         RedeliveryRequested: NOTHING,
     },
@@ -201,13 +201,13 @@ EXPECTED: Mapping[Phase, Mapping[type[Event], Effect]] = {
         Placed: effect(uuid="u-1"),
         PlacementUnclear: IS_UNCLEAR,
         Answered: NOTHING,
-        MachineDetected: effect(verdict=Verdict(Reason.MACHINE, AT)),
-        KeysEntered: effect(**RIGHT),
-        Terminated: effect(**IS_TOLD),
+        MachineDetected: effect(machine_heard=True, verdict=Verdict(Reason.MACHINE, AT)),
+        DigitsEntered: effect(**RIGHT),
+        CallEnded: effect(**IS_TOLD),
         GraceElapsed: settles("hung_up", verdict=Verdict(Reason.HUNG_UP, AT)),
         Claimed: effect(due_at=PUT_OFF),
         Overdue: settles("hung_up", verdict=Verdict(Reason.HUNG_UP, AT)),
-        DeliveryTried: NOTHING,
+        DeliveryAttempted: NOTHING,
         CancelRequested: effect(verdict=Verdict(Reason.CANCELLED, AT)),
         RedeliveryRequested: NOTHING,
     },
@@ -216,16 +216,18 @@ EXPECTED: Mapping[Phase, Mapping[type[Event], Effect]] = {
         PlacementUnclear: IS_UNCLEAR,
         Answered: NOTHING,
         MachineDetected: NOTHING,
-        KeysEntered: NOTHING,
-        Terminated: effect(**IS_TOLD),
+        DigitsEntered: NOTHING,
+        CallEnded: effect(**IS_TOLD),
         GraceElapsed: NOTHING,
         Claimed: effect(due_at=PUT_OFF),
         Overdue: NOTHING,
-        DeliveryTried: effect(
-            delivery=Delivery(DeliveryState.PENDING, 1, (DeliveryTry(AT, 500, None),)), due_at=RETRY_AT
+        DeliveryAttempted: effect(
+            delivery=Delivery(DeliveryState.PENDING, 1, (DeliveryAttempt(AT, 500, None),)), due_at=RETRY_AT
         ),
         CancelRequested: NOTHING,
-        RedeliveryRequested: effect(due_at=AT + timedelta(seconds=60), expire_at=AT + timedelta(days=30)),
+        RedeliveryRequested: effect(
+            redeliveries=1, due_at=AT + timedelta(seconds=60), expire_at=AT + timedelta(days=30)
+        ),
     },
 }
 
@@ -239,7 +241,7 @@ def changes_between(before: Call, after: Call) -> dict[str, Any]:
 
 
 def test_the_table_knows_every_event_in_every_phase_and_no_other() -> None:
-    assert set(TRANSITIONS) == set(PAIRS)
+    assert {(phase, kind) for kind, row in GRID.items() for phase, _ in zip(Phase, row, strict=True)} == set(PAIRS)
 
 
 def test_every_event_that_is_defined_belongs_to_the_union() -> None:
@@ -274,7 +276,7 @@ def test_an_event_that_changes_nothing_returns_the_very_same_call(phase: Phase, 
 
 
 @pytest.mark.parametrize(
-    ("phase", "kind"), [pair for pair in PAIRS if pair[1] not in {DeliveryTried, RedeliveryRequested}]
+    ("phase", "kind"), [pair for pair in PAIRS if pair[1] not in {DeliveryAttempted, RedeliveryRequested}]
 )
 def test_an_event_that_is_repeated_changes_nothing_more(phase: Phase, kind: type[Event]) -> None:
     """Tries and requests to deliver are left out: they count each time, since each time there was one."""
@@ -291,6 +293,6 @@ def test_the_first_uuid_stands() -> None:
 
 
 def test_only_a_completed_with_a_duration_shows_that_somebody_answered() -> None:
-    ended = apply(CALLS[Phase.PLACED], Terminated(TerminalStatus.FAILED, duration=3), AT).call
+    ended = apply(CALLS[Phase.PLACED], CallEnded(EndStatus.FAILED, duration=3), AT).call
     assert ended.answered_at is None
     assert ended.verdict == Verdict(Reason.UNREACHABLE, AT)

@@ -8,18 +8,18 @@ import hmac
 import pytest
 
 from tests.builders import PIN, TOKEN
-from ttsprompt.domain.events import TerminalStatus, Terminated
+from ttsprompt.domain.events import CallEnded, EndStatus
 from ttsprompt.domain.verdict import (
     Entry,
     Reason,
     Secrets,
     Status,
+    attempts_used,
     judge_entry,
     keyed_mac,
     reason_cut_off,
     reason_of_entries,
     reason_unanswered,
-    tries_used,
 )
 
 REJECT_CODE = "90"
@@ -107,7 +107,7 @@ def test_an_entry_says_nothing_about_the_keys() -> None:
     ],
 )
 def test_a_try_is_every_judged_entry_but_a_replay(entries: list[Entry], count: int) -> None:
-    assert tries_used(entries) == count
+    assert attempts_used(entries) == count
 
 
 @pytest.mark.parametrize(
@@ -129,11 +129,11 @@ def test_a_try_is_every_judged_entry_but_a_replay(entries: list[Entry], count: i
     ],
 )
 def test_entries_of_a_call_with_three_tries_decide(entries: list[Entry], reason: Reason | None) -> None:
-    assert reason_of_entries(entries, tries_allowed=3) is reason
+    assert reason_of_entries(entries, attempts_allowed=3) is reason
 
 
 def test_a_single_try_decides_at_once() -> None:
-    assert reason_of_entries([WRONG], tries_allowed=1) is Reason.WRONG_PIN
+    assert reason_of_entries([WRONG], attempts_allowed=1) is Reason.WRONG_PIN
 
 
 @pytest.mark.parametrize(
@@ -163,7 +163,7 @@ def test_a_single_try_decides_at_once() -> None:
 def test_a_call_that_nobody_answered_ends_for_the_reason_that_vonage_gives(
     status: str, detail: str | None, reason: str
 ) -> None:
-    assert reason_unanswered(Terminated(TerminalStatus(status), detail)) == reason
+    assert reason_unanswered(CallEnded(EndStatus(status), detail)) == reason
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ttsprompt.adapters.vonage_errors import vendor_error
 from ttsprompt.errors import (
     FieldFault,
     VendorError,
@@ -19,6 +18,7 @@ from ttsprompt.errors import (
     VendorRefusedError,
     VendorUnclearError,
 )
+from ttsprompt.vonage.errors import vendor_error
 
 NOW = datetime(2026, 1, 1, 12, tzinfo=UTC)
 JWT = "eyJhbGciOiJSUzI1NiJ9.eyJhIjoxfQ.c2ln"
@@ -208,7 +208,8 @@ def test_every_other_status_is_a_refusal_with_its_status(status: int) -> None:
         (" 7 ", 7),
         ("0", 1),
         ("-5", 1),
-        ("1.5", 1),
+        ("1.5", 2),
+        ("30.5", 31),
         ("soon", 1),
         ("٣", 1),
         ("3600", 3600),

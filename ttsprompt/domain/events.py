@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-import math
-import re
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
-from typing import Any, Final
 
 
-class TerminalStatus(StrEnum):
-    """The statuses after which Vonage sends no more speech or keys (vonage-voice §3.3)."""
+class EndStatus(StrEnum):
+    """The statuses after which Vonage sends no more speech or keys (docs/vonage.md §3.3)."""
 
     BUSY = "busy"
     CANCELLED = "cancelled"
@@ -55,19 +51,19 @@ class MachineDetected:
 
 
 @dataclass(frozen=True, slots=True)
-class KeysEntered:
-    """Question number `step` was answered by `keys` ("" is silence). `token` is the key of the call's MACs."""
+class DigitsEntered:
+    """Question number `step` was answered by `digits` ("" is silence). `token` is the key of the call's MACs."""
 
     step: int
-    keys: str = field(repr=False)
+    digits: str = field(repr=False)
     token: str = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True)
-class Terminated:
+class CallEnded:
     """Vonage says the call is over. `duration` is in seconds, `price` in EUR as a decimal string."""
 
-    status: TerminalStatus
+    status: EndStatus
     detail: str | None = None
     disconnected_by: str | None = None
     duration: int | None = None
@@ -98,7 +94,7 @@ class Overdue:
 
 
 @dataclass(frozen=True, slots=True)
-class DeliveryTried:
+class DeliveryAttempted:
     """One try to deliver the callback, begun when the call was due at `due_at`.
 
     `retry_at` is when the next is due, None when the schedule is used up.
@@ -126,46 +122,12 @@ Event = (
     | PlacementUnclear
     | Answered
     | MachineDetected
-    | KeysEntered
-    | Terminated
+    | DigitsEntered
+    | CallEnded
     | GraceElapsed
     | Claimed
     | Overdue
-    | DeliveryTried
+    | DeliveryAttempted
     | CancelRequested
     | RedeliveryRequested
 )
-
-
-_TERMINAL: Final = frozenset(TerminalStatus)
-_WORD: Final = re.compile(r"[a-z0-9_]{1,64}", re.ASCII)
-_DECIMAL: Final = re.compile(r"[0-9]{1,9}(\.[0-9]{1,12})?", re.ASCII)
-
-
-def parse_ending(fields: Mapping[str, Any]) -> Terminated | None:
-    """Return how a call ended, from the fields of a webhook or a lookup (vonage-voice §1.5, §3.3); None if it has not.
-
-    What makes no sense is left out: it is not needed for the outcome.
-    """
-    status = fields.get("status")
-    if not isinstance(status, str) or status not in _TERMINAL:
-        return None
-    disconnected_by, detail = fields.get("disconnected_by"), fields.get("detail")
-    return Terminated(
-        status=TerminalStatus(status),
-        detail=detail if isinstance(detail, str) and _WORD.fullmatch(detail) else None,
-        disconnected_by=disconnected_by if disconnected_by in ("platform", "user") else None,
-        duration=_whole_seconds(fields.get("duration")),
-        price=_decimal(fields.get("price")),
-    )
-
-
-def _decimal(value: object) -> str | None:
-    text = str(value)
-    return text if _DECIMAL.fullmatch(text) else None
-
-
-def _whole_seconds(value: object) -> int | None:
-    """Return a duration; Vonage sends it as a string of seconds."""
-    text = _decimal(value)
-    return None if text is None else math.ceil(float(text))

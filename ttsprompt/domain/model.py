@@ -11,9 +11,9 @@ from enum import StrEnum
 from typing import Final
 
 from ttsprompt.domain import timing
-from ttsprompt.domain.verdict import MAX_REPLAYS, Entry, Reason, Secrets, Status, reason_of_entries, tries_used
+from ttsprompt.domain.verdict import MAX_REPLAYS, Entry, Reason, Secrets, Status, attempts_used, reason_of_entries
 
-TRIES_KEPT: Final = 50
+DELIVERY_ATTEMPTS_KEPT: Final = 50
 """How many tries to deliver are kept; a redelivered call may have more behind it."""
 
 
@@ -38,7 +38,7 @@ class Phase(StrEnum):
     DECIDED = "decided"
     """The verdict is known and the call has not ended."""
     GRACE = "grace"
-    """The call ended with its question open: keys may still be on their way."""
+    """The call ended with its question open: keys, or the event that says why, may still be on their way."""
     SETTLED = "settled"
     """The verdict is known and the call is over: the callback is due, or done."""
 
@@ -67,7 +67,7 @@ class CallbackFormat(StrEnum):
 
 
 class MachineDetection(StrEnum):
-    """What Vonage does when a machine picks up (vonage-voice §1.1)."""
+    """What Vonage does when a machine picks up (docs/vonage.md §1.1)."""
 
     HANGUP = "hangup"
     CONTINUE = "continue"
@@ -88,7 +88,7 @@ class Verdict:
 
 @dataclass(frozen=True, slots=True)
 class Prompts:
-    """What the callee hears, and in which voice (talk options: vonage-voice §2.1). Erased when the call settles."""
+    """What the callee hears, and in which voice (talk options: docs/vonage.md §2.1). Erased when the call settles."""
 
     text: str = field(repr=False)
     bye_text: str | None = field(default=None, repr=False)
@@ -108,7 +108,7 @@ class CallbackTarget:
 
 
 @dataclass(frozen=True, slots=True)
-class DeliveryTry:
+class DeliveryAttempt:
     """One try to deliver the callback: the receiver's status, or what went wrong before there was one."""
 
     at: datetime
@@ -118,11 +118,11 @@ class DeliveryTry:
 
 @dataclass(frozen=True, slots=True)
 class Delivery:
-    """The callback's progress. `tries_made` counts since the schedule began; `tries` keeps the last ones."""
+    """The callback's progress. `attempts_made` counts since the schedule began; `tries` keeps the last ones."""
 
     state: DeliveryState = DeliveryState.NONE
-    tries_made: int = 0
-    tries: tuple[DeliveryTry, ...] = ()
+    attempts_made: int = 0
+    tries: tuple[DeliveryAttempt, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,7 +136,7 @@ class TimelineEntry:
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """The operator's choices that the rules depend on (design §6)."""
+    """The operator's choices that the rules depend on."""
 
     retry_schedule: tuple[timedelta, ...] = tuple(
         timedelta(seconds=s) for s in (60, 300, 1800, 7200, 14400, 28800, 43200, 57600, 86400, 86400)
@@ -153,7 +153,7 @@ class Call:
     application_id: str
     to: str = field(repr=False)
     callback: CallbackTarget
-    tries_allowed: int
+    attempts_allowed: int
     max_digits: int
     input_timeout_s: int
     ringing_timeout_s: int
@@ -172,6 +172,7 @@ class Call:
     placement_unclear: bool = False
     verdict: Verdict | None = None
     entries: tuple[Entry, ...] = ()
+    machine_heard: bool = False
     answered_at: datetime | None = None
     ended_at: datetime | None = None
     settled_at: datetime | None = None
@@ -180,6 +181,8 @@ class Call:
     price: str | None = None
     payload: str | None = field(default=None, repr=False)
     delivery: Delivery = Delivery()
+    redeliveries: int = 0
+    """How often the schedule was begun anew on request."""
     timeline: tuple[TimelineEntry, ...] = ()
 
     @property
@@ -194,14 +197,14 @@ class Call:
         return Phase(self.state.value)
 
     @property
-    def tries_used(self) -> int:
+    def attempts_used(self) -> int:
         """How many entries were judged, the right one and a rejection included."""
-        return tries_used(self.entries)
+        return attempts_used(self.entries)
 
     @property
     def current_step(self) -> int:
         """The number of the last question asked; the first is 1 and is asked when the call is placed."""
-        decided_by_entry = reason_of_entries(self.entries, self.tries_allowed) is not None
+        decided_by_entry = reason_of_entries(self.entries, self.attempts_allowed) is not None
         return len(self.entries) if decided_by_entry else len(self.entries) + 1
 
     def is_authentic(self, token: str) -> bool:
@@ -228,7 +231,7 @@ def new_call(
     prompts: Prompts,
     secrets: Secrets,
     token_hash: str,
-    tries_allowed: int,
+    attempts_allowed: int,
     max_digits: int,
     input_timeout_s: int,
     ringing_timeout_s: int,
@@ -247,7 +250,7 @@ def new_call(
         prompts=prompts,
         secrets=secrets,
         token_hash=token_hash,
-        tries_allowed=tries_allowed,
+        attempts_allowed=attempts_allowed,
         max_digits=max_digits,
         input_timeout_s=input_timeout_s,
         ringing_timeout_s=ringing_timeout_s,
@@ -255,7 +258,7 @@ def new_call(
             text=prompts.text,
             bye_text=prompts.bye_text,
             failed_text=prompts.failed_text,
-            tries=tries_allowed,
+            tries=attempts_allowed,
             replays=MAX_REPLAYS,
             input_timeout_s=input_timeout_s,
         ),

@@ -1,4 +1,4 @@
-"""What Vonage is told to do, as NCCOs: JSON arrays of actions (vonage-voice §2). Keys are Vonage's camelCase."""
+"""What Vonage is told to do, as NCCOs: JSON arrays of actions (docs/vonage.md §2). Keys are Vonage's camelCase."""
 
 from __future__ import annotations
 
@@ -51,8 +51,8 @@ def reply(call: Call, step: int, urls: WebhookUrls) -> Ncco:
     entry = call.entries[step - 1]
     if entry is Entry.RIGHT:
         return [_talk(prompts, prompts.bye_text)] if prompts.bye_text else []
-    decided_here = reason_of_entries(call.entries[:step], call.tries_allowed) is not None
-    decided_elsewhere = call.verdict is not None and reason_of_entries(call.entries, call.tries_allowed) is None
+    decided_here = reason_of_entries(call.entries[:step], call.attempts_allowed) is not None
+    decided_elsewhere = call.verdict is not None and reason_of_entries(call.entries, call.attempts_allowed) is None
     if decided_here or decided_elsewhere:
         return []
     text = prompts.text if entry is Entry.REPLAY else prompts.failed_text or prompts.text
@@ -65,7 +65,7 @@ def was_asked(call: Call, step: int) -> bool:
 
 
 def _ask(call: Call, prompts: Prompts, text: str, step: int, urls: WebhookUrls) -> Ncco:
-    """Speak and listen. With bargeIn the next action must be an input (vonage-voice §2.1), and keys count at once."""
+    """Speak and listen. With bargeIn the next action must be an input (docs/vonage.md §2.1), and keys count at once."""
     return [
         {**_talk(prompts, text), "bargeIn": True},
         {

@@ -1,4 +1,4 @@
-"""SSML as Vonage takes it: one well-formed `<speak>` around the whole text (vonage-voice §2.1)."""
+"""SSML as Vonage takes it: one well-formed `<speak>` around the whole text (docs/vonage.md §2.1)."""
 
 from __future__ import annotations
 

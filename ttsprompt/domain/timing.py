@@ -12,10 +12,10 @@ CHARACTERS_PER_SECOND: Final = 4
 
 MAX_LENGTH_TIMER_S: Final = 7200
 MAX_INPUT_TIMEOUT_S: Final = 10
-"""Vonage's longest (vonage-voice §2.2)."""
+"""Vonage's longest (docs/vonage.md §2.2)."""
 
 GRACE: Final = timedelta(seconds=3)
-"""How long after the end of a call keys may still arrive: Vonage's webhooks are not ordered (vonage-voice §3.3)."""
+"""How long after the end of a call keys may still arrive: Vonage's webhooks are not ordered (docs/vonage.md §3.3)."""
 
 CRASH_NET: Final = timedelta(seconds=15)
 """The first try of the callback is over by then; if its outcome is not stored, the process died."""

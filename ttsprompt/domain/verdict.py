@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
-from ttsprompt.domain.events import TerminalStatus, Terminated
+from ttsprompt.domain.events import CallEnded, EndStatus
 
 MAX_REPLAYS: Final = 3
 """How often a callee may ask with `*` to hear the text again without spending a try."""
@@ -73,13 +73,13 @@ class Entry(StrEnum):
     REPLAY = "replay"
 
 
-_UNANSWERED: Final[dict[tuple[TerminalStatus, str | None], Reason]] = {
-    (TerminalStatus.BUSY, None): Reason.BUSY,
-    (TerminalStatus.CANCELLED, None): Reason.CANCELLED,
-    (TerminalStatus.FAILED, "internal_error"): Reason.VENDOR_ERROR,
-    (TerminalStatus.FAILED, None): Reason.UNREACHABLE,
-    (TerminalStatus.REJECTED, None): Reason.REJECTED,
-    (TerminalStatus.UNANSWERED, "unavailable"): Reason.UNREACHABLE,
+_UNANSWERED: Final[dict[tuple[EndStatus, str | None], Reason]] = {
+    (EndStatus.BUSY, None): Reason.BUSY,
+    (EndStatus.CANCELLED, None): Reason.CANCELLED,
+    (EndStatus.FAILED, "internal_error"): Reason.VENDOR_ERROR,
+    (EndStatus.FAILED, None): Reason.UNREACHABLE,
+    (EndStatus.REJECTED, None): Reason.REJECTED,
+    (EndStatus.UNANSWERED, "unavailable"): Reason.UNREACHABLE,
 }
 """Status and detail → reason of a call that nobody answered; None is any detail, and no_answer all the rest."""
 
@@ -100,7 +100,7 @@ def keyed_mac(token: str, keys: str) -> str:
 def judge_entry(keys: str, token: str, secrets: Secrets, earlier: Sequence[Entry]) -> Entry:
     """Judge the answer to one question.
 
-    One trailing `#` is dropped: whether Vonage strips it is not documented (vonage-voice §2.2).
+    One trailing `#` is dropped: whether Vonage strips it is not documented (docs/vonage.md §2.2).
     """
     keys = keys.removesuffix("#")
     if "*" in keys:
@@ -113,28 +113,28 @@ def judge_entry(keys: str, token: str, secrets: Secrets, earlier: Sequence[Entry
     return Entry.SILENCE if keys == "" else Entry.WRONG
 
 
-def tries_used(entries: Sequence[Entry]) -> int:
+def attempts_used(entries: Sequence[Entry]) -> int:
     """Count the judged entries; asking to hear the text again is not one."""
     return sum(entry is not Entry.REPLAY for entry in entries)
 
 
-def reason_of_entries(entries: Sequence[Entry], tries_allowed: int) -> Reason | None:
+def reason_of_entries(entries: Sequence[Entry], attempts_allowed: int) -> Reason | None:
     """Return what the entries so far decide, or None while a try is left."""
     if Entry.RIGHT in entries:
         return Reason.PIN_MATCHED
     if Entry.REJECTED in entries:
         return Reason.CALLEE_REJECTED
-    if tries_used(entries) < tries_allowed:
+    if attempts_used(entries) < attempts_allowed:
         return None
     return Reason.WRONG_PIN if Entry.WRONG in entries else Reason.NO_INPUT
 
 
-def reason_unanswered(ending: Terminated) -> Reason:
-    """Return why a call ended that nobody answered (statuses and details: vonage-voice §3.3)."""
+def reason_unanswered(ending: CallEnded) -> Reason:
+    """Return why a call ended that nobody answered (statuses and details: docs/vonage.md §3.3)."""
     by_detail = _UNANSWERED.get((ending.status, ending.detail))
     return by_detail or _UNANSWERED.get((ending.status, None), Reason.NO_ANSWER)
 
 
 def reason_cut_off(disconnected_by: str | None) -> Reason:
-    """Return why an answered call ended with its question open (`disconnected_by`: vonage-voice §3.3)."""
+    """Return why an answered call ended with its question open (`disconnected_by`: docs/vonage.md §3.3)."""
     return Reason.VENDOR_ERROR if disconnected_by == "platform" else Reason.HUNG_UP

@@ -5,8 +5,10 @@ from __future__ import annotations
 import hashlib
 import math
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Final
+
+import phonenumbers
 
 from ttsprompt.domain.model import Call
 from ttsprompt.errors import (
@@ -17,27 +19,24 @@ from ttsprompt.errors import (
     TooManyCallsError,
     TtsPromptError,
 )
-from ttsprompt.ports import PlaceStore
+from ttsprompt.ports import QuotaStore
+from ttsprompt.service.choices import AdmissionRules
 
 INTERNATIONAL: Final = "001"
 """libphonenumber's region of numbers that belong to no country: satellite and other global networks."""
 
 
 @dataclass(frozen=True, slots=True)
-class NumberLimit:
-    """At most `most` calls to one number for one application within `window`."""
-
-    most: int
-    window: timedelta
-
-
-@dataclass(frozen=True, slots=True)
 class Admission:
-    """The operator's lists; None allows all. Countries are ISO 3166 codes, so that +1 is told apart."""
+    """The operator's rules, applied. What is counted is kept in `quota`."""
 
-    applications: frozenset[str] | None = None
-    countries: frozenset[str] | None = None
-    limit: NumberLimit | None = None
+    rules: AdmissionRules
+    quota: QuotaStore
+
+    @property
+    def counts(self) -> bool:
+        """Whether calls are counted, so that one request depends on others."""
+        return self.rules.limit is not None
 
     def check_application(self, application_id: str) -> None:
         """Refuse an application that is not on the list.
@@ -45,11 +44,11 @@ class Admission:
         Raises:
             ApplicationNotAllowedError: it is not.
         """
-        if self.applications is not None and application_id.lower() not in self.applications:
+        if self.rules.applications is not None and application_id.lower() not in self.rules.applications:
             raise ApplicationNotAllowedError
 
     def check_number(self, number: str) -> None:
-        """Refuse a number that is dear by its kind, or whose country is not on the list.
+        """Refuse a number that is expensive by its kind, or whose country is not on the list.
 
         Raises:
             NumberNotAllowedError, CountryNotAllowedError: it is.
@@ -58,28 +57,28 @@ class Admission:
         if error is not None:
             raise error
 
-    def reserve(self, places: PlaceStore, call: Call, now: datetime, *, patience_s: float) -> None:
+    def reserve(self, call: Call, now: datetime, *, timeout_s: float) -> None:
         """Count a call that is about to be dialled.
 
         Raises:
             TooManyCallsError: the number was called often enough for now.
             StoreUnavailableError: it is not known whether it may be called.
         """
-        if self.limit is None:
+        if self.rules.limit is None:
             return
-        window, most = self.limit.window, self.limit.most
-        free_at = places.take(_key(call), call.tid, now=now, window=window, most=most, patience_s=patience_s)
+        window, most = self.rules.limit.window, self.rules.limit.most
+        free_at = self.quota.acquire(_key(call), call.tid, now=now, window=window, most=most, timeout_s=timeout_s)
         if free_at is not None:
             raise TooManyCallsError(max(1, math.ceil((free_at - now).total_seconds())))
 
-    def give_back(self, places: PlaceStore, call: Call, *, patience_s: float) -> None:
+    def release(self, call: Call, *, timeout_s: float) -> None:
         """Do not count a call that was not dialled after all.
 
         Raises:
             StoreUnavailableError: it stays counted until its window is over.
         """
-        if self.limit is not None:
-            places.give_back(_key(call), call.tid, patience_s=patience_s)
+        if self.counts:
+            self.quota.release(_key(call), call.tid, timeout_s=timeout_s)
 
     def warnings(self, number: str) -> list[FieldFault]:
         """Return the same as what a dry run says of it."""
@@ -87,18 +86,12 @@ class Admission:
         return [] if error is None else [FieldFault("to", error.code, error.detail)]
 
     def _objection(self, number: str) -> TtsPromptError | None:
-        import phonenumbers  # noqa: PLC0415 - slow, and no webhook needs it
-
         parsed = phonenumbers.parse(f"+{number}")
         region = phonenumbers.region_code_for_number(parsed)
-        refused = {
-            phonenumbers.PhoneNumberType.PREMIUM_RATE,
-            phonenumbers.PhoneNumberType.SHARED_COST,
-            phonenumbers.PhoneNumberType.UAN,
-        }
-        if region == INTERNATIONAL or phonenumbers.number_type(parsed) in refused:
+        kind = phonenumbers.PhoneNumberType.to_string(phonenumbers.number_type(parsed)).lower()
+        if region == INTERNATIONAL or kind in self.rules.refused_types:
             return NumberNotAllowedError()
-        if self.countries is not None and region not in self.countries:
+        if self.rules.countries is not None and region not in self.rules.countries:
             return CountryNotAllowedError()
         return None
 

@@ -1,4 +1,4 @@
-"""Who may see a call: whoever Vonage accepts for its application. The service has no keys, so only Vonage can tell."""
+"""Who a caller is: whoever Vonage accepts the token of. The service has no keys, so only Vonage can tell."""
 
 from __future__ import annotations
 
@@ -6,15 +6,22 @@ import threading
 from dataclasses import dataclass, field
 from typing import Final
 
-from ttsprompt.domain.events import Terminated
+from ttsprompt.domain.events import CallEnded
 from ttsprompt.domain.model import hash_token
 from ttsprompt.ports import Clock, VoiceApi
-from ttsprompt.service.credential import Credential
 
 REMEMBERED_S: Final = 60
 MOST_REMEMBERED: Final = 1000
 NO_UUID: Final = "00000000-0000-0000-0000-000000000000"
 """Asked for when Vonage's uuid is not known: a token that is good gets 404."""
+
+
+@dataclass(frozen=True, slots=True)
+class Credential:
+    """The caller's Vonage application token: for this request only, never stored, never logged."""
+
+    application_id: str
+    token: str = field(repr=False)
 
 
 @dataclass(slots=True, eq=False)
@@ -26,8 +33,10 @@ class Authority:
     _accepted: dict[str, float] = field(default_factory=dict)
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
-    def check(self, credential: Credential, uuid: str | None) -> Terminated | None:
-        """Return how the call ended if Vonage was asked and says that it has.
+    def check(self, credential: Credential, uuid: str | None = None) -> CallEnded | None:
+        """Return if Vonage accepts the token: how the call ended, if Vonage was asked and says that it has.
+
+        Without a uuid, one that no call has is asked for: 404 shows that the token is good (docs/vonage.md §1.5).
 
         Raises:
             UnauthenticatedError: Vonage does not accept the token.

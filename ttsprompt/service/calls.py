@@ -5,12 +5,12 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass
-from enum import StrEnum
-from typing import TYPE_CHECKING
+from datetime import datetime
 
+from ttsprompt.call_request import CallRequest
 from ttsprompt.domain import events, idempotency, ncco
 from ttsprompt.domain.call import Transition, apply
-from ttsprompt.domain.model import Call, CallbackTarget, Policy, Prompts, State, hash_token, new_call
+from ttsprompt.domain.model import Call, CallbackTarget, Policy, State, hash_token, new_call
 from ttsprompt.domain.verdict import Reason, Secrets, keyed_mac
 from ttsprompt.errors import (
     CallExistsError,
@@ -26,25 +26,15 @@ from ttsprompt.errors import (
     VendorUnclearError,
     VendorUnreachableError,
 )
-from ttsprompt.ports import CallOrder, CallStore, Clock, PlaceStore, Stored, VoiceApi
+from ttsprompt.ports import CallOrder, Stored, VoiceApi
 from ttsprompt.service.admission import Admission
-from ttsprompt.service.credential import Credential
-from ttsprompt.service.hanging_up import hang_up
-from ttsprompt.service.patience import Patience
+from ttsprompt.service.authority import Authority, Credential
+from ttsprompt.service.choices import AnswerMode
+from ttsprompt.service.placed_calls import hang_up
 from ttsprompt.service.prompt_warnings import find_warnings
-
-if TYPE_CHECKING:
-    # It brings pydantic, which costs a cold start more than all the rest, and no webhook needs it.
-    from ttsprompt.call_request import CallRequest
+from ttsprompt.service.writing import CallWriter, Deadline
 
 log = logging.getLogger(__name__)
-
-
-class AnswerMode(StrEnum):
-    """Where the first NCCO comes from: sent along when the call is placed, or fetched from us by Vonage."""
-
-    INLINE = "inline"
-    WEBHOOK = "webhook"
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +46,7 @@ class Placement:
 
 
 @dataclass(frozen=True, slots=True)
-class Rehearsal:
+class DryRun:
     """What a request would come to. `stale_after_s`: when an unanswered call would be given up, from its creation."""
 
     ncco: ncco.Ncco
@@ -66,15 +56,12 @@ class Rehearsal:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Calls:
+class Calls(CallWriter):
     """The callers' use cases."""
 
-    store: CallStore
     voice: VoiceApi
-    clock: Clock
-    policy: Policy
+    authority: Authority
     admission: Admission
-    places: PlaceStore
     base_url: str
     answer_mode: AnswerMode
     new_tid: Callable[[], str]
@@ -86,11 +73,15 @@ class Calls:
         With an idempotency key the tid follows from the key, so that making the record is the lock: whoever makes it
         dials, and everybody else is told what became of it.
 
-        The record is made first, so that whatever happens from then on, webhooks find the call and the outcome is
-        reported. It is taken back only when it is certain that no call was placed.
+        Where a key or a limit makes one request depend on others, Vonage is shown the token before anything else is
+        done: anybody can write one down, and until Vonage has accepted it, it is nobody's.
+
+        The record is made before the call, so that whatever happens from then on, webhooks find the call and the
+        outcome is reported. It is taken back only when it is certain that no call was placed.
 
         Raises:
             ApplicationNotAllowedError, CountryNotAllowedError, NumberNotAllowedError: the operator does not want it.
+            UnauthenticatedError: Vonage was shown the token, and does not accept it.
             IdempotencyConflictError, InProgressError: the key was used before.
             TooManyCallsError: the number was called often enough for now.
             StoreUnavailableError: the record could not be made for sure; nothing was dialled.
@@ -99,23 +90,27 @@ class Calls:
         """
         self.admission.check_application(credential.application_id)
         self.admission.check_number(request.to)
-        token, patience = self.new_token(), Patience(self.clock)
+        if idempotency_key is not None or self.admission.counts:
+            self.authority.check(credential)
+        token, deadline = self.new_token(), self.deadline()
         try:
-            with patience.step():
-                stored = self.store.create(self._record(request, credential, token, idempotency_key))
+            with deadline.store_step() as timeout_s:
+                stored = self.store.create(
+                    self._new_call(request, credential, token, idempotency_key), timeout_s=timeout_s
+                )
         except CallExistsError:
             if idempotency_key is None:
                 raise
-            return self._replay(request, credential, idempotency_key, patience)
+            return self._replay(request, credential, idempotency_key, deadline)
         except StoreUnavailableError as error:
             detail = "The call could not be recorded, so nothing was dialled. Try again."
             raise StoreUnavailableError(detail) from error.__cause__
         tid = stored.call.tid
         try:
-            with patience.step() as left_s:
-                self.admission.reserve(self.places, stored.call, self.clock.now(), patience_s=left_s)
+            with deadline.store_step() as timeout_s:
+                self.admission.reserve(stored.call, self.clock.now(), timeout_s=timeout_s)
         except (TooManyCallsError, StoreUnavailableError):
-            self._take_back(stored, patience)
+            self._take_back(stored, deadline)
             raise
         urls = ncco.WebhookUrls(self.base_url, tid, token)
         try:
@@ -124,69 +119,60 @@ class Calls:
             log.warning(
                 "vendor_refused", extra={"fields": {"tid": tid, "code": error.code, "trace_id": error.trace_id}}
             )
-            self._take_back(stored, patience)
+            self._take_back(stored, deadline)
             raise
         except VendorUnclearError as error:
             log.error("vendor_unclear", extra={"fields": {"tid": tid, "trace_id": error.trace_id}})
-            self._note(stored, events.PlacementUnclear(), patience)
+            self._note(stored, events.PlacementUnclear(), deadline)
             error.tid = tid
             raise
         log.info("call_placed", extra={"fields": {"tid": tid, "uuid": uuid}})
-        noted = self._note(stored, events.Placed(uuid), patience)
+        noted = self._note(stored, events.Placed(uuid), deadline)
         if noted is not None and noted.verdict is not None and noted.verdict.reason is Reason.CANCELLED:
             # Cancelled while Vonage's uuid was not known yet: only this request knows it and has the token.
             hang_up(self.voice, self.clock, noted, credential.token)
         return Placement(tid)
 
-    def rehearse(self, request: CallRequest) -> Rehearsal:
+    def dry_run(self, request: CallRequest) -> DryRun:
         """Return what `place` would do with the request; nothing is stored or dialled."""
         token = "dry-run"  # noqa: S105 - not a secret: no call has it
-        call = self._record(request, Credential("", ""), token, None)
+        call = self._new_call(request, Credential("", ""), token, None)
         urls = ncco.WebhookUrls(self.base_url, call.tid, token)
         stale_after_s = 0.0 if call.due_at is None else (call.due_at - call.created_at).total_seconds()
         warnings = [*self.admission.warnings(request.to), *find_warnings(request)]
-        return Rehearsal(ncco.opening(call, urls), call.length_timer_s, stale_after_s, warnings)
+        return DryRun(ncco.opening(call, urls), call.length_timer_s, stale_after_s, warnings)
 
-    def _replay(self, request: CallRequest, credential: Credential, key: str, patience: Patience) -> Placement:
+    def _replay(self, request: CallRequest, credential: Credential, key: str, deadline: Deadline) -> Placement:
         """Return the placement that the key already led to."""
         tid = idempotency.tid_of(credential.application_id, key)
         try:
-            with patience.step() as left_s:
-                stored = self.store.get(tid, patience_s=left_s)
+            stored = self.read(tid, deadline)
             if not idempotency.is_same_request(stored.call, key, request.normalised()):
                 raise IdempotencyConflictError
             if idempotency.is_waiting(stored.call, self.clock.now()):
                 raise InProgressError
             # Whoever made it has died or is late, and might yet take it back. Once its tid is told, it has to stay.
-            with patience.step() as left_s:
-                self.store.update(tid, self._kept, seen=stored, patience_s=left_s)
+            self.record(tid, events.PlacementUnclear(), deadline, expected=stored, rule=_if_untouched)
         except CallNotFoundError:
             # Refused and taken back this very moment: the key is free again, but not twice in one request.
             raise InProgressError from None
         log.info("call_replayed", extra={"fields": {"tid": tid}})
         return Placement(tid, replayed=True)
 
-    def _record(self, request: CallRequest, credential: Credential, token: str, key: str | None) -> Call:
+    def _new_call(self, request: CallRequest, credential: Credential, token: str, key: str | None) -> Call:
         return new_call(
             tid=self.new_tid() if key is None else idempotency.tid_of(credential.application_id, key),
             fingerprint=None if key is None else idempotency.fingerprint(key, request.normalised()),
             application_id=credential.application_id,
             to=request.to,
             callback=CallbackTarget(request.callback, request.callback_method, request.callback_format),
-            prompts=Prompts(
-                text=request.text,
-                bye_text=request.bye_text,
-                failed_text=request.failed_text,
-                language=request.language,
-                style=request.style,
-                premium=request.premium,
-            ),
+            prompts=request.prompts(),
             secrets=Secrets(
                 pin_mac=keyed_mac(token, request.pin_code),
                 reject_mac=keyed_mac(token, request.reject_code) if request.reject_code else None,
             ),
             token_hash=hash_token(token),
-            tries_allowed=request.attempts,
+            attempts_allowed=request.attempts,
             max_digits=request.max_digits,
             input_timeout_s=request.input_timeout,
             ringing_timeout_s=request.ringing_timeout,
@@ -209,29 +195,18 @@ class Calls:
             machine_detection=call.machine_detection,
         )
 
-    def _note(self, stored: Stored, event: events.Placed | events.PlacementUnclear, patience: Patience) -> Call | None:
+    def _note(self, stored: Stored, event: events.Placed | events.PlacementUnclear, deadline: Deadline) -> Call | None:
         """Add what is known of the placement; return the call as it is stored then.
 
         A failure changes nothing for the caller, as the call is under way; it is logged.
         """
-
-        def fn(call: Call) -> Transition:
-            return apply(call, event, self.clock.now(), self.policy)
-
         try:
-            with patience.step() as left_s:
-                return self.store.update(stored.call.tid, fn, seen=stored, patience_s=left_s).stored.call
+            return self.record(stored.call.tid, event, deadline, expected=stored).stored.call
         except TtsPromptError as error:
             log.error("placement_not_noted", extra={"fields": {"tid": stored.call.tid, "code": error.code}})
             return None
 
-    def _kept(self, call: Call) -> Transition:
-        """Note, if nothing is known of the placement, that it is unclear: then nobody takes the record back."""
-        if not _is_untouched(call):
-            return Transition(call)
-        return apply(call, events.PlacementUnclear(), self.clock.now(), self.policy)
-
-    def _take_back(self, stored: Stored, patience: Patience) -> None:
+    def _take_back(self, stored: Stored, deadline: Deadline) -> None:
         """Delete the record of a call that was not placed, so that the same request may come again.
 
         From the moment it is gone the same request may come again, under the same tid. So the place is given back
@@ -244,15 +219,20 @@ class Calls:
 
         fields = {"tid": stored.call.tid}
         try:
-            with patience.step() as left_s:
-                self.admission.give_back(self.places, stored.call, patience_s=left_s)
+            with deadline.store_step() as timeout_s:
+                self.admission.release(stored.call, timeout_s=timeout_s)
         except StoreUnavailableError as error:
-            log.error("place_not_given_back", extra={"fields": fields | {"code": error.code}})
+            log.error("quota_not_released", extra={"fields": fields | {"code": error.code}})
         try:
-            with patience.step() as left_s:
-                self.store.delete(stored.call.tid, is_ours, seen=stored, patience_s=left_s)
+            with deadline.store_step() as timeout_s:
+                self.store.delete(stored.call.tid, is_ours, expected=stored, timeout_s=timeout_s)
         except StoreUnavailableError as error:
             log.error("record_not_deleted", extra={"fields": fields | {"code": error.code}})
+
+
+def _if_untouched(call: Call, event: events.PlacementUnclear, now: datetime, policy: Policy) -> Transition:
+    """Note, if nothing is known of the placement, that it is unclear: then nobody takes the record back."""
+    return apply(call, event, now, policy) if _is_untouched(call) else Transition(call)
 
 
 def _is_untouched(call: Call) -> bool:

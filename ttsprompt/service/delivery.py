@@ -5,44 +5,31 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Final
 
 from ttsprompt.domain import events
-from ttsprompt.domain.call import apply
-from ttsprompt.domain.callback import retry_delay
-from ttsprompt.domain.model import Call, DeliveryState, Policy
+from ttsprompt.domain.model import Call, DeliveryState
+from ttsprompt.domain.payload import retry_delay
 from ttsprompt.errors import TtsPromptError
-from ttsprompt.ports import CallbackRequest, CallbackResponse, CallbackSender, CallStore, Clock, Stored
+from ttsprompt.ports import CallbackRequest, CallbackResponse, CallbackSender, Stored
+from ttsprompt.service.writing import RECORDING_S, CallWriter, Deadline
 
 log = logging.getLogger(__name__)
 
-WEBHOOK_BUDGET_S: Final = 9.0
-"""Vonage asks again after 10 s (vonage-voice §3.4), so the request that settles a call is over before that."""
-
-RECORDING_S: Final = 1.5
-"""Kept back of the budget for recording the try."""
-
-LONGEST_TRY_S: Final = 5.0
-SHORTEST_TRY_S: Final = 1.0
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Deliveries:
+class Deliveries(CallWriter):
     """Tries to deliver. Only who committed the settlement, or claimed the call, may try."""
 
-    store: CallStore
     sender: CallbackSender
-    clock: Clock
-    policy: Policy
     random: Callable[[], float]
 
-    def deliver_within_webhook(self, stored: Stored, began: float) -> None:
-        """Try at once, in what is left of the webhook that `began` then (monotonic seconds); else leave it due."""
-        left_s = WEBHOOK_BUDGET_S - (self.clock.monotonic() - began) - RECORDING_S
-        if left_s < SHORTEST_TRY_S:
+    def deliver_within_webhook(self, stored: Stored, deadline: Deadline) -> None:
+        """Try at once, in what is left of the webhook's time; if that is too little, leave it due."""
+        timeout_s = deadline.try_s()
+        if timeout_s is None:
             log.warning("callback_put_off", extra={"fields": {"tid": stored.call.tid}})
             return
-        self.deliver(stored, timeout_s=min(left_s, LONGEST_TRY_S))
+        self.deliver(stored, timeout_s=timeout_s)
 
     def deliver(self, stored: Stored, *, timeout_s: float) -> DeliveryState:
         """Try once and record it; return the state after that.
@@ -65,12 +52,7 @@ class Deliveries:
         fields = {"tid": call.tid, "outcome": event.outcome, "http_status": event.http_status, "fault": event.fault}
         log.info("callback_tried", extra={"fields": fields})
         try:
-            update = self.store.update(
-                call.tid,
-                lambda current: apply(current, event, self.clock.now(), self.policy),
-                seen=stored,
-                patience_s=RECORDING_S,
-            )
+            update = self.record(call.tid, event, self.deadline(RECORDING_S), expected=stored)
         except TtsPromptError as error:
             log.error("delivery_not_recorded", extra={"fields": {"tid": call.tid, "code": error.code}})
             return DeliveryState.PENDING
@@ -79,10 +61,10 @@ class Deliveries:
             log.error("callback_undeliverable", extra={"fields": fields})
         return state
 
-    def _tried(self, call: Call, response: CallbackResponse) -> events.DeliveryTried:
-        tries_made = call.delivery.tries_made + 1
-        delay = retry_delay(self.policy, tries_made, response.retry_after_s, self.random())
-        return events.DeliveryTried(
+    def _tried(self, call: Call, response: CallbackResponse) -> events.DeliveryAttempted:
+        attempts_made = call.delivery.attempts_made + 1
+        delay = retry_delay(self.policy, attempts_made, response.retry_after_s, self.random())
+        return events.DeliveryAttempted(
             due_at=call.due_at,
             outcome=_outcome(response.http_status),
             http_status=response.http_status,
@@ -95,7 +77,7 @@ def report_settled(call: Call) -> None:
     """Log the outcome of a call that was just settled; who commits the settlement reports it."""
     if call.verdict is not None:
         fields = {"tid": call.tid, "status": call.verdict.status.value, "reason": call.verdict.reason.value}
-        log.info("call_settled", extra={"fields": {**fields, "attempts": call.tries_used}})
+        log.info("call_settled", extra={"fields": {**fields, "attempts": call.attempts_used}})
 
 
 def _outcome(http_status: int | None) -> events.DeliveryOutcome:

@@ -17,7 +17,7 @@ LANGUAGES: Final = frozenset(
     "es-US eu-ES fi-FI fil-PH fr-CA fr-FR he-IL hi-IN hu-HU id-ID is-IS it-IT ja-JP ko-KR ml-IN nb-NO nl-NL no-NO "
     "pl-PL pt-BR pt-PT ro-RO ru-RU sk-SK sv-SE ta-IN te-IN th-TH tr-TR uk-UA vi-VN yue-CN".lower().split()
 )
-"""Vonage's languages as far as we know them (vonage-voice §2.1); it may have more, so an unknown one is no fault."""
+"""Vonage's languages as far as we know them (docs/vonage.md §2.1); it may have more, so an unknown one is no fault."""
 
 SECONDS_TO_BEGIN: Final = 2
 SECONDS_A_DIGIT: Final = 0.5
@@ -33,7 +33,7 @@ def find_warnings(request: CallRequest) -> list[FieldFault]:
                 warnings.append(FieldFault(name, "contains_pin", "The text says the PIN to whoever picks up."))
     if request.language.lower() not in LANGUAGES:
         warnings.append(FieldFault("language", "unknown_language", "Vonage may not know this language."))
-    # At the longest there is nothing to warn of that the caller could mend.
+    # At the longest there is nothing to warn of that the caller could fix.
     if request.input_timeout < min(SECONDS_TO_BEGIN + SECONDS_A_DIGIT * len(request.pin_code), MAX_INPUT_TIMEOUT_S):
         message = "This is short for a PIN of this length: digits that come later count as another try."
         warnings.append(FieldFault("input_timeout", "short", message))

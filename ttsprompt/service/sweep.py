@@ -17,11 +17,11 @@ from typing import Final
 from urllib.parse import urlsplit
 
 from ttsprompt.domain import events
-from ttsprompt.domain.call import Transition, apply
-from ttsprompt.domain.model import Call, DeliveryState, Phase, Policy
+from ttsprompt.domain.model import Call, DeliveryState, Phase
 from ttsprompt.errors import CallNotFoundError, StoreUnavailableError, TtsPromptError
 from ttsprompt.ports import CallStore, Clock, DueCall, Stored
 from ttsprompt.service.delivery import Deliveries, report_settled
+from ttsprompt.service.writing import CallWriter
 
 log = logging.getLogger(__name__)
 
@@ -34,7 +34,7 @@ TRY_S: Final = 15.0
 CLAIM: Final = timedelta(seconds=30)
 """For so long a claimed call is left alone by other sweeps: twice a try."""
 
-POISON_PAUSE: Final = timedelta(hours=1)
+QUARANTINE: Final = timedelta(hours=1)
 PAGE_SIZE: Final = 500
 MAX_QUEUED: Final = 10_000
 """Calls held in memory while their hosts are busy. To read on, the longest lane lets go of its newest."""
@@ -64,13 +64,10 @@ class SweepReport:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Sweep:
+class Sweep(CallWriter):
     """The use case; each `run` is one sweep."""
 
-    store: CallStore
     deliveries: Deliveries
-    clock: Clock
-    policy: Policy
     threads: int = THREADS
 
     def run(self) -> SweepReport:
@@ -82,6 +79,7 @@ class Sweep:
         agenda = _Agenda(self.store, self.clock)
         agenda.read_page()
         report = SweepReport()
+        self._purge(report)
         lock = threading.Lock()
 
         def count(**counts: int) -> None:
@@ -115,11 +113,19 @@ class Sweep:
         log.info("sweep_done", extra={"fields": report.as_dict()})
         return report
 
+    def _purge(self, report: SweepReport) -> None:
+        """Delete what has outlived its retention; if that fails the next sweep does it."""
+        try:
+            self.store.purge(self.clock.now())
+        except StoreUnavailableError as error:
+            log.error("purge_failed", extra={"fields": {"code": error.code}})
+            report.errors += 1
+
     def _work(self, item: _Item, agenda: _Agenda, count: Callable[..., None]) -> None:
         due = item.due
         if due.stored is None:
             log.error("record_unreadable", extra={"fields": {"tid": due.tid}})
-            self.store.put_off(due, self.clock.now() + POISON_PAUSE)
+            self.store.quarantine(due, self.clock.now() + QUARANTINE)
             count(errors=1)
             return
         is_held = item.settled and self._is_held_for_a_try(due.stored.call)
@@ -160,16 +166,8 @@ class Sweep:
         return self._apply(claimed, events.Overdue(claimed.call.due_at))
 
     def _apply(self, stored: Stored, event: events.Claimed | events.Overdue) -> Stored | None:
-        changed = False
-
-        def fn(call: Call) -> Transition:
-            nonlocal changed
-            transition = apply(call, event, self.clock.now(), self.policy)
-            changed = transition.call is not call
-            return transition
-
-        update = self.store.update(stored.call.tid, fn, seen=stored)
-        return update.stored if changed else None
+        update = self.record(stored.call.tid, event, self.deadline(), expected=stored)
+        return update.stored if update.written else None
 
 
 @dataclass(slots=True, eq=False)

@@ -5,22 +5,17 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from ttsprompt.domain import events, ncco, timing
-from ttsprompt.domain.call import Transition, apply
-from ttsprompt.domain.model import Call, Policy
+from ttsprompt.domain.model import Call
 from ttsprompt.errors import CallNotFoundError
-from ttsprompt.ports import CallStore, Clock
 from ttsprompt.service.delivery import Deliveries, report_settled
-from ttsprompt.service.patience import Patience
+from ttsprompt.service.writing import CallWriter
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Webhooks:
+class Webhooks(CallWriter):
     """Vonage's use cases. Each takes the webhook token; a wrong one and an unknown tid are the same error."""
 
-    store: CallStore
     deliveries: Deliveries
-    clock: Clock
-    policy: Policy
     base_url: str
 
     def answer(self, tid: str, token: str) -> ncco.Ncco:
@@ -29,7 +24,7 @@ class Webhooks:
         Raises:
             CallNotFoundError: unknown tid or wrong token.
         """
-        call = self.store.get(tid).call
+        call = self.read(tid, self.deadline()).call
         _authenticate(call, token)
         return ncco.opening(call, self._urls(tid, token))
 
@@ -40,43 +35,31 @@ class Webhooks:
             CallNotFoundError: unknown tid, wrong token, or a question that was not asked.
         """
 
-        def judge(call: Call) -> Transition:
+        def is_asked(call: Call) -> None:
             _authenticate(call, token)
             if not ncco.was_asked(call, step):
                 raise CallNotFoundError
-            return apply(call, events.KeysEntered(step, keys, token), self.clock.now(), self.policy)
 
-        call = self.store.update(tid, judge).stored.call
+        entered = events.DigitsEntered(step, keys, token)
+        call = self.record(tid, entered, self.deadline(), allowed=is_asked).stored.call
         return ncco.reply(call, step, self._urls(tid, token))
 
-    def event(self, tid: str, token: str, event: events.Answered | events.MachineDetected | events.Terminated) -> None:
+    def event(self, tid: str, token: str, event: events.Answered | events.MachineDetected | events.CallEnded) -> None:
         """Apply what happened. If it settles the call, try to deliver the callback within Vonage's patience.
 
         Raises:
             CallNotFoundError: unknown tid or wrong token.
         """
-        began, patience = self.clock.monotonic(), Patience(self.clock)
-
-        def happen(call: Call) -> Transition:
-            _authenticate(call, token)
-            return apply(call, event, self.clock.now(), self.policy)
-
-        with patience.step() as left_s:
-            update = self.store.update(tid, happen, patience_s=left_s)
+        deadline = self.deadline()
+        update = self.record(tid, event, deadline, allowed=lambda call: _authenticate(call, token))
         if update.transition.grace:
             # The PIN may have been keyed just before the hang-up and still be on its way to us. If this process dies
             # while it waits, the call is due for the sweep.
             self.clock.sleep(timing.GRACE.total_seconds())
-            with patience.step() as left_s:
-                update = self.store.update(
-                    tid,
-                    lambda call: apply(call, events.GraceElapsed(), self.clock.now(), self.policy),
-                    seen=update.stored,
-                    patience_s=left_s,
-                )
+            update = self.record(tid, events.GraceElapsed(), deadline, expected=update.stored)
         if update.transition.settled:
             report_settled(update.stored.call)
-            self.deliveries.deliver_within_webhook(update.stored, began)
+            self.deliveries.deliver_within_webhook(update.stored, deadline)
 
     def _urls(self, tid: str, token: str) -> ncco.WebhookUrls:
         return ncco.WebhookUrls(self.base_url, tid, token)

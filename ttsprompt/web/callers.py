@@ -2,23 +2,21 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable
 from datetime import datetime
 from typing import Any, Final
 
+import jwt
 from flask import Request
 
 from ttsprompt.errors import MalformedRequestError, UnauthenticatedError
-from ttsprompt.service.credential import Credential
+from ttsprompt.service.authority import Credential
+from ttsprompt.vonage.numeric_date import numeric_date
+from ttsprompt.web.app import MakeJwt
 from ttsprompt.web.bodies import read_json_object
 
 LEEWAY_S: Final = 60
 DEFAULT_LIFE_S: Final = 15 * 60
-"""How long a token without `exp` is valid (vonage-voice §1.2)."""
-
-MakeJwt = Callable[[str, str], str]
-"""(application id, private key) → token; raises InvalidFieldsError when the key is none."""
+"""How long a token without `exp` is valid (docs/vonage.md §1.2)."""
 
 
 def header_credential(request: Request, now: datetime) -> Credential | None:
@@ -64,8 +62,6 @@ def _application_of(token: str, now: datetime) -> str:
 
 
 def _claims(token: str) -> dict[str, Any]:
-    import jwt  # noqa: PLC0415 - with its cryptography it costs a webhook's cold start tens of milliseconds
-
     try:
         payload = jwt.PyJWS().decode_complete(token, options={"verify_signature": False})["payload"]
         # A claim given twice is refused: we might take one for the application, and Vonage the other (RFC 7519 §4).
@@ -79,18 +75,7 @@ def _seconds(claims: dict[str, Any], name: str) -> float | None:
     value = claims.get(name)
     if value is None:
         return None
-    seconds = finite_seconds(value)
+    seconds = numeric_date(value)
     if seconds is None:
         raise UnauthenticatedError(f"The token's {name} is not a number.")
     return seconds
-
-
-def finite_seconds(value: object) -> float | None:
-    """Return a JSON number as seconds; None if it is none, or beyond all measure."""
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        return None
-    try:
-        seconds = float(value)
-    except OverflowError:
-        return None
-    return seconds if math.isfinite(seconds) else None

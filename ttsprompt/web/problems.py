@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Callable
-from typing import Any, Final
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Final
 
 from flask import Request, Response
 from werkzeug.exceptions import HTTPException
 
 from ttsprompt import errors
+
+if TYPE_CHECKING:
+    # It brings pydantic, and a webhook may end in a problem.
+    from ttsprompt.web.schemas import Fault, Problem
 
 log = logging.getLogger(__name__)
 
@@ -55,7 +59,7 @@ TITLES: Final = {
 }
 
 RETRY_AFTER_S: Final = 1
-"""After what passes soon; Vonage asks again at once whatever we say (vonage-voice §3.4)."""
+"""After what passes soon; Vonage asks again at once whatever we say (docs/vonage.md §3.4)."""
 
 
 def answer(request: Request, handle: Callable[[Request], Response]) -> Response:
@@ -80,7 +84,8 @@ def answer(request: Request, handle: Callable[[Request], Response]) -> Response:
 def problem(error: errors.TtsPromptError) -> Response:
     """Return the answer for an expected error."""
     headers: dict[str, str] = {}
-    extra: dict[str, Any] = {}
+    faults: list[Fault] = []
+    tid: str | None = None
     if isinstance(error, errors.VendorRefusedError):
         status, title = _VENDOR_REFUSED_STATUS.get(error.vendor_status, 502), _VENDOR_REFUSED_TITLE
     elif type(error) in _STATUS:
@@ -88,16 +93,16 @@ def problem(error: errors.TtsPromptError) -> Response:
     else:
         return internal_problem()
     if isinstance(error, errors.InvalidFieldsError | errors.VendorRefusedError) and error.faults:
-        extra["errors"] = [{"field": f.field, "code": f.code, "message": f.message} for f in error.faults]
+        faults = [{"field": f.field, "code": f.code, "message": f.message} for f in error.faults]
     if isinstance(error, errors.MethodNotAllowedError):
         headers["Allow"] = ", ".join(error.allowed)
     if isinstance(error, errors.VendorRateLimitedError | errors.TooManyCallsError):
         headers["Retry-After"] = str(error.retry_after_s)
     if isinstance(error, errors.StoreUnavailableError | errors.VendorUnreachableError | errors.InProgressError):
         headers["Retry-After"] = str(RETRY_AFTER_S)
-    if isinstance(error, errors.VendorUnclearError) and error.tid is not None:
-        extra["tid"] = error.tid
-    return _response(status, title, error.detail, error.code, headers, extra)
+    if isinstance(error, errors.VendorUnclearError):
+        tid = error.tid
+    return _response(_problem(status, title, error.detail, error.code, faults, tid), headers)
 
 
 def http_problem(error: HTTPException) -> Response:
@@ -112,7 +117,7 @@ def http_problem(error: HTTPException) -> Response:
 
 def internal_problem() -> Response:
     """Return the opaque answer for a bug; what happened is in the log."""
-    return _response(500, TITLES["internal"], "Something went wrong on our side.", "internal", {}, {})
+    return _response(_problem(500, TITLES["internal"], "Something went wrong on our side.", "internal"), {})
 
 
 def _where(request: Request) -> dict[str, str]:
@@ -128,20 +133,26 @@ def _route(request: Request) -> str:
     return "/" + request.path.lstrip("/").partition("/")[0][:32]
 
 
-def _response(
-    status: int, title: str, detail: str, code: str, headers: dict[str, str], extra: dict[str, Any]
-) -> Response:
-    if status == 401:  # noqa: PLR2004 - RFC 9110 §11.6.1: every 401 says how to authenticate
-        headers["WWW-Authenticate"] = 'Bearer realm="ttsprompt"'
-    body = {
+def _problem(
+    status: int, title: str, detail: str, code: str, faults: Sequence[Fault] = (), tid: str | None = None
+) -> Problem:
+    body: Problem = {
         "type": f"urn:ttsprompt:problem:{code}",
         "title": title,
         "status": status,
         "detail": detail,
         "code": code,
-        "errors": [],
-        **extra,
+        "errors": list(faults),
     }
+    if tid is not None:
+        body["tid"] = tid
+    return body
+
+
+def _response(body: Problem, headers: dict[str, str]) -> Response:
+    status = body["status"]
+    if status == 401:  # noqa: PLR2004 - RFC 9110 §11.6.1: every 401 says how to authenticate
+        headers["WWW-Authenticate"] = 'Bearer realm="ttsprompt"'
     return Response(
         json.dumps(body, ensure_ascii=False), status, headers, content_type="application/problem+json; charset=utf-8"
     )

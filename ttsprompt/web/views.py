@@ -3,48 +3,53 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import cast
 
-from ttsprompt.domain.model import Call, Delivery
+from ttsprompt.call_request import SECRET_FIELDS, CallRequest
+from ttsprompt.domain.model import Call, Delivery, TimelineEntry
+from ttsprompt.service.calls import DryRun
+from ttsprompt.web import schemas
 
-if TYPE_CHECKING:
-    from ttsprompt.call_request import CallRequest
-    from ttsprompt.service.calls import Rehearsal
 
-
-def call_view(call: Call) -> dict[str, Any]:
-    """Return the body of `GET /call/{tid}` (design §3.3). Times are UTC, `duration` in seconds, `price` in EUR."""
+def call_view(call: Call) -> schemas.Call:
+    """Return the body of `GET /call/{tid}`. Times are UTC, `duration` in seconds, `price` in EUR."""
     return {
         "tid": call.tid,
         "to": call.to,
-        "state": call.state.value,
-        "status": call.verdict.status.value if call.verdict else None,
-        "reason": call.verdict.reason.value if call.verdict else None,
-        "attempts": call.tries_used,
+        "state": call.state,
+        "status": call.verdict.status if call.verdict else None,
+        "reason": call.verdict.reason if call.verdict else None,
+        "attempts": call.attempts_used,
         "duration": call.duration_s,
         "price": call.price,
         "reference": call.reference,
-        "timeline": [{"at": _iso(line.at), "event": line.event, **line.details} for line in call.timeline],
+        "timeline": [_line_view(line) for line in call.timeline],
         "delivery": _delivery_view(call.delivery, call.due_at),
     }
 
 
-def rehearsal_view(request: CallRequest, rehearsal: Rehearsal) -> dict[str, Any]:
-    """Return the answer to a `dry_run`. PIN and reject code are not said back, as nowhere."""
-    hidden = {name: "hidden" for name in ("pin_code", "reject_code") if getattr(request, name)}
+def dry_run_view(request: CallRequest, dry_run: DryRun) -> schemas.DryRun:
+    """Return the answer to a `dry_run`. Secrets are not said back, as nowhere."""
+    told = request.normalised()
     return {
-        "request": request.normalised() | hidden,
-        "ncco": rehearsal.ncco,
-        "length_timer": rehearsal.length_timer_s,
-        "stale_after": rehearsal.stale_after_s,
-        "warnings": [{"field": w.field, "code": w.code, "message": w.message} for w in rehearsal.warnings],
+        "request": told | {name: "hidden" for name in SECRET_FIELDS if told.get(name)},
+        "ncco": dry_run.ncco,
+        "length_timer": dry_run.length_timer_s,
+        "stale_after": dry_run.stale_after_s,
+        "warnings": [{"field": w.field, "code": w.code, "message": w.message} for w in dry_run.warnings],
     }
 
 
-def _delivery_view(delivery: Delivery, due_at: datetime | None) -> dict[str, Any]:
-    tries = [{"at": _iso(t.at), "http_status": t.http_status, "fault": t.fault} for t in delivery.tries]
+def _line_view(line: TimelineEntry) -> schemas.TimelineEntry:
+    return cast("schemas.TimelineEntry", {"at": _iso(line.at), "event": line.event, **line.details})
+
+
+def _delivery_view(delivery: Delivery, due_at: datetime | None) -> schemas.Delivery:
+    tries: list[schemas.DeliveryAttempt] = [
+        {"at": _iso(t.at), "http_status": t.http_status, "fault": t.fault} for t in delivery.tries
+    ]
     next_at = _iso(due_at) if delivery.state == "pending" and due_at is not None else None
-    return {"state": delivery.state.value, "next_at": next_at, "tries": tries}
+    return {"state": delivery.state, "next_at": next_at, "tries": tries}
 
 
 def _iso(at: datetime) -> str:

@@ -18,7 +18,7 @@ from typing import Any, Final
 
 import httpx
 
-from devphone.service import free_port
+from devphone.processes.service import free_port
 from tests.deploy.google.proxy import Reply, Request
 
 _KEPT: Final = ("content-type", "allow", "location", "retry-after")

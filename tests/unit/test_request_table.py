@@ -1,0 +1,16 @@
+"""README's table of fields is the model's."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from tests.tools.request_table import BEGIN, END, request_table
+
+README = Path(__file__).parents[2] / "README.md"
+
+
+def test_the_table_in_the_readme_is_the_models() -> None:
+    """Renew it with `python -m tests.tools.request_table`."""
+    documented = README.read_text(encoding="utf-8").partition(BEGIN)[2].partition(END)[0]
+
+    assert documented.strip() == request_table()

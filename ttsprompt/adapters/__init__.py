@@ -1,1 +1,0 @@
-"""The outside world: implementations of `ports`, and nothing that decides."""

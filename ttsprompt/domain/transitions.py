@@ -1,0 +1,264 @@
+"""What an event can do to a call: one function for each, named in the grid of `call.py`.
+
+Pure, so each may run again when another writer was faster. A docstring's first paragraph completes "the event …".
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Final
+
+from ttsprompt.domain import events, timing
+from ttsprompt.domain.events import Event
+from ttsprompt.domain.model import (
+    DELIVERY_ATTEMPTS_KEPT,
+    Call,
+    Delivery,
+    DeliveryAttempt,
+    DeliveryState,
+    MachineDetection,
+    Policy,
+    State,
+    Verdict,
+    alive_due_at,
+)
+from ttsprompt.domain.payload import encode_payload
+from ttsprompt.domain.verdict import Reason, judge_entry, reason_cut_off, reason_of_entries, reason_unanswered
+
+REDELIVERIES_NOTED: Final = 50
+"""How many lines of a timeline are about redelivery; a record has a size that the store takes (1 MiB in Firestore)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Transition:
+    """The call after an event. It is the very same object when nothing changed, so nothing needs to be stored."""
+
+    call: Call
+    settled: bool = False
+    """This event settled the call: whoever commits it delivers the callback."""
+    grace: bool = False
+    """This event began the grace period: whoever commits it waits, then applies `GraceElapsed`."""
+
+
+def ignore(call: Call, _event: Event, _now: datetime, _policy: Policy) -> Transition:
+    """nothing: repeated, late or impossible"""
+    return Transition(call)
+
+
+def note_placed(call: Call, event: events.Placed, now: datetime, policy: Policy) -> Transition:
+    """State placed; keep Vonage's uuid"""
+    return _alive(replace(call, state=State.PLACED, uuid=event.uuid).noted(now, "placed"), policy)
+
+
+def keep_uuid(call: Call, event: events.Placed, now: datetime, _policy: Policy) -> Transition:
+    """Keep Vonage's uuid if it is new, and state placed if still placing; webhooks were faster than Vonage's answer"""
+    state = State.PLACED if call.state is State.PLACING else call.state
+    uuid = call.uuid or event.uuid
+    if (state, uuid) == (call.state, call.uuid):
+        return Transition(call)
+    return Transition(replace(call, state=state, uuid=uuid).noted(now, "placed"))
+
+
+def note_unclear(call: Call, _event: events.PlacementUnclear, now: datetime, _policy: Policy) -> Transition:
+    """Remember that Vonage gave no clear answer; webhooks or the sweep will tell"""
+    if call.placement_unclear:
+        return Transition(call)
+    return Transition(replace(call, placement_unclear=True).noted(now, "vendor_unclear"))
+
+
+def answer(call: Call, _event: events.Answered, now: datetime, policy: Policy) -> Transition:
+    """State answered"""
+    return _alive(_answered(call, now), policy)
+
+
+def note_answered(call: Call, _event: events.Answered, now: datetime, _policy: Policy) -> Transition:
+    """State answered; the verdict stands"""
+    return Transition(_answered(call, now))
+
+
+def hear_machine(call: Call, _event: events.MachineDetected, now: datetime, policy: Policy) -> Transition:
+    """With machine_detection=hangup: error/machine; else a timeline entry"""
+    if call.machine_detection is MachineDetection.HANGUP and call.verdict is None:
+        heard = replace(call, machine_heard=True).noted(now, "machine")
+        return _alive(_decided(heard, Reason.MACHINE, now), policy)
+    return note_machine(call, _event, now, policy)
+
+
+def note_machine(call: Call, _event: events.MachineDetected, now: datetime, _policy: Policy) -> Transition:
+    """A timeline entry, once"""
+    if call.machine_heard:
+        return Transition(call)
+    return Transition(replace(call, machine_heard=True).noted(now, "machine"))
+
+
+def judge(call: Call, event: events.DigitsEntered, now: datetime, policy: Policy) -> Transition:
+    """State answered, by a person if a key was pressed; if the question is open, judge the entry.
+
+    Right → ok/pin_matched; reject code → failed/callee_rejected; last try used → failed/no_input if every entry was
+    silence, else failed/wrong_pin.
+    """
+    secrets = call.secrets
+    if event.step != call.current_step or secrets is None or call.verdict is not None:
+        return answer(call, events.Answered(), now, policy) if call.answered_at is None else Transition(call)
+    call = _answered(call, now)
+    entry = judge_entry(event.digits, event.token, secrets, call.entries)
+    call = replace(call, entries=(*call.entries, entry)).noted(now, "entry", step=event.step, judged=entry.value)
+    reason = reason_of_entries(call.entries, call.attempts_allowed)
+    if reason is not None:
+        call = _decided(call, reason, now)
+    return _alive(call, policy)
+
+
+def end(call: Call, event: events.CallEnded, now: datetime, policy: Policy) -> Transition:
+    """Settle if the verdict is known or nobody answered; else begin the grace period.
+
+    Nobody answered → error/busy, no_answer, unreachable, rejected, cancelled or vendor_error, as status and detail say.
+    A `completed` with a duration above 0 shows that somebody answered.
+    """
+    if call.answered_at is None and event.status is events.EndStatus.COMPLETED and (event.duration or 0) > 0:
+        call = _answered(call, now)
+    if call.answered_at is not None and call.verdict is None:
+        call = _ended(call, event, now)
+        return Transition(replace(call, due_at=now + timing.GRACE), grace=True)
+    if call.verdict is None:
+        call = _decided(call, reason_unanswered(event), now)
+    return _settled(_ended(call, event, now), now, policy)
+
+
+def supplement(call: Call, event: events.CallEnded, now: datetime, policy: Policy) -> Transition:
+    """Add price and duration if they are new; settle if the grace period is over"""
+    call = _supplemented(call, event, now)
+    if call.ended_at is not None and now >= call.ended_at + timing.GRACE:
+        return close_grace(call, events.GraceElapsed(), now, policy)
+    return Transition(call)
+
+
+def add_price(call: Call, event: events.CallEnded, now: datetime, _policy: Policy) -> Transition:
+    """The outcome stands; add price and duration for GET /call if they are new"""
+    return Transition(_supplemented(call, event, now))
+
+
+def close_grace(call: Call, _event: Event, now: datetime, policy: Policy) -> Transition:
+    """Settle with the verdict of keys that arrived meanwhile, else for being cut off.
+
+    Cut off → error/vendor_error if Vonage ended the call, else failed/hung_up.
+    """
+    if call.verdict is None:
+        call = _decided(call, reason_cut_off(call.disconnected_by), now)
+    return _settled(call, now, policy)
+
+
+def claim(call: Call, event: events.Claimed, now: datetime, _policy: Policy) -> Transition:
+    """If due, or as that sweep left it: put off the next look, so that one sweep works on it"""
+    if call.due_at is None or (call.due_at > now and call.due_at != event.due_at):
+        return Transition(call)
+    return Transition(replace(call, due_at=event.until))
+
+
+def expire(call: Call, event: events.Overdue, now: datetime, policy: Policy) -> Transition:
+    """If nothing happened since the claim: settle with the verdict there is, else error/expired"""
+    if call.due_at != event.claimed_until:
+        return Transition(call)
+    call = replace(call.noted(now, "expired"), state=State.ENDED, ended_at=now)
+    if call.verdict is None:
+        call = _decided(call, Reason.EXPIRED, now)
+    return _settled(call, now, policy)
+
+
+def sweep_grace(call: Call, event: events.Overdue, now: datetime, policy: Policy) -> Transition:
+    """If nothing happened since the claim: as GraceElapsed"""
+    return close_grace(call, event, now, policy) if call.due_at == event.claimed_until else Transition(call)
+
+
+def cancel(call: Call, _event: events.CancelRequested, now: datetime, policy: Policy) -> Transition:
+    """Error/cancelled, if there is no verdict yet"""
+    if call.verdict is not None:
+        return Transition(call)
+    return _alive(_decided(call, Reason.CANCELLED, now), policy)
+
+
+def restart_delivery(call: Call, _event: events.RedeliveryRequested, now: datetime, policy: Policy) -> Transition:
+    """Begin the schedule anew, with the same payload"""
+    delivery = Delivery(DeliveryState.PENDING, 0, call.delivery.tries)
+    call = replace(
+        call,
+        delivery=delivery,
+        redeliveries=call.redeliveries + 1,
+        due_at=_crash_net(now, policy),
+        expire_at=now + policy.retention,
+    )
+    return Transition(call.noted(now, "redelivery") if call.redeliveries <= REDELIVERIES_NOTED else call)
+
+
+def record_delivery(call: Call, event: events.DeliveryAttempted, now: datetime, _policy: Policy) -> Transition:
+    """Record the try; delivered, or undeliverable after 410 or the last try, or due again.
+
+    A failure that comes when the schedule has moved on without it (begun anew, or claimed again) changes nothing else
+    """
+    state, attempts_made, due_at = call.delivery.state, call.delivery.attempts_made, call.due_at
+    if event.outcome is events.DeliveryOutcome.DELIVERED:
+        state, attempts_made, due_at = DeliveryState.DELIVERED, attempts_made + 1, None
+    elif state is DeliveryState.PENDING and due_at == event.due_at:
+        given_up = event.outcome is events.DeliveryOutcome.GONE or event.retry_at is None
+        state = DeliveryState.UNDELIVERABLE if given_up else DeliveryState.PENDING
+        attempts_made, due_at = attempts_made + 1, None if given_up else event.retry_at
+    tries = (*call.delivery.tries, DeliveryAttempt(now, event.http_status, event.fault))[-DELIVERY_ATTEMPTS_KEPT:]
+    return Transition(replace(call, delivery=Delivery(state, attempts_made, tries), due_at=due_at))
+
+
+# --- the steps they are made of -------------------------------------------------------------------------------------
+
+
+def _alive(call: Call, policy: Policy) -> Transition:
+    """Set when a call that has not ended needs attention; one in its grace period keeps its date."""
+    return Transition(call if call.state is State.ENDED else replace(call, due_at=alive_due_at(call, policy)))
+
+
+def _answered(call: Call, now: datetime) -> Call:
+    if call.answered_at is not None:
+        return call
+    return replace(call, state=State.ANSWERED, answered_at=now).noted(now, "answered")
+
+
+def _decided(call: Call, reason: Reason, now: datetime) -> Call:
+    return replace(call, verdict=Verdict(reason, now)).noted(now, "decided", status=reason.status, reason=reason)
+
+
+def _ended(call: Call, event: events.CallEnded, now: datetime) -> Call:
+    return replace(
+        call,
+        state=State.ENDED,
+        ended_at=now,
+        disconnected_by=event.disconnected_by,
+        duration_s=event.duration,
+        price=event.price,
+    ).noted(now, "ended", status=event.status, detail=event.detail, disconnected_by=event.disconnected_by)
+
+
+def _supplemented(call: Call, event: events.CallEnded, now: datetime) -> Call:
+    duration_s = event.duration if call.duration_s is None else call.duration_s
+    price = event.price if call.price is None else call.price
+    if (duration_s, price) == (call.duration_s, call.price):
+        return call
+    return replace(call, duration_s=duration_s, price=price).noted(now, "supplemented", status=event.status)
+
+
+def _settled(call: Call, now: datetime, policy: Policy) -> Transition:
+    """Freeze the payload, erase what is no longer needed, and set the crash net of the first try to deliver."""
+    call = replace(
+        call,
+        settled_at=now,
+        payload=encode_payload(call),
+        prompts=None,
+        secrets=None,
+        delivery=Delivery(DeliveryState.PENDING),
+        due_at=_crash_net(now, policy),
+        expire_at=now + policy.retention,
+    )
+    return Transition(call, settled=True)
+
+
+def _crash_net(now: datetime, policy: Policy) -> datetime:
+    """Return when the sweep looks after a first try of which nothing was heard."""
+    return now + max(policy.retry_schedule[0], timing.CRASH_NET)

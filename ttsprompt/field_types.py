@@ -1,0 +1,189 @@
+"""What the fields of `POST /call` may be: for each kind of field its rule, its fault, and its JSON Schema.
+
+A fault never quotes the value: it may be a PIN, a number or a key.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Annotated, Any, Final
+
+import phonenumbers
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    Field,
+    GetCoreSchemaHandler,
+    GetJsonSchemaHandler,
+    StringConstraints,
+    ValidationInfo,
+)
+from pydantic.json_schema import JsonSchemaValue
+from pydantic_core import CoreSchema, PydanticCustomError, core_schema
+
+from ttsprompt.domain.model import CallbackFormat, CallbackMethod, MachineDetection
+from ttsprompt.domain.ssml import is_ssml, ssml_fault
+from ttsprompt.net.callback_url import check_callback_url
+
+MAX_TEXT: Final = 1500
+"""Vonage's limit for one `talk` (docs/vonage.md §2.1)."""
+
+MAX_LANGUAGE: Final = 35
+"""Enough for every tag in use (RFC 5646 §4.4.1)."""
+
+FAULT: Final = "fault"
+"""The library's name for a fault of ours; the public code is in its context."""
+
+SECRET: Final[Any] = Field(json_schema_extra={"writeOnly": True})
+"""Marks a field that is never said back: not in an answer, a log or a message."""
+
+_CONTROL: Final = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff]")
+_WHOLE_NUMBER: Final = re.compile(r"[+-]?[0-9]+", re.ASCII)
+
+
+def fault(code: str, message: str) -> PydanticCustomError:
+    """Return what a rule raises; `code` is public."""
+    return PydanticCustomError(FAULT, message, {"code": code})
+
+
+@dataclass(frozen=True, slots=True)
+class Matches:
+    """The whole text has to match `pattern`, which means the same in Python and in JSON Schema."""
+
+    pattern: str
+    code: str
+    message: str
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        """Check after what stands before it."""
+        return core_schema.no_info_after_validator_function(self._check, handler(source))
+
+    def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
+        """Describe it."""
+        return handler(schema) | {"pattern": f"^{self.pattern}$"}
+
+    def _check(self, text: str) -> str:
+        if not re.fullmatch(self.pattern, text, re.ASCII):
+            raise fault(self.code, self.message)
+        return text
+
+
+@dataclass(frozen=True, slots=True)
+class OneOf:
+    """One of a few words; in strict mode the library itself would not take a string for it."""
+
+    choices: type[StrEnum]
+    any_case: bool = False
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        """Check before the library does."""
+        return core_schema.no_info_before_validator_function(self._read, handler(source))
+
+    def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
+        """Describe it."""
+        if not self.any_case:
+            return handler(schema)
+        words = ("".join(f"[{letter.upper()}{letter.lower()}]" for letter in word) for word in self.choices)
+        return {"type": "string", "pattern": f"^({'|'.join(words)})$"}
+
+    def _read(self, value: object) -> StrEnum:
+        word = value.upper() if self.any_case and isinstance(value, str) and value.isascii() else value
+        if not isinstance(word, str) or word not in list(self.choices):
+            raise fault("invalid_choice", f"This must be {' or '.join(self.choices)}.")
+        return self.choices(word)
+
+
+def _spoken(text: str) -> str:
+    if not text.strip():
+        raise fault("too_short", "This must say something.")
+    wrong = ssml_fault(_clean(text)) if is_ssml(_clean(text)) else None
+    if wrong is not None:
+        raise fault("invalid_ssml", f"This begins as SSML but is not well formed: {wrong}")
+    return text
+
+
+def _clean(text: str) -> str:
+    if _CONTROL.search(text):
+        raise fault("invalid_text", "This must be text without control characters.")
+    return text
+
+
+def _number(text: str) -> str:
+    """Return an E.164 number as digits."""
+    digits = text.replace(" ", "").removeprefix("+")
+    message = "This must be a telephone number in E.164 form: country code and number, 7 to 15 digits."
+    if not re.fullmatch(r"[1-9][0-9]{6,14}", digits, re.ASCII):
+        raise fault("invalid_number", message)
+    try:
+        possible = phonenumbers.is_possible_number(phonenumbers.parse(f"+{digits}"))
+    except phonenumbers.NumberParseException:
+        possible = False
+    if not possible:
+        raise fault("invalid_number", message)
+    return digits
+
+
+def _whole_number(value: object) -> object:
+    """Refuse what the library would read in a form as a number: `1_0` is 10 to it."""
+    if isinstance(value, str) and not _WHOLE_NUMBER.fullmatch(value):
+        raise fault("wrong_type", "This must be a whole number.")
+    return value
+
+
+def _truth_value(value: object) -> object:
+    """Refuse what the library would read in a form as a truth value: `on`, `y`."""
+    if isinstance(value, str) and value.lower() not in {"true", "false", "1", "0"}:
+        raise fault("wrong_type", "This must be true or false.")
+    return value
+
+
+def _callback(text: str, info: ValidationInfo) -> str:
+    check_callback_url(text, allow_private=bool(info.context and info.context["allow_private_callbacks"]), fault=fault)
+    return text
+
+
+def _schema(**more: str) -> Any:
+    """Return what JSON Schema can say of a rule that only code tells."""
+    return Field(json_schema_extra=dict(more))
+
+
+Digits = Matches(r"[0-9]+", "invalid_pin", "This must consist of the digits 0 to 9.")
+
+Text = Annotated[
+    str, StringConstraints(min_length=1, max_length=MAX_TEXT), AfterValidator(_spoken), _schema(format="spoken-text")
+]
+Number = Annotated[str, AfterValidator(_number), _schema(format="e164", pattern=r"^ *\+? *[1-9]( *[0-9]){6,14} *$")]
+Pin = Annotated[str, StringConstraints(min_length=1, max_length=20), Digits]
+RejectCode = Annotated[str, StringConstraints(min_length=1, max_length=4), Digits]
+CallbackUrl = Annotated[
+    str, AfterValidator(_callback), _schema(format="callback-url", pattern="^[Hh][Tt][Tt][Pp][Ss]?://")
+]
+Whole = Annotated[int, BeforeValidator(_whole_number)]
+Style = Annotated[int, Field(ge=0, le=999), BeforeValidator(_whole_number)]
+Truth = Annotated[bool, BeforeValidator(_truth_value)]
+Language = Annotated[
+    str,
+    StringConstraints(max_length=MAX_LANGUAGE),
+    Matches(
+        r"[A-Za-z]{2,3}(-([A-Za-z0-9]-)?[A-Za-z0-9]{2,8})*",
+        "invalid_language",
+        "This must be a BCP-47 tag such as en-US.",
+    ),
+]
+Method = Annotated[CallbackMethod, OneOf(CallbackMethod, any_case=True)]
+Format = Annotated[CallbackFormat, OneOf(CallbackFormat)]
+Detection = Annotated[MachineDetection, OneOf(MachineDetection)]
+Reference = Annotated[str, StringConstraints(max_length=255), AfterValidator(_clean), _schema(format="plain-text")]
+PrivateKey = Annotated[str, StringConstraints(max_length=16384)]
+ApplicationId = Annotated[
+    str,
+    # Stricter than `uuid.UUID`, which also reads braces, URNs and digits of other alphabets: it is kept as given.
+    Matches(
+        r"[0-9A-Fa-f]{8}(-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}",
+        "invalid_application_id",
+        "This must be the UUID of a Vonage application.",
+    ),
+    _schema(format="uuid"),
+]

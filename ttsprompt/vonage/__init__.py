@@ -1,0 +1,1 @@
+"""All that Vonage says and wants: its Voice API, errors, webhooks, signatures, tokens and languages."""
