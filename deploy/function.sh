@@ -3,6 +3,7 @@
 # shellcheck source=deploy/common.sh
 source "$(dirname "$0")/common.sh"
 
+# shellcheck disable=SC2153  # SECRETS is read from the files
 function="$1" who=run access=--no-allow-unauthenticated limits=() secrets=(--set-secrets="$SECRETS")
 case "$function" in
   ttsprompt)

@@ -249,8 +249,8 @@ def test_a_service_that_cannot_use_its_database_does_not_pass_the_smoke_test(sto
     project = story.project
     member = f"serviceAccount:ttsprompt-run@{PROJECT}.iam.gserviceaccount.com"
     bound = project.cloud.bindings[P].pop(("roles/datastore.user", member))
-    where = f"--project={PROJECT} --region=us-central1"
-    project.sh(f"gcloud run services update ttsprompt {where} --remove-env-vars=LOG_LEVEL")
+    project.checkout.configure(ALLOWED_APPLICATIONS="all")
+    project.sh("bash deploy/function.sh ttsprompt", PROJECT=PROJECT, ENV="prod")
     failed = project.sh("bash deploy/smoke-test.sh", check=False, PROJECT=PROJECT, ENV="prod")
     project.cloud.bindings[P]["roles/datastore.user", member] = bound
 

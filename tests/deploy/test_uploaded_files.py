@@ -83,7 +83,7 @@ def test_all_three_functions_work_from_the_uploaded_files_alone(uploaded: Path, 
     with running(uploaded, "setup") as url:
         assert httpx.post(url, trust_env=False).json()["result"] == "ok"
     with running(uploaded, "ttsprompt") as url:
-        assert "and its database answers" in smoke_test(tmp_path / "good", url)
+        assert "answers webhooks as it should" in smoke_test(tmp_path / "good", url)
         with pytest.raises(subprocess.CalledProcessError):
             smoke_test(tmp_path / "bad", f"{url}/elsewhere")
         assert httpx.get(f"{url}/openapi.json", trust_env=False).json()["openapi"] == "3.1.0"
