@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from tests.deploy.commands import ROOT, blocks
-from tests.deploy.google.cloud import NUMBER
+from tests.deploy.google.cloud import NUMBER, OWNER, PROJECT, START
 from tests.deploy.project import P, Project
 
 ALERTS = {path.stem for path in (ROOT / "deploy/alerts").iterdir()}
@@ -21,6 +21,15 @@ SECRETS = (
 SECRET = f"{P}/secrets/ttsprompt-callback-signing-secrets"
 BY_HAND = f"{P}/notificationChannels/77"
 BASE_URL = f"https://ttsprompt-{NUMBER}.us-central1.run.app"
+
+DEPLOYER = "user:deployer@example.com"
+DEPLOYERS_ROLES = {
+    P: ("cloudbuild.builds.editor", "logging.viewer"),
+    f"buckets/{PROJECT}-ttsprompt-source": ("storage.objectAdmin", "storage.legacyBucketReader"),
+    f"{P}/serviceAccounts/ttsprompt-check@{PROJECT}.iam.gserviceaccount.com": ("iam.serviceAccountUser",),
+    f"{P}/serviceAccounts/ttsprompt-build@{PROJECT}.iam.gserviceaccount.com": ("iam.serviceAccountUser",),
+}
+"""Of somebody who deploys for the second time, and is not the owner."""
 
 
 @dataclass
@@ -71,6 +80,11 @@ def story(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Story]:
     project.sh(rollback)
     told.note("rollback", "")
     told.note("second bootstrap", project.make("bootstrap").stdout)
+    project.machine.operator = DEPLOYER
+    for resource, roles in DEPLOYERS_ROLES.items():
+        for role in roles:
+            cloud.bindings.setdefault(resource, {})[f"roles/{role}", DEPLOYER] = START
     told.note("second deploy", project.make("deploy", CHECK="skip").stdout)
+    project.machine.operator = OWNER
     yield told
     project.machine.stop()

@@ -15,7 +15,7 @@ import pytest
 from tests.deploy.commands import ROOT, blocks
 from tests.deploy.google.cloud import PROJECT
 from tests.deploy.project import L, P
-from tests.deploy.story import ALERTS, APPLICATIONS, BASE_URL, BY_HAND, SECRET, Story, story
+from tests.deploy.story import ALERTS, APPLICATIONS, BASE_URL, BY_HAND, DEPLOYERS_ROLES, SECRET, Story, story
 from tests.deploy.test_commands import needs_gcloud
 from ttsprompt import __version__
 
@@ -243,6 +243,16 @@ def test_the_build_has_the_roles_that_the_page_lists(story: Story) -> None:
     (row,) = re.findall(r"^\| `ttsprompt-build` \|.*$", page, re.MULTILINE)
 
     assert story.project.roles("build") == {f"roles/{name}" for name in re.findall(r"`([a-z]+\.[\w.]+)`", row)}
+
+
+def test_the_page_lists_what_somebody_needs_who_deploys_and_is_not_the_owner(story: Story) -> None:
+    (listed,) = re.findall(
+        r"For `make deploy` you need (.*?)\n\n", (ROOT / "docs/operations.md").read_text(), re.DOTALL
+    )
+    given = {f"roles/{role}" for roles in DEPLOYERS_ROLES.values() for role in roles}
+
+    assert set(re.findall(r"`(roles/[\w.]+)`", listed)) == given
+    assert "Deployed: " in story.printed["second deploy"]
 
 
 def test_a_service_that_cannot_use_its_database_does_not_pass_the_smoke_test(story: Story) -> None:

@@ -174,8 +174,9 @@ def create_bucket(cloud: Cloud, call: Call) -> Any:
     return cloud.create(f"buckets/{call.body['name']}", {**call.body, "kind": "storage#bucket"})
 
 
-@route("storage", "GET", r"/storage/v1/b/([\w.-]+)", "storage.buckets.get")
+@route("storage", "GET", r"/storage/v1/b/([\w.-]+)")
 def get_bucket(cloud: Cloud, call: Call, name: str) -> Any:
+    cloud.require(cloud.principal(call.request), "storage.buckets.get", f"buckets/{name}")
     return cloud.get(f"buckets/{name}")
 
 
@@ -201,9 +202,10 @@ def set_bucket_policy(cloud: Cloud, call: Call, name: str) -> Any:
     return cloud.set_policy(f"buckets/{name}", call.body)
 
 
-@route("storage", "POST", r"/(?:resumable/)?upload/storage/v1/b/([\w.-]+)/o", "storage.objects.create")
+@route("storage", "POST", r"/(?:resumable/)?upload/storage/v1/b/([\w.-]+)/o")
 def upload(cloud: Cloud, call: Call, bucket: str) -> Any:
     """Take an upload in two parts: what it is, and its bytes."""
+    cloud.require(cloud.principal(call.request), "storage.objects.create", f"buckets/{bucket}")
     cloud.get(f"buckets/{bucket}")
     boundary, _, rest = call.request.body.lstrip().partition(b"\n")
     data = rest.split(b"\n" + boundary.strip())[1].split(b"\n\n", 1)[1]

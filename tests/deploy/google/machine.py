@@ -35,6 +35,7 @@ class Machine:
 
     def __init__(self, folder: Path, cloud: Cloud) -> None:
         self._folder = folder
+        self.operator = OWNER
         self.cloud = cloud
         cloud.machine = self
         cloud.front = Front(cloud)
@@ -135,9 +136,9 @@ class Machine:
             return Reply()
         if request.host == "oauth2.googleapis.com":
             token = {
-                "access_token": OWNER,
+                "access_token": self.operator,
                 "expires_in": 3000,
-                "id_token": id_token(OWNER, GCLOUD),
+                "id_token": id_token(self.operator, GCLOUD),
                 "token_type": "Bearer",
             }
             return Reply(200, json.dumps(token).encode())
