@@ -20,7 +20,7 @@ from tests.deploy.test_commands import needs_gcloud
 from ttsprompt import __version__
 
 __all__ = ["story"]  # a fixture
-pytestmark = [needs_gcloud, pytest.mark.timeout(600)]
+pytestmark = [needs_gcloud, pytest.mark.timeout(1800)]
 
 
 def test_nothing_was_asked_of_google_that_nobody_has_thought_about(story: Story) -> None:

@@ -11,7 +11,7 @@ from tests.deploy.google.cloud import NUMBER
 from tests.deploy.project import L, P, Project
 from tests.deploy.test_commands import needs_gcloud
 
-pytestmark = [needs_gcloud, pytest.mark.timeout(600)]
+pytestmark = [needs_gcloud, pytest.mark.timeout(1800)]
 
 
 def test_the_readmes_commands_lead_to_a_service_that_sweeps(tmp_path: Path) -> None:
