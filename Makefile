@@ -49,11 +49,11 @@ test: setup .venv-nexmo/ready ## run the tests (ARGS="-k something")
 quick: setup ## run the tests that need no other program, in about a minute
 	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder -q tests/unit tests/service tests/functional tests/contract -k "not firestore" $(ARGS)
 
-bootstrap: ## make what must exist once in a Google Cloud project (PROJECT=…, DRY_RUN=1 shows the commands)
-	@PROJECT="$(PROJECT)" REGION="$(or $(REGION),us-central1)" DRY_RUN="$(DRY_RUN)" bash deploy/bootstrap.sh
+bootstrap: ## make what a deployment needs to exist in a Google Cloud project (ENV=prod PROJECT=…, DRY_RUN=1 shows it)
+	@ENV="$(ENV)" PROJECT="$(PROJECT)" DRY_RUN="$(DRY_RUN)" bash deploy/bootstrap.sh
 
-deploy: ## test and deploy to Google Cloud (PROJECT=…, DRY_RUN=1 shows the command)
-	@PROJECT="$(PROJECT)" REGION="$(or $(REGION),us-central1)" DRY_RUN="$(DRY_RUN)" bash deploy/deploy.sh
+deploy: ## check the commit and deploy it to Google Cloud (ENV=prod PROJECT=…, DRY_RUN=1 shows it, CHECK=skip is faster)
+	@ENV="$(ENV)" PROJECT="$(PROJECT)" DRY_RUN="$(DRY_RUN)" CHECK="$(CHECK)" bash deploy/deploy.sh
 
 bench: setup ## measure speed against the floors (ARGS="--only hot-paths")
 	$(BIN)/python -m benchmarks $(ARGS)
