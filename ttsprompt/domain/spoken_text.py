@@ -19,7 +19,7 @@ INVISIBLE: Final = (
 """Characters that show, and say, nothing: Unicode's Default_Ignorable_Code_Point, separators, the blank of Braille."""
 
 _BLANK: Final = r"[ \t\r\n\u00a0\u1680\u2000-\u200a\u202f\u205f\u3000]"
-_ENDS: Final = re.compile(rf"\A(?:{_BLANK}|{INVISIBLE})+|(?:{_BLANK}|{INVISIBLE})+\Z")
+_BEGINNING: Final = re.compile(rf"(?:{_BLANK}|{INVISIBLE})*")
 _INVISIBLE: Final = re.compile(INVISIBLE)
 _MARKUP: Final = re.compile(r"<(\?xml|!|speak)", re.IGNORECASE)
 _SSML_TAG: Final = re.compile(
@@ -32,7 +32,8 @@ _DIGITS_IN_A_ROW: Final = re.compile(r"\d{3,}")
 
 def strip_invisible(text: str) -> str:
     """Return a text without blanks and invisible characters at its ends: U+FEFF before `<speak>` would be read out."""
-    return _ENDS.sub("", text)
+    text = text[_end_of_beginning(text) :]
+    return text[: len(text) - _end_of_beginning(text[::-1])]
 
 
 def means_ssml(text: str) -> bool:
@@ -65,6 +66,12 @@ def has_digits_in_a_row(text: str) -> bool:
     if means_ssml(text):
         text = _TOLD_HOW.sub(" ", text)
     return _DIGITS_IN_A_ROW.search(_SSML_TAG.sub(" ", text)) is not None
+
+
+def _end_of_beginning(text: str) -> int:
+    """Return where the visible begins; a search for the end from the left would take the square of a text's length."""
+    found = _BEGINNING.match(text)
+    return found.end() if found else 0
 
 
 @dataclass(slots=True)
