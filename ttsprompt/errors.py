@@ -17,6 +17,8 @@
     ├── CallExistsError            (never leaves the service) the tid is taken
     ├── IdempotencyConflictError   idempotency_conflict the key was used with another body
     ├── NotSettledError            not_settled          the call has no outcome yet
+    ├── NoCallbackError            no_callback          there is nowhere to deliver the outcome to
+    ├── TooManyRedeliveriesError   too_many_redeliveries
     ├── InProgressError            in_progress          the first request with this key still waits for Vonage
     ├── CorruptRecordError         store_unavailable    a stored record cannot be understood, by this version at least
     ├── StoreUnavailableError      store_unavailable    the record could not be read or written for sure
@@ -31,6 +33,7 @@ Anything else is a bug and becomes an opaque `internal` 500.
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -192,12 +195,31 @@ class IdempotencyConflictError(TtsPromptError):
 
 
 class NotSettledError(TtsPromptError):
-    """The call has no outcome to deliver yet."""
+    """The call has no outcome yet."""
 
     code = "not_settled"
 
     def __init__(self) -> None:
-        super().__init__("The call is not settled yet: there is no outcome to deliver.")
+        super().__init__("The call is not settled yet: there is no outcome.")
+
+
+class NoCallbackError(TtsPromptError):
+    """There is nowhere to deliver the outcome to."""
+
+    code = "no_callback"
+
+    def __init__(self) -> None:
+        super().__init__("The call has no callback, so there is nothing to deliver: fetch its outcome.")
+
+
+class TooManyRedeliveriesError(TtsPromptError):
+    """A redelivery was asked for too soon; `retry_after_s` says when it may be, in seconds."""
+
+    code = "too_many_redeliveries"
+
+    def __init__(self, retry_after_s: int) -> None:
+        super().__init__("A callback is redelivered at most once a minute, and not while a try is under way.")
+        self.retry_after_s = retry_after_s
 
 
 class InProgressError(TtsPromptError):
@@ -255,13 +277,18 @@ class VendorRefusedError(VendorError):
 
 
 class VendorRateLimitedError(VendorError):
-    """Vonage throttled the request: no call was placed. `retry_after_s` says when to ask again, in seconds."""
+    """Vonage throttled the request: no call was placed. `asked_for_s`: its Retry-After in seconds, if it sent one."""
 
     code = "vendor_rate_limited"
 
-    def __init__(self, detail: str, *, retry_after_s: int = 1, trace_id: str | None = None) -> None:
+    def __init__(self, detail: str, *, asked_for_s: float | None = None, trace_id: str | None = None) -> None:
         super().__init__(detail, trace_id=trace_id)
-        self.retry_after_s = retry_after_s
+        self.asked_for_s = asked_for_s
+
+    @property
+    def retry_after_s(self) -> int:
+        """When the caller may ask again, in whole seconds."""
+        return 1 if self.asked_for_s is None else max(1, math.ceil(self.asked_for_s))
 
 
 class VendorUnreachableError(VendorError):

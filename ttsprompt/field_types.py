@@ -91,7 +91,8 @@ class OneOf:
     def _read(self, value: object) -> StrEnum:
         word = value.upper() if self.any_case and isinstance(value, str) and value.isascii() else value
         if not isinstance(word, str) or word not in list(self.choices):
-            raise fault("invalid_choice", f"This must be {' or '.join(self.choices)}.")
+            *others, last = self.choices
+            raise fault("invalid_choice", f"This must be {', '.join(others)} or {last}.")
         return self.choices(word)
 
 
@@ -182,6 +183,11 @@ Language = Annotated[
 Method = Annotated[CallbackMethod, OneOf(CallbackMethod, any_case=True)]
 Format = Annotated[CallbackFormat, OneOf(CallbackFormat)]
 Detection = Annotated[MachineDetection, OneOf(MachineDetection)]
+Extension = Annotated[
+    str,
+    StringConstraints(min_length=1, max_length=32),
+    Matches(r"[0-9*#p]+", "invalid_extension", "This must consist of the digits 0 to 9, *, # and p for a pause."),
+]
 Reference = Annotated[str, StringConstraints(max_length=255), AfterValidator(_clean), _schema(format="plain-text")]
 PrivateKey = Annotated[str, StringConstraints(max_length=16384)]
 ApplicationId = Annotated[

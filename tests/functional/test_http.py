@@ -255,6 +255,8 @@ def test_nothing_is_kept_of_a_call_that_could_not_be_placed(client: FlaskClient,
         (f"/answer/{TID}?token=x", {}),
         (f"/input/{TID}?token=x&step=1", {"dtmf": {"digits": "1"}}),
         (f"/event/{TID}?token=x", {"status": "answered"}),
+        (f"/event/{TID}?token=x", {"status": "human"}),
+        (f"/event/{TID}?token=x", {"status": "machine"}),
         (f"/event/{TID}", {"status": "completed"}),
         ("/event/not-a-uuid?token=x", {"status": "completed"}),
         ("/event/..?token=x", {"status": "completed"}),
@@ -264,7 +266,7 @@ def test_a_webhook_of_an_unknown_call_is_not_found(client: FlaskClient, path: st
     assert_problem(client.post(path, json=body), 404, "not_found")
 
 
-@pytest.mark.parametrize("status", ["started", "ringing", "human", "transfer", "something new", None, 7, ["busy"]])
+@pytest.mark.parametrize("status", ["started", "ringing", "transfer", "something new", None, 7, ["busy"]])
 def test_an_event_that_changes_nothing_is_taken_unseen(client: FlaskClient, status: Any) -> None:
     response = client.post(f"/event/{TID}?token=x", json={"status": status, "more": {"unknown": [1]}})
 

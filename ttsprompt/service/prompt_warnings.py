@@ -7,6 +7,7 @@ from collections.abc import Collection, Iterator
 from typing import Final
 
 from ttsprompt.call_request import CallRequest
+from ttsprompt.domain.model import MachineDetection
 from ttsprompt.domain.spoken_text import has_digits_in_a_row, has_stray_ssml
 from ttsprompt.domain.timing import MAX_INPUT_TIMEOUT_S, without_tags
 from ttsprompt.errors import FieldFault
@@ -35,7 +36,21 @@ def find_warnings(request: CallRequest, languages: Collection[str]) -> list[Fiel
     if request.input_timeout < min(SECONDS_TO_BEGIN + SECONDS_A_DIGIT * len(request.pin_code), MAX_INPUT_TIMEOUT_S):
         message = "This is short for a PIN of this length: digits that come later count as another try."
         warnings.append(FieldFault("input_timeout", "short", message))
+    if request.machine_detection is not None:
+        warnings.append(FieldFault("machine_detection", *_COSTS[request.machine_detection]))
     return warnings
+
+
+_SILENCE: Final = "Whoever picks up hears nothing for up to 5 s, until Vonage has made up its mind."
+_COSTS: Final = {
+    MachineDetection.HANGUP: (
+        "silence",
+        f"{_SILENCE} A person whom it takes for a machine is hung up on. Free of charge.",
+    ),
+    MachineDetection.CONTINUE: ("silence", f"{_SILENCE} Free of charge; notice keeps nobody waiting."),
+    MachineDetection.NOTICE: ("charged", "Vonage charges for each call with this form. Nobody is kept waiting."),
+}
+"""What each form of machine detection costs the person called, and the caller (docs/vonage.md §1.1)."""
 
 
 def _texts(request: CallRequest) -> Iterator[tuple[str, str]]:

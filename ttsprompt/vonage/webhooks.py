@@ -9,20 +9,23 @@ from collections.abc import Mapping
 from decimal import Decimal, InvalidOperation
 from typing import Any, Final
 
-from ttsprompt.domain.events import Answered, CallEnded, EndStatus, MachineDetected
+from ttsprompt.domain.events import Answered, CallEnded, EndStatus, HumanDetected, MachineDetected
 from ttsprompt.errors import MalformedRequestError
 
 _TERMINAL: Final = frozenset(EndStatus)
 _WORD: Final = re.compile(r"[a-z0-9_]{1,64}", re.ASCII)
+_SIP_CODE: Final = re.compile(r"[1-6][0-9]{2}", re.ASCII)
 MAX_WHOLE_DIGITS: Final = 9
 MAX_DECIMALS: Final = 12
 
 
-def parse_event(body: Mapping[str, Any]) -> Answered | MachineDetected | CallEnded | None:
-    """Return what happened, or None for all that changes nothing: started, ringing, human, unknown ones."""
+def parse_event(body: Mapping[str, Any]) -> Answered | HumanDetected | MachineDetected | CallEnded | None:
+    """Return what happened, or None for all that changes nothing: started, ringing, unknown ones."""
     status = body.get("status")
     if status == "answered":
         return Answered()
+    if status == "human":
+        return HumanDetected()
     if status == "machine":
         return MachineDetected()
     return parse_call_ended(body)
@@ -83,6 +86,7 @@ def parse_call_ended(fields: Mapping[str, Any]) -> CallEnded | None:
         disconnected_by=disconnected_by if disconnected_by in ("platform", "user") else None,
         duration=_whole_seconds(fields.get("duration")),
         price=_decimal(fields.get("price")),
+        sip_code=_sip_code(fields.get("sip_code")),
     )
 
 
@@ -104,3 +108,8 @@ def _whole_seconds(value: object) -> int | None:
     """Return a duration; Vonage sends it as a string of seconds."""
     text = _decimal(value)
     return None if text is None else math.ceil(Decimal(text))
+
+
+def _sip_code(value: object) -> int | None:
+    """Return a SIP status (RFC 3261 §21); samples have it as a number and as a string."""
+    return int(str(value)) if _SIP_CODE.fullmatch(str(value)) else None

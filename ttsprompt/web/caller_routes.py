@@ -18,9 +18,13 @@ from ttsprompt.web import schemas, views
 from ttsprompt.web.app import App, Callers, json_response
 from ttsprompt.web.body_fields import Fields, read_fields
 from ttsprompt.web.callers import USAGE, header_credential, key_credential
-from ttsprompt.web.tids import tid_of
+from ttsprompt.web.problems import RETRY_AFTER_S
+from ttsprompt.web.tids import tid_asked_for
 
 MAX_IDEMPOTENCY_KEY: Final = 255
+MAX_WAIT_S: Final = 50
+"""Less than the minute after which proxies, and functions by default, give up."""
+
 _PRINTABLE: Final = re.compile(r"[\x20-\x7e]+")
 
 
@@ -64,7 +68,12 @@ def _dry_run(use: Callers, request: Request, fields: Fields) -> schemas.DryRun |
 
 def status(app: App, request: Request, _body: bytes, tid: str) -> Response:
     """Show a call."""
-    return _shown(app, request, tid, app.callers().placed_calls.status)
+    credential = _header_credential(app, request)
+    look = app.callers().placed_calls.status(tid_asked_for(tid), credential, _wait_s(request))
+    response = json_response(views.call_view(look.call))
+    if look.turned_away:
+        response.headers["Retry-After"] = str(RETRY_AFTER_S)
+    return response
 
 
 def cancel(app: App, request: Request, _body: bytes, tid: str) -> Response:
@@ -77,12 +86,32 @@ def redeliver(app: App, request: Request, _body: bytes, tid: str) -> Response:
     return _shown(app, request, tid, app.callers().placed_calls.redeliver)
 
 
+def erase(app: App, request: Request, _body: bytes, tid: str) -> Response:
+    """Drop what the record of a call holds of persons."""
+    return _shown(app, request, tid, app.callers().placed_calls.erase)
+
+
 def _shown(app: App, request: Request, tid: str, do: Callable[[str, Credential], Call]) -> Response:
-    """Do something with a call for whoever the headers name: a GET has no body to carry a credential."""
+    """Do something with a call for whoever the headers name, and show it."""
+    credential = _header_credential(app, request)
+    return json_response(views.call_view(do(tid_asked_for(tid), credential)))
+
+
+def _header_credential(app: App, request: Request) -> Credential:
+    """Return the credential of a request whose body carries none."""
     credential = header_credential(request, app.callers().application_of)
     if credential is None:
         raise UnauthenticatedError(f"Send {USAGE}.")
-    return json_response(views.call_view(do(tid_of(tid), credential)))
+    return credential
+
+
+def _wait_s(request: Request) -> int:
+    given = request.args.getlist("wait")
+    if not given:
+        return 0
+    if len(given) > 1 or not re.fullmatch(r"[0-9]{1,2}", given[0], re.ASCII) or int(given[0]) > MAX_WAIT_S:
+        raise MalformedRequestError(f"wait must be whole seconds, 0 to {MAX_WAIT_S}.")
+    return int(given[0])
 
 
 def _has_key(fields: Fields) -> bool:

@@ -30,11 +30,13 @@ _STATUS: Final[dict[type[errors.TtsPromptError], tuple[int, str]]] = {
     errors.RequestTimeoutError: (408, "The request took too long"),
     errors.IdempotencyConflictError: (409, "The idempotency key was used for something else"),
     errors.NotSettledError: (409, "There is no outcome yet"),
+    errors.NoCallbackError: (409, "There is no callback"),
     errors.InProgressError: (409, "The same request is still under way"),
     errors.TooLargeError: (413, "The body is too large"),
     errors.UnsupportedMediaTypeError: (415, "The body is of a type that is not read here"),
     errors.InvalidFieldsError: (422, "Some fields were not accepted"),
     errors.TooManyCallsError: (429, "Too many calls to this number"),
+    errors.TooManyRedeliveriesError: (429, "Too many redeliveries"),
     errors.VendorRateLimitedError: (429, "Vonage asks to slow down"),
     errors.StoreUnavailableError: (503, "The store is not available"),
     errors.CorruptRecordError: (503, "The store is not available"),
@@ -106,7 +108,7 @@ def problem(error: errors.TtsPromptError) -> Response:
         faults = [{"field": f.field, "code": f.code, "message": f.message} for f in error.faults]
     if isinstance(error, errors.MethodNotAllowedError):
         headers["Allow"] = ", ".join(error.allowed)
-    if isinstance(error, errors.VendorRateLimitedError | errors.TooManyCallsError):
+    if isinstance(error, errors.VendorRateLimitedError | errors.TooManyCallsError | errors.TooManyRedeliveriesError):
         headers["Retry-After"] = str(error.retry_after_s)
     if isinstance(error, _SOON):
         headers["Retry-After"] = str(RETRY_AFTER_S)

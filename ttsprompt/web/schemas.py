@@ -12,7 +12,7 @@ from typing_extensions import TypedDict
 
 from ttsprompt import __version__
 from ttsprompt.call_request import CallRequest
-from ttsprompt.domain.model import DeliveryState, State
+from ttsprompt.domain.model import AnsweredBy, DeliveryState, State
 from ttsprompt.domain.ncco import Ncco
 from ttsprompt.domain.verdict import Reason, Status
 from ttsprompt.service.calls import Standing
@@ -33,6 +33,15 @@ Count = Annotated[int, Field(ge=0)]
 Judged = Annotated[Count, _like(2, "Entries judged, the right one and a rejection included.")]
 Seconds = Annotated[Count, _like(12, "Seconds, as Vonage says.")]
 Price = Annotated[str, _like("0.00284000", "EUR, a decimal number as Vonage says.")]
+By = Annotated[
+    AnsweredBy,
+    _like(
+        "human",
+        "Who picked up, as far as is known: `human` once a key was pressed or Vonage heard a person, else `machine` "
+        "once it heard one.",
+    ),
+]
+SipCode = Annotated[int, Field(ge=100, le=699), _like(486, "SIP's status of the end, as the carrier says.")]
 Yours = Annotated[str, _like("incident 4711", "What the request said.")]
 Ended = Annotated[
     Status,
@@ -114,11 +123,13 @@ class Call(TypedDict):
     """A call as it stands."""
 
     tid: Tid
-    to: Digits
+    to: Annotated[Digits | None, Field(description="Null once the call was erased.")]
     state: Annotated[State, _like("ended")]
     status: Ended | None
     reason: Why | None
     attempts: Judged
+    answered_by: By | None
+    sip_code: SipCode | None
     duration: Seconds | None
     price: Price | None
     reference: Yours | None
@@ -134,6 +145,7 @@ class Outcome(TypedDict):
     status: Ended
     reason: Why
     attempts: Judged
+    answered_by: NotRequired[By]
     duration: NotRequired[Seconds]
     price: NotRequired[Price]
     reference: NotRequired[Yours]
@@ -161,7 +173,7 @@ class Keys(TypedDict, total=False):
 
 
 class Event(TypedDict, total=False):
-    """What Vonage says of a call; `answered`, `machine` and the endings matter."""
+    """What Vonage says of a call; `answered`, `human`, `machine` and the endings matter."""
 
     status: Annotated[Any, _like("answered")]
 

@@ -15,11 +15,13 @@ def call_view(call: Call) -> schemas.Call:
     """Return the body of `GET /call/{tid}`. Times are UTC, `duration` in seconds, `price` in EUR."""
     return {
         "tid": call.tid,
-        "to": call.to,
+        "to": call.to or None,
         "state": call.state,
         "status": call.verdict.status if call.verdict else None,
         "reason": call.verdict.reason if call.verdict else None,
         "attempts": call.attempts_used,
+        "answered_by": call.answered_by,
+        "sip_code": call.sip_code,
         "duration": call.duration_s,
         "price": call.price,
         "reference": call.reference,
