@@ -23,11 +23,16 @@ _BEGINNING: Final = re.compile(rf"(?:{_BLANK}|{INVISIBLE})*")
 _INVISIBLE: Final = re.compile(INVISIBLE)
 _MARKUP: Final = re.compile(r"<(\?xml|!|speak)", re.IGNORECASE)
 _SSML_TAG: Final = re.compile(
-    r"</?(speak|break|emphasis|lang|phoneme|prosody|say-as|p|s|sub|audio|mark|voice)(\s[^<>]*)?/?>", re.IGNORECASE
+    r"<\s*/?\s*(speak|break|emphasis|lang|phoneme|prosody|say-as|p|s|sub|audio|mark|voice|desc|lexicon|token|w|[a-z]+:[a-z-]+)"
+    r"(\s[^<>]*)?/?>",
+    re.IGNORECASE,
 )
+"""Vonage's tags, those of SSML 1.1 that it does not know, and other vendors'."""
+
 _ENTITY: Final = re.compile(r"&(amp|lt|gt|quot|apos|#[0-9]{1,7}|#x[0-9a-f]{1,6});", re.IGNORECASE)
 _TOLD_HOW: Final = re.compile(r"<(say-as|sub|phoneme)\b[^>]*>.*?</\1\s*>", re.IGNORECASE | re.DOTALL)
-_DIGITS_IN_A_ROW: Final = re.compile(r"\d{3,}")
+_DIGITS_IN_A_ROW: Final = re.compile(r"(?<!\d[.,])\d{3,}")
+"""Not those of 1,000: that is meant as one number."""
 
 
 def strip_invisible(text: str) -> str:
