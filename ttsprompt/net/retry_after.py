@@ -7,7 +7,8 @@ from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Final
 
-_SECONDS: Final = re.compile(r"[0-9]{1,9}")
+_SECONDS: Final = re.compile(r"[0-9]{1,9}(\.[0-9]{0,9})?")
+"""With a fraction too: RFC 9110 knows none, but some send one."""
 
 
 def parse_retry_after(value: str | None, now: datetime) -> float | None:
