@@ -17,7 +17,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 unexport PIP_USER PIP_TARGET PIP_PREFIX PIP_ROOT PIP_REQUIRE_VIRTUALENV PYTHONHOME PYTHONPATH
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo run test quick soak bench lint types imports check audit bootstrap deploy fmt screenshots lock clean
+.PHONY: help setup demo run test quick claims mutants soak bench lint types imports check audit bootstrap deploy fmt screenshots lock clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 14
@@ -52,6 +52,12 @@ bootstrap: ## make what must exist once in a Google Cloud project (PROJECT=…, 
 
 deploy: ## test and deploy to Google Cloud (PROJECT=…, DRY_RUN=1 shows the command)
 	@PROJECT="$(PROJECT)" REGION="$(or $(REGION),us-central1)" DRY_RUN="$(DRY_RUN)" bash deploy/deploy.sh
+
+claims: setup ## break the code a line at a time and see the test fail that guards it, in minutes (ARGS="sweep")
+	$(BIN)/python -m tests.tools.claims $(ARGS)
+
+mutants: setup ## change the code in small ways and count what no test notices (ARGS="domain", ARGS=--changed)
+	$(BIN)/python -m tests.tools.mutants $(ARGS)
 
 bench: setup ## measure speed against the floors (ARGS="--only hot-paths")
 	$(BIN)/python -m benchmarks $(ARGS)
