@@ -14,6 +14,7 @@ import random
 import statistics
 import tempfile
 import time
+import uuid
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -125,6 +126,13 @@ def long_tokens(world: World, r: random.Random) -> TestResponse:
     return _json(world, REQUEST, {"Authorization": f"Bearer a.{payload[: HEADER_LIMIT - 20]}.c"})
 
 
+def tokens_of_many_claims(world: World, r: random.Random) -> TestResponse:
+    name = r.choice(["a", "\u00df", "\ufdfa", "\u0130", "\u1100\u1161", "application_id\u200b"])
+    claims = "{" + ",".join(f'"{name}{n:x}":1' for n in range(1500)) + "}"
+    payload = base64.urlsafe_b64encode(claims.encode()[: (HEADER_LIMIT - 20) * 3 // 4 - 1] + b"}").decode().rstrip("=")
+    return _json(world, REQUEST, {"Authorization": f"Bearer a.{payload}.c"})
+
+
 def dots_for_a_token(world: World, r: random.Random) -> TestResponse:
     return _json(world, REQUEST, {"Authorization": "Bearer " + "." * r.randint(100, HEADER_LIMIT)})
 
@@ -150,6 +158,23 @@ def forged_tokens_with_a_key(world: World, r: random.Random) -> TestResponse:
     return _json(world, REQUEST, bearer(world.clock, jti=str(r.random())) | {"Idempotency-Key": "k"})
 
 
+def looks_at_calls_of_others(world: World, r: random.Random) -> TestResponse:
+    tid = r.choice([str(uuid.UUID(int=r.getrandbits(128))), "x" * r.randint(1, 6000), "%ff" * r.randint(1, 2000)])
+    return world.client.get(f"/call/{tid}", headers=bearer(world.clock, jti=str(r.random())))
+
+
+def long_paths_and_queries(world: World, r: random.Random) -> TestResponse:
+    path = r.choice(
+        ["/" * 4000, "/call/" + "a/" * 2000, "/call/x?" + "&" * 4000, "/?" + "a=1&" * 1000, "/?a" + "%41" * 1300]
+    )
+    return world.client.open(path, method=r.choice(["GET", "POST", "DELETE", "BREW"]))
+
+
+def many_headers(world: World, r: random.Random) -> TestResponse:
+    headers = {f"X-{n}": "," * r.randint(1, 5000) for n in range(90)}
+    return _json(world, REQUEST, headers | {"X-Cloud-Trace-Context": "a/" * 3000, "Idempotency-Key": '"' * 8000})
+
+
 def webhooks_of_nobody(world: World, r: random.Random) -> TestResponse:
     body = r.choice([{"dtmf": "1" * 60000}, {"a" * 60000: 1}, {f"k{n}": 1 for n in range(6000)}])
     path = f"/input/6a2827c9-4c68-46fc-b179-115f055dc0eb?token={'x' * r.randint(1, 3000)}&step=1"
@@ -170,10 +195,14 @@ FAMILIES: Final[tuple[Send, ...]] = (
     odd_numbers,
     odd_callbacks,
     long_tokens,
+    tokens_of_many_claims,
     dots_for_a_token,
     long_private_keys,
     the_largest_private_key,
     forged_tokens_with_a_key,
+    looks_at_calls_of_others,
+    long_paths_and_queries,
+    many_headers,
     webhooks_of_nobody,
     the_description,
 )

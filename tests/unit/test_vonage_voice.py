@@ -97,7 +97,7 @@ def join_all(threads: list[threading.Thread]) -> None:
         thread.join(10)
 
 
-def place(url: str, order: CallOrder = ORDER, timeouts: Mapping[str, float] = DEFAULT) -> str | None:
+def place(url: str, order: CallOrder = ORDER, timeouts: Mapping[str, Any] = DEFAULT) -> str | None:
     return VonageVoiceApi(url, "ttsprompt/test", **timeouts).place_call(order, JWT)
 
 

@@ -26,6 +26,8 @@ class Deliveries(CallWriter):
     def deliver_within_webhook(self, stored: Stored, deadline: Deadline) -> None:
         """Try at once, in what is left of the webhook's time; if that is too little, leave it due."""
         timeout_s = deadline.try_s()
+        if stored.call.callback is None:
+            return
         if timeout_s is None:
             log.warning("callback_put_off", extra={"fields": {"tid": stored.call.tid}})
             return
@@ -38,7 +40,7 @@ class Deliveries(CallWriter):
         webhook-id again: at least once.
         """
         call = stored.call
-        if call.payload is None or call.delivery.state is not DeliveryState.PENDING:
+        if call.payload is None or call.callback is None or call.delivery.state is not DeliveryState.PENDING:
             return call.delivery.state
         request = CallbackRequest(
             webhook_id=call.tid,

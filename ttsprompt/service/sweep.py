@@ -138,7 +138,7 @@ class Sweep(CallWriter):
                 return
             count(expired=1)
             report_settled(settled.call)
-            if not agenda.enter_host(item, settled):
+            if settled.call.callback is None or not agenda.enter_host(item, settled):
                 return
             claimed = settled
         state = self.deliveries.deliver(claimed, timeout_s=TRY_S)
@@ -294,5 +294,7 @@ class _Agenda:
 
 def _host(call: Call) -> str:
     """Return the host and port of the callback: on another port another server listens, which may be well."""
+    if call.callback is None:
+        return ""
     url = urlsplit(call.callback.url)
     return f"{(url.hostname or '').rstrip('.')}:{url.port or _DEFAULT_PORTS[url.scheme]}"
