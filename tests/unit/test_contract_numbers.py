@@ -104,8 +104,9 @@ def _input_action() -> dict[str, Any]:
 
 def _length_timer(**different: Any) -> int:
     """Return the timer of a call of which all that can be left out is."""
-    nothing: dict[str, Any] = {"text": "", "bye_text": None, "failed_text": None, "input_timeout_s": 0}
-    return timing.length_timer_s(**{**nothing, "tries": 1, "replays": 0, **different})
+    nothing: dict[str, Any] = {"text": "", "bye_text": None, "failed_text": None, "silence_text": None}
+    nothing |= {"attempts": 1, "replays": 0, "input_timeout_s": 0, "extension_s": 0}
+    return timing.length_timer_s(**nothing | different)
 
 
 def _retry_delays(retry_after_s: float | None, step_s: float = 1000) -> list[float]:
@@ -161,11 +162,13 @@ NUMBERS = [
     field("text", {"minLength": 1, "maxLength": 1500}),
     field("bye_text", {"minLength": 1, "maxLength": 1500}),
     field("failed_text", {"minLength": 1, "maxLength": 1500}),
+    field("silence_text", {"minLength": 1, "maxLength": 1500}),
     field("pin_code", {"minLength": 1, "maxLength": 20}),
     field("reject_code", {"minLength": 1, "maxLength": 4}),
     field("attempts", {"minimum": 1, "maximum": 10, "default": 3}),
     field("input_timeout", {"minimum": 1, "maximum": 10, "default": 10}),
     field("ringing_timeout", {"minimum": 10, "maximum": 120, "default": 45}),
+    field("extension", {"minLength": 1, "maxLength": 32}),
     field("reference", {"maxLength": 255}),
     field("callback_method", {"default": CallbackMethod.POST}),
     field("callback_format", {"default": CallbackFormat.FORM}),
@@ -173,6 +176,8 @@ NUMBERS = [
     Number(
         "field language, default", "en-US", lambda: _fields()["language"]["default"], "POST /call, the table of fields"
     ),
+    constant("unknown fields that are named", "call_request:MAX_NAMED", 20, "POST /call"),
+    constant("a body's time", "web.reading:SECONDS", 5.0, "errors, request_timeout"),
     # --- credentials
     constant("a token's leeway", "vonage.application_jwt:LEEWAY_S", 60, "POST /call, Credentials"),
     constant("a token's life without exp", "vonage.application_jwt:DEFAULT_LIFE_S", 15 * 60, "POST /call, Credentials"),
@@ -185,6 +190,8 @@ NUMBERS = [
     # --- Vonage's API
     Number("Vonage: connecting", 3.0, lambda: _voice("connect_timeout_s"), "Vonage's API"),
     Number("Vonage: reading", 10.0, lambda: _voice("read_timeout_s"), "Vonage's API"),
+    constant("Vonage's 429 is waited out", "service.calls:SLOWED_DOWN_S", 3.0, "POST /call, 429"),
+    constant("Vonage's 429: the first pause", "service.calls:FIRST_PAUSE_S", 0.3, "POST /call, 429"),
     # --- webhooks
     constant("asking to hear it again", "domain.verdict:MAX_REPLAYS", 3, "webhooks, Judgement"),
     constant("a signed webhook's age", "vonage.signature:MAX_AGE_S", 5 * 60, "webhooks"),
@@ -204,6 +211,9 @@ NUMBERS = [
     constant(
         "a redelivery's try", "service.placed_calls:REDELIVERY_TRY_S", 15.0, "the callback, a try by the wall clock"
     ),
+    constant("between redeliveries", "domain.timing:REDELIVERY_PAUSE", 60, "callers' other routes"),
+    constant("waiting for an outcome", "web.caller_routes:MAX_WAIT_S", 50, "callers' other routes"),
+    constant("looking for an outcome", "service.placed_calls:LOOK_AGAIN_S", 1.0, "callers' other routes"),
     constant("tries that are kept", "domain.model:DELIVERY_ATTEMPTS_KEPT", 50, "callers' other routes"),
     # --- delivery
     Number("a step varies by", [0.8, 1.2], lambda: _retry_delays(None), "the callback, ±20 %"),
@@ -222,7 +232,7 @@ NUMBERS = [
     Number(
         "length_timer: each try",
         5 + 7,
-        lambda: _length_timer(tries=2, input_timeout_s=7) - _length_timer(input_timeout_s=7),
+        lambda: _length_timer(attempts=2, input_timeout_s=7) - _length_timer(input_timeout_s=7),
         "state and store",
     ),
     Number("length_timer: each replay", 5, lambda: _length_timer(replays=1) - _length_timer(), "state and store"),
