@@ -19,7 +19,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 unexport PIP_USER PIP_TARGET PIP_PREFIX PIP_ROOT PIP_REQUIRE_VIRTUALENV PYTHONHOME PYTHONPATH
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo run test quick soak bench lint types imports check audit bootstrap deploy fmt screenshots lock clean
+.PHONY: help setup demo run test quick claims mutants soak bench lint types imports check audit bootstrap deploy fmt screenshots lock clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 14
@@ -54,6 +54,12 @@ bootstrap: ## make what a deployment needs to exist in a Google Cloud project (E
 
 deploy: ## check the commit and deploy it to Google Cloud (ENV=prod PROJECT=…, DRY_RUN=1 shows it, CHECK=skip is faster)
 	@ENV="$(ENV)" PROJECT="$(PROJECT)" DRY_RUN="$(DRY_RUN)" CHECK="$(CHECK)" bash deploy/deploy.sh
+
+claims: setup ## break the code a line at a time and see the test fail that guards it, in minutes (ARGS="sweep")
+	$(BIN)/python -m tests.tools.claims $(ARGS)
+
+mutants: setup ## change the code in small ways and count what no test notices (ARGS="domain", ARGS=--changed)
+	$(BIN)/python -m tests.tools.mutants $(ARGS)
 
 bench: setup ## measure speed against the floors (ARGS="--only hot-paths")
 	$(BIN)/python -m benchmarks $(ARGS)
