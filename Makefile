@@ -35,11 +35,11 @@ setup: .venv/ready ## install everything into .venv
 	.venv-nexmo/bin/python $(INSTALL) $<
 	@touch $@
 
-demo: setup ## place one call to a scripted callee and show what happens (STORE=sqlite)
-	$(BIN)/python -m devphone demo --store $(STORE)
+demo: setup ## place one call to a scripted callee and show what happens (STORE=sqlite, ARGS="--speed 1")
+	$(BIN)/python -m devphone demo --store $(STORE) $(ARGS)
 
-run: setup ## run the functions and the dev phone, a phone in the browser
-	$(BIN)/python -m devphone run
+run: setup ## run the functions and the dev phone, a phone in the browser (STORE=sqlite, ARGS="--port 8081")
+	$(BIN)/python -m devphone run --store $(STORE) $(ARGS)
 
 test: setup .venv-nexmo/ready ## run the tests (ARGS="-k something")
 	$(BIN)/python -m pytest -n 4 --dist loadfile --no-loadscope-reorder --cov --cov-report=term-missing $(ARGS)
@@ -80,7 +80,7 @@ check: lint types imports test ## everything that CI runs
 audit: setup .venv-audit/ready ## licences and known vulnerabilities; asks the network
 	$(BIN)/python -m tests.tools.audit .venv-audit/bin/pip-audit
 
-fmt: setup ## format, and mend what can be mended
+fmt: setup ## format, and fix what can be fixed
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 

@@ -16,7 +16,7 @@ from typing import Final
 from benchmarks.measures import cold_start, events, hot_paths, many_processes, memory, sweep, threads, whole_calls
 from benchmarks.report import Row, table
 from benchmarks.stage import Stage, stage
-from devphone.emulator import is_installed
+from devphone.processes.emulator import is_installed
 
 MEASURES: Final[dict[str, Callable[[Stage], Iterator[Row]]]] = {
     "cold-start": lambda at: cold_start.measure(at, "firestore"),

@@ -17,9 +17,9 @@ from urllib.parse import urlsplit
 import httpx
 
 from benchmarks.client import ROOT, Load, Request, run_load
-from devphone.emulator import Emulator, start_emulator
-from devphone.service import Service, free_port
-from devphone.tokens import make_application
+from devphone.processes.emulator import Emulator, start_emulator
+from devphone.processes.service import Service, free_port
+from devphone.vendor.tokens import make_application
 
 STORES: Final = ("sqlite", "firestore")
 FLOOR: Final = ROOT / "benchmarks" / "floors" / "main.py"

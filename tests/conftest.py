@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
-from devphone.emulator import Emulator, is_installed, start_emulator
+from devphone.processes.emulator import Emulator, is_installed, start_emulator
 from tests.canaries import watching
 from tests.world import World, make_world
 from ttsprompt.config import PLATFORM_NAMES, SETTING_NAMES

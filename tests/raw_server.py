@@ -23,22 +23,41 @@ Script = Callable[[socket.socket], None]
 
 
 class RawServer:
-    """On loopback; `received` holds each request as it came, `script` answers. A script may also come `unasked`."""
+    """On loopback; `received` holds each request as it came, `script` answers. A script may also come `unasked`.
 
-    def __init__(self, script: Script, tls: ssl.SSLContext | None = None, *, unasked: bool = False) -> None:
+    `reached` holds the addresses under which it was connected to.
+    """
+
+    def __init__(
+        self,
+        script: Script,
+        tls: ssl.SSLContext | None = None,
+        *,
+        unasked: bool = False,
+        address: str = "127.0.0.1",
+        port: int = 0,
+    ) -> None:
         self.script, self.tls, self.unasked = script, tls, unasked
         self.connections = 0
+        self.reached: list[str] = []
         self.received: list[bytes] = []
         self.closed_by_peer = threading.Event()
-        self.listener = socket.create_server(("127.0.0.1", 0))
+        self.listener = listen(address, port)
         self.port: int = self.listener.getsockname()[1]
         threading.Thread(target=self._run, daemon=True).start()
+
+    def close(self) -> None:
+        """Free the port; closing alone would leave it to the thread that accepts."""
+        with contextlib.suppress(OSError):
+            self.listener.shutdown(socket.SHUT_RDWR)
+        self.listener.close()
 
     def _run(self) -> None:
         with contextlib.suppress(OSError):
             while True:
                 connection, _ = self.listener.accept()
                 self.connections += 1
+                self.reached.append(connection.getsockname()[0].removeprefix("::ffff:"))
                 threading.Thread(target=self._serve, args=(connection,), daemon=True).start()
 
     def _serve(self, connection: socket.socket) -> None:
@@ -52,6 +71,12 @@ class RawServer:
         connection.close()
 
 
+def listen(address: str, port: int, backlog: int | None = None) -> socket.socket:
+    """Listen on `address`; `::` stands for every address of both families."""
+    family = socket.AF_INET6 if ":" in address else socket.AF_INET
+    return socket.create_server((address, port), family=family, backlog=backlog, dualstack_ipv6=address == "::")
+
+
 @contextlib.contextmanager
 def raw_servers() -> Iterator[Callable[..., RawServer]]:
     """Yield what starts a server; all of them end together."""
@@ -63,7 +88,7 @@ def raw_servers() -> Iterator[Callable[..., RawServer]]:
 
     yield start
     for server in servers:
-        server.listener.close()
+        server.close()
 
 
 def read_request(connection: socket.socket) -> bytes:

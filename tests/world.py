@@ -147,10 +147,12 @@ def query_of(url: str) -> dict[str, str]:
     return dict(parse_qsl(urlsplit(url).query))
 
 
-def make_world(folder: Path, *, store: CallStore | None = None, **environment: str) -> World:
+def make_world(
+    folder: Path, *, store: CallStore | None = None, voice: FakeVoice | None = None, **environment: str
+) -> World:
     """Return a fresh service; its store is an embedded one in `folder` unless another is given."""
     folder.mkdir(exist_ok=True)
-    clock, voice = FakeClock(), FakeVoice()
+    clock, voice = FakeClock(), voice or FakeVoice()
     sender = FakeSender(clock)
     settings = load_settings({**ENVIRONMENT, "CALL_STORE": f"sqlite:///{folder}/calls.db", **environment})
     store = store or open_sqlite(settings.call_store)[0]

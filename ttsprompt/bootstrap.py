@@ -14,10 +14,10 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from ttsprompt import __version__, late
-from ttsprompt.callbacks.sender import RequestsCallbackSender
+from ttsprompt.callbacks.signing import public_keys
 from ttsprompt.config import Settings, load_settings
 from ttsprompt.logs import configure_logging
-from ttsprompt.ports import CallbackSender, CallStore, Clock, QuotaStore, VoiceApi
+from ttsprompt.ports import CallbackRequest, CallbackResponse, CallbackSender, CallStore, Clock, QuotaStore, VoiceApi
 from ttsprompt.service.delivery import Deliveries
 from ttsprompt.service.sweep import Sweep
 from ttsprompt.service.webhooks import Webhooks
@@ -120,14 +120,27 @@ def build_setup(settings: Settings) -> SetupJob:
     )
 
 
-def _sender(settings: Settings) -> RequestsCallbackSender:
-    return RequestsCallbackSender(
+class _LateSender:
+    """The `CallbackSender` of production, loaded with the first callback: most instances never send one."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._sender = late.once(lambda: _make_sender(settings))
+
+    def send(self, request: CallbackRequest, *, now: datetime, timeout_s: float) -> CallbackResponse:
+        """Send by the real one."""
+        return self._sender().send(request, now=now, timeout_s=timeout_s)
+
+
+def _make_sender(settings: Settings) -> CallbackSender:
+    from ttsprompt.callbacks.sender import CurlCallbackSender
+
+    return CurlCallbackSender(
         settings.callback_signing_secrets, allow_private=settings.allow_private_callbacks, user_agent=USER_AGENT
     )
 
 
 def _deliveries(settings: Settings, parts: Parts, store: CallStore, clock: Clock) -> Deliveries:
-    sender = parts.sender or _sender(settings)
+    sender = parts.sender or _LateSender(settings)
     return Deliveries(
         store=store, sender=sender, clock=clock, policy=settings.policy, random=random.SystemRandom().random
     )
@@ -145,7 +158,7 @@ def build_app(settings: Settings, parts: Parts = Parts()) -> App:
             store=store, deliveries=deliveries, clock=clock, policy=settings.policy, base_url=settings.base_url
         ),
         clock=clock,
-        callback_public_keys=_sender(settings).public_keys,
+        callback_public_keys=lambda: public_keys(settings.callback_signing_secrets),
         base_url=settings.base_url,
         verify_signature=_signature_check(settings, clock),
     )
@@ -162,10 +175,12 @@ def _build_callers(
     from ttsprompt.vonage.voice import VonageVoiceApi
 
     voice = parts.voice or VonageVoiceApi(settings.vonage_api_url, USER_AGENT)
+    authority = Authority(voice, clock)
     return Callers(
         calls=Calls(
             store=store,
             voice=voice,
+            authority=authority,
             clock=clock,
             policy=settings.policy,
             admission=Admission(settings.admission, quota),
@@ -178,7 +193,7 @@ def _build_callers(
         placed_calls=PlacedCalls(
             store=store,
             voice=voice,
-            authority=Authority(voice, clock),
+            authority=authority,
             waiting_room=WaitingRoom(max(1, settings.threads // 2)),
             deliveries=deliveries,
             clock=clock,

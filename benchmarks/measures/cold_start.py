@@ -15,7 +15,7 @@ from typing import Final
 from benchmarks.client import ROOT, Request, run_load
 from benchmarks.report import Row
 from benchmarks.stage import WRONG, Stage
-from devphone.service import Service
+from devphone.processes.service import Service
 
 ROUNDS = 7
 POLL_S: Final = 0.002

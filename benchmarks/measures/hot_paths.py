@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from benchmarks.client import Load, Request, run_load
 from benchmarks.report import Row
 from benchmarks.stage import PIN, WRONG, Placed, Stage
-from devphone.service import Service
+from devphone.processes.service import Service
 
 ROUNDS = 5
 CALLS = 60

@@ -8,7 +8,7 @@ from pathlib import Path
 from benchmarks.measures.whole_calls import on_floor, through_service
 from benchmarks.report import Row
 from benchmarks.stage import Stage
-from devphone.service import Service
+from devphone.processes.service import Service
 
 CALLS = 10_000
 ANSWERED_OF = 10

@@ -15,7 +15,7 @@ import requests
 
 from benchmarks.report import Row
 from benchmarks.stage import Stage, documents
-from devphone.service import Service
+from devphone.processes.service import Service
 
 CALLS = 10_000
 BATCH: Final = 400

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from benchmarks.client import Load, Request, finish_load, run_load, start_load
 from benchmarks.report import Row
 from benchmarks.stage import PIN, WRONG, Placed, Stage
-from devphone.service import Service
+from devphone.processes.service import Service
 
 ROUNDS = 3
 THREADS = (20, 80)

@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Iterator
 
 import httpx
 import pytest
 from playwright.sync_api import Page, expect
 
-from devphone.callee import Callee, PickUp
-from devphone.desk import Desk
-from devphone.faulty_sender import Faults
-from devphone.pair import Pair, make_phone, running_pair
-from devphone.screen import Screen
-from devphone.tokens import make_application
+from devphone.callee.script import Callee, PickUp
+from devphone.customer.desk import Desk
+from devphone.processes.pair import Pair, make_phone, running_pair
+from devphone.vendor.faulty_sender import Faults
+from devphone.vendor.tokens import make_application
 from tests.browser.chromium import Chromium, installed, running
 
 expect.set_options(timeout=15_000)  # a script thinks and speaks as long as a person
@@ -38,7 +36,7 @@ def pair() -> Iterator[Pair]:
     application = make_application()
     phone = make_phone(application, Callee(pick_up=PickUp.PERSON), speed=1)
     with (
-        running_pair(phone, "sqlite", Screen(io.StringIO()), settings=SETTINGS) as started,
+        running_pair(phone, "sqlite", settings=SETTINGS) as started,
         started.sweeper() as sweeper,
     ):
         phone.open_desk(Desk(started.service.url, f"{sweeper.url}/", application.token))
@@ -49,7 +47,7 @@ def pair() -> Iterator[Pair]:
 def page(chromium: Chromium, pair: Pair) -> Iterator[Page]:
     """The page, just opened, by somebody whom no earlier call concerns; the page must not complain of anything."""
     phone = pair.board.phone
-    phone.habits, phone.faults = frozenset(), Faults()
+    phone.behaviour.habits, phone.behaviour.faults = frozenset(), Faults()
     opened = chromium.new_page(viewport={"width": 1280, "height": 900})
     opened.set_default_timeout(10_000)
     lines = phone.timeline.count()
@@ -64,7 +62,7 @@ def page(chromium: Chromium, pair: Pair) -> Iterator[Page]:
     yield opened
     opened.context.close()
     with httpx.Client(base_url=f"{pair.board.url}/devphone/calls", trust_env=False) as client:
-        for leg in [leg for leg in list(phone.legs.values()) if not leg.is_over]:
+        for leg in [leg for leg in list(phone.exchange.legs.values()) if not leg.is_over]:
             for action in ("reject", "hang-up"):
                 client.post(f"/{leg.uuid}/{action}")
     assert complaints == []

@@ -10,9 +10,9 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Locator, Page, Route, expect
 
-from devphone.habits import Habit
-from devphone.numbers import NUMBERS
-from devphone.pair import Pair
+from devphone.callee.numbers import NUMBERS
+from devphone.processes.pair import Pair
+from devphone.vendor.habits import Habit
 
 _numbers = count(447700901000)
 
@@ -70,7 +70,7 @@ def test_a_wrong_and_the_right_pin_by_mouse_end_in_ok(page: Page) -> None:
     press(page, "2580")
 
     expect(caption(page)).to_have_text("Thank you, goodbye.")
-    expect(outcome(page)).to_have_text("ok pin_matched · signature verified")
+    expect(outcome(page)).to_have_text("✓ ok pin_matched · signature verified")
     expect(page.locator("#calls button").first).to_contain_text(f"{number} ok")
 
 
@@ -211,7 +211,7 @@ def test_reloading_in_mid_call_loses_nothing(page: Page) -> None:
 def test_a_connection_that_breaks_goes_on_where_it_was(page: Page, pair: Pair) -> None:
     place(page)
     expect(line(page, "reports ringing")).to_have_count(1)
-    bell = pair.board.phone._page.bell
+    bell = pair.board.phone.page.bell
     bell.close()
     expect(page.locator("#link")).to_contain_text("lost")
     bell.is_closed = False
@@ -240,8 +240,14 @@ def test_several_calls_are_taken_one_after_the_other(page: Page) -> None:
     expect(page.locator("#calls button").filter(has_text=first)).to_contain_text("ok")
 
 
-def test_a_test_number_is_one_click_away_and_played_by_its_script(page: Page) -> None:
-    page.get_by_role("button", name=re.compile("447700900001")).click()
+def test_a_test_number_fills_the_form_and_is_played_by_its_script(page: Page) -> None:
+    page.get_by_label("PIN", exact=True).fill("9999")
+    page.locator("#numbers button").filter(has_text="447700900001").click()
+    expect(page.get_by_label("To", exact=True)).to_have_value("447700900001")
+    expect(page.get_by_label("PIN", exact=True)).to_have_value("1234")
+    expect(page.get_by_role("button", name="Call", exact=True)).to_be_focused()
+    expect(page.locator("#order-status")).to_have_text("447700900001: right first time.")
+    page.keyboard.press("Enter")
     expect(state(page)).to_have_text("Ringing, played by a script")
     expect(page.get_by_role("button", name="Answer", exact=True)).to_be_disabled()
 
@@ -270,12 +276,12 @@ def test_a_callback_that_was_refused_is_delivered_by_the_sweep(page: Page) -> No
     while "3 tries" not in said.inner_text():
         button.click()
         expect(button).to_be_enabled()
-    expect(outcome(page)).to_have_text("ok pin_matched · signature verified · 3 tries")
+    expect(outcome(page)).to_have_text("✓ ok pin_matched · signature verified · 3 tries")
 
 
 def test_faults_are_switched_on_and_stay_on_after_a_reload(page: Page) -> None:
     page.get_by_text("Faults", exact=False).first.click()
-    page.get_by_label("Every webhook arrives twice").check()
+    page.get_by_label("Each arrives twice").check()
     expect(page.locator("#faults-on")).to_have_text("1 on")
     page.reload()
     expect(page.locator("#faults-on")).to_have_text("1 on")
@@ -308,6 +314,107 @@ def test_a_call_can_be_looked_at_alone(page: Page) -> None:
     expect(line(page, "rejects the call").locator("visible=true")).to_have_count(1)
     page.get_by_role("button", name="Show all").click()
     expect(line(page, "rejects the call").locator("visible=true")).to_have_count(2)
+
+
+def test_the_timeline_waits_for_whoever_reads_and_says_what_is_new(page: Page) -> None:
+    place(page)
+    expect(line(page, "reports ringing")).to_have_count(1)
+    newer = page.locator("#newer")
+    expect(newer).to_be_hidden()
+    asked = line(page, "asks for a call").last
+    asked.locator("summary").click()
+    page.get_by_role("button", name="Reject", exact=True).click()
+    expect(outcome(page)).to_contain_text("rejected")
+
+    expect(newer).to_have_text(re.compile("^[0-9]+ new lines? ↓$"))
+    expect(asked.locator("summary")).to_be_in_viewport()
+    newer.click()
+    expect(newer).to_be_hidden()
+    expect(line(page, "calls back")).to_be_in_viewport()
+
+
+def test_a_call_is_found_by_its_tid(page: Page) -> None:
+    for _ in range(2):
+        place(page)
+        expect(state(page)).to_have_text("Incoming call")
+        page.get_by_role("button", name="Reject", exact=True).click()
+        expect(outcome(page)).to_contain_text("rejected")
+    tid = page.locator("#calls .tid").first.inner_text()
+    page.get_by_label("Find in the timeline").fill(f"{tid} rejects")
+
+    expect(page.locator("#timeline > li:visible")).to_have_count(1)
+    page.get_by_label("Find in the timeline").fill("")
+    expect(line(page, "rejects the call").locator("visible=true")).to_have_count(2)
+
+
+def test_a_callback_shows_its_url_headers_and_signature(page: Page) -> None:
+    place(page)
+    page.get_by_role("button", name="Reject", exact=True).click()
+    called_back = line(page, "calls back.*error · rejected")
+    called_back.locator("summary").click()
+
+    expect(called_back.locator("h3")).to_have_text(["tid", "URL", "Headers", "Signature", "Fields"])
+    expect(called_back).to_contain_text('"webhook-signature": "v1,')
+
+
+def test_outcomes_differ_in_colour_and_sign(page: Page) -> None:
+    looks = []
+    for number, status in (("447700900001", "ok"), ("447700900005", "failed"), ("447700900008", "error")):
+        page.locator("#numbers button").filter(has_text=number).click()
+        page.keyboard.press("Enter")
+        call = page.locator("#calls button").first
+        expect(call).to_contain_text(f"{number} {status}")
+        colour = call.locator(".mark").evaluate("mark => getComputedStyle(mark).color")
+        looks.append((call.locator(".mark").inner_text(), colour))
+
+    assert [sign for sign, _ in looks] == ["✓", "✕", "!"]
+    assert len({colour for _, colour in looks}) == 3
+
+
+def test_the_title_rings(page: Page) -> None:
+    before = page.title()
+    place(page)
+    expect(page).to_have_title("☎ 447700900999 is calling")
+    page.get_by_role("button", name="Answer", exact=True).click()
+    expect(page).to_have_title(before)
+
+
+def test_a_lost_connection_greys_the_phone_out(page: Page, pair: Pair) -> None:
+    place(page)
+    expect(state(page)).to_have_text("Incoming call")
+    bell = pair.board.phone.page.bell
+    bell.close()
+    expect(state(page)).to_have_text("Connection lost")
+    expect(page.get_by_role("button", name="Answer", exact=True)).to_be_disabled()
+    expect(page.locator("#phone")).to_have_css("opacity", "0.55")
+    bell.is_closed = False
+
+    expect(state(page)).to_have_text("Incoming call")
+    expect(page.get_by_role("button", name="Answer", exact=True)).to_be_enabled()
+    expect(page.locator("#phone")).to_have_css("opacity", "1")
+
+
+def test_seven_tabs_share_one_stream(page: Page, pair: Pair) -> None:
+    tabs = [page, *(page.context.new_page() for _ in range(6))]
+    for tab in tabs[1:]:
+        tab.goto(pair.board.url)
+        expect(tab.get_by_text("Live", exact=True)).to_be_visible()
+    assert len(pair.board.phone.page.bell._waiting) == 1
+
+    number = place(tabs[-1])
+    for tab in tabs:
+        expect(state(tab)).to_have_text("Incoming call")
+    tabs[3].get_by_role("button", name="Reject", exact=True).click()
+    for tab in tabs:
+        expect(tab.locator("#calls button").first).to_contain_text(f"{number} error")
+
+
+def test_texts_run_in_the_direction_of_their_script(page: Page) -> None:
+    place(page, text="שלום, נא להקיש את הקוד.")
+    answer(page)
+
+    expect(caption(page)).to_have_css("direction", "rtl")
+    expect(page.get_by_label("Text", exact=True)).to_have_css("direction", "rtl")
 
 
 def idle(_: Page) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from devphone.emulator import Emulator
+from devphone.processes.emulator import Emulator
 from ttsprompt.ports import CallStore, QuotaStore
 from ttsprompt.stores.firestore import open_firestore
 from ttsprompt.stores.sqlite import open_sqlite

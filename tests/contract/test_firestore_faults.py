@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from devphone.emulator import Emulator
+from devphone.processes.emulator import Emulator
 from tests.builders import NOW, PIN, TOKEN, a_call
 from tests.contract.conftest import firestore_stores
 from tests.proxy import Mode, Proxy

@@ -13,7 +13,7 @@ import pytest
 from google.api_core.exceptions import PermissionDenied
 from google.cloud.firestore_admin_v1.types import Index
 
-from devphone.emulator import Emulator
+from devphone.processes.emulator import Emulator
 from tests.builders import NOW
 from tests.contract.conftest import firestore_stores
 from ttsprompt.errors import StoreUnavailableError

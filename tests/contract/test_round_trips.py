@@ -11,7 +11,7 @@ from typing import Any
 import grpc
 import pytest
 
-from devphone.emulator import Emulator
+from devphone.processes.emulator import Emulator
 from tests.contract.conftest import firestore_stores
 from tests.world import World, bearer, make_world, query_of
 from ttsprompt.service.sweep import Sweep

@@ -13,7 +13,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from devphone.service import free_port
+from devphone.processes.service import free_port
 from tests.deploy.commands import ROOT, run_script
 from tests.deploy.test_commands import needs_gcloud
 from tests.e2e.conftest import wait_for

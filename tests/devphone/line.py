@@ -11,12 +11,12 @@ from typing import Any, TypeVar
 
 import httpx
 
-from devphone.callee import Callee, parse_callee
-from devphone.habits import Habit
-from devphone.leg import Leg
+from devphone.callee.script import Callee, parse_callee
 from devphone.pace import Pace
 from devphone.timeline import Timeline
-from devphone.webhooks import WebhookSender
+from devphone.vendor.habits import Habit
+from devphone.vendor.leg import Leg
+from devphone.vendor.webhooks import WebhookSender
 
 T = TypeVar("T")
 Answer = Callable[[dict[str, Any]], httpx.Response | Awaitable[httpx.Response]]

@@ -13,12 +13,15 @@ import httpx
 import pytest
 from standardwebhooks import Webhook
 
-from devphone.app import Phone
-from devphone.callee import Callee
-from devphone.habits import Habit
-from devphone.timeline import Line, Timeline
-from devphone.tokens import Application, make_application
-from devphone.webhooks import WebhookSender
+from devphone.callee.directory import Directory
+from devphone.callee.script import Callee
+from devphone.happenings import CallRang, CallRequested
+from devphone.phone import Phone
+from devphone.timeline import Timeline
+from devphone.vendor.behaviour import Behaviour
+from devphone.vendor.habits import Habit
+from devphone.vendor.tokens import Application, make_application
+from devphone.vendor.webhooks import WebhookSender
 from tests.devphone.line import Service, VirtualPace, order, run_virtual
 
 T = TypeVar("T")
@@ -41,7 +44,7 @@ async def _on_the_phone(scene: Callable[[httpx.AsyncClient, Service], Awaitable[
         httpx.AsyncClient(transport=httpx.MockTransport(service.handle)) as to_service,
         httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://127.0.0.1") as client,
     ):
-        phone._sender = WebhookSender(lambda: to_service)
+        phone.exchange.sender = WebhookSender(lambda: to_service)
         return await scene(client, service)
 
 
@@ -108,7 +111,7 @@ def test_a_wrong_field_is_named_by_its_pointer() -> None:
 
 
 def test_calls_above_the_rate_are_throttled_and_not_placed() -> None:
-    phone = Phone(pace=VirtualPace(), rate=2)
+    phone = Phone(pace=VirtualPace(), behaviour=Behaviour(rate=2))
 
     async def scene(client: httpx.AsyncClient, _: Service) -> list[httpx.Response]:
         return [await client.post("/v1/calls", json=order(), headers=bearer()) for _ in range(3)]
@@ -117,7 +120,7 @@ def test_calls_above_the_rate_are_throttled_and_not_placed() -> None:
 
     assert [response.status_code for response in responses] == [201, 201, 429]
     assert responses[2].json() | {"instance": ""} == sample("python-error-429.json") | {"instance": ""}
-    assert len(phone.legs) == 2
+    assert len(phone.exchange.legs) == 2
 
 
 def test_a_call_that_is_over_shows_the_keys_of_vonages_answer() -> None:
@@ -207,7 +210,7 @@ def test_a_refused_request_is_explained_on_the_timeline(options: dict[str, Any],
         await client.post("/v1/calls", **({"json": order(), "headers": bearer()} | options))
 
     on_the_phone(scene, phone)
-    ((fault,),) = [line.data["faults"] for line in phone.timeline.lines()]
+    ((fault,),) = [x.faults for x in phone.timeline.happenings() if isinstance(x, CallRequested)]
     assert rule in fault
     assert f"Vonage answers {consequence} and places no call." in fault
 
@@ -218,7 +221,7 @@ def test_at_some_test_numbers_vonage_takes_no_call(number: str, status: int) -> 
 
 
 def test_a_script_for_a_test_number_comes_first() -> None:
-    phone = Phone(pace=VirtualPace(), callees={"447700900015": Callee()})
+    phone = Phone(pace=VirtualPace(), directory=Directory(scripts={"447700900015": Callee()}))
 
     async def scene(client: httpx.AsyncClient, _: Service) -> int:
         request = order(to=[{"type": "phone", "number": "447700900015"}])
@@ -229,7 +232,7 @@ def test_a_script_for_a_test_number_comes_first() -> None:
 
 @pytest.mark.parametrize(("habits", "after"), [(frozenset(), None), (frozenset({Habit.RETRY_AFTER}), "2")])
 def test_429_may_say_when_to_come_again(habits: frozenset[Habit], after: str | None) -> None:
-    phone = Phone(pace=VirtualPace(), rate=0.5, habits=habits)
+    phone = Phone(pace=VirtualPace(), behaviour=Behaviour(habits, rate=0.5))
 
     async def scene(client: httpx.AsyncClient, _: Service) -> httpx.Response:
         await client.post("/v1/calls", json=order(), headers=bearer())
@@ -240,7 +243,9 @@ def test_429_may_say_when_to_come_again(habits: frozenset[Habit], after: str | N
 
 
 def test_a_put_in_the_first_two_seconds_may_be_a_bad_request() -> None:
-    phone = Phone(pace=VirtualPace(), habits={Habit.EARLY_PUT_400}, callee=Callee(ring_s=30))
+    phone = Phone(
+        pace=VirtualPace(), behaviour=Behaviour({Habit.EARLY_PUT_400}), directory=Directory(Callee(ring_s=30))
+    )
 
     async def scene(client: httpx.AsyncClient, _: Service) -> list[int]:
         path = "/v1/calls/" + (await client.post("/v1/calls", json=order(), headers=bearer())).json()["uuid"]
@@ -263,8 +268,8 @@ def test_all_calls_can_be_listed() -> None:
 
 
 def test_only_the_calls_that_ended_last_are_kept_and_all_that_are_under_way(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("devphone.app.LEGS_KEPT", 2)
-    phone = Phone(pace=VirtualPace(), callees={"447700900099": Callee(ring_s=50)})
+    monkeypatch.setattr("devphone.vendor.exchange.LEGS_KEPT", 2)
+    phone = Phone(pace=VirtualPace(), directory=Directory(scripts={"447700900099": Callee(ring_s=50)}))
 
     async def scene(client: httpx.AsyncClient, _: Service) -> tuple[list[str], str]:
         waiting = order(to=[{"type": "phone", "number": "447700900099"}])
@@ -275,7 +280,7 @@ def test_only_the_calls_that_ended_last_are_kept_and_all_that_are_under_way(monk
         return placed, (await client.get(f"/v1/calls/{placed[1]}", headers=bearer())).json()["title"]
 
     placed, title = on_the_phone(scene, phone)
-    assert set(phone.legs) == {placed[0], placed[2], placed[3]}
+    assert set(phone.exchange.legs) == {placed[0], placed[2], placed[3]}
     assert title == "Not Found"
 
 
@@ -284,7 +289,7 @@ def test_the_timeline_can_be_read_from_where_one_left_off() -> None:
 
     async def scene(client: httpx.AsyncClient, _: Service) -> list[list[int]]:
         for n in range(3):
-            phone.timeline.add(Line(n, "vonage", "rings"))
+            phone.timeline.add(CallRang(at_s=n))
         asked = ("0", "2", "3", "99", "x", "9" * 5000)
         pages = [(await client.get(f"/devphone/timeline?after={after}")).json() for after in asked]
         return [[line["line"] for line in page] for page in pages]
@@ -296,7 +301,7 @@ def test_numbers_of_lines_hold_when_the_oldest_are_gone(monkeypatch: pytest.Monk
     monkeypatch.setattr("devphone.timeline.KEPT", 2)
     timeline = Timeline()
     for n in range(5):
-        timeline.add(Line(n, "vonage", "rings"))
+        timeline.add(CallRang(at_s=n))
 
     assert [(number, line.at_s) for number, line in timeline.numbered(1)] == [(4, 3), (5, 4)]
 

@@ -9,12 +9,12 @@ from typing import Any
 import httpx
 import pytest
 
-from devphone.callee import parse_callee
-from devphone.leg import Leg
+from devphone.callee.script import parse_callee
 from devphone.pace import Pace
-from devphone.service import free_port
+from devphone.processes.service import free_port
 from devphone.timeline import Timeline
-from devphone.webhooks import WebhookSender
+from devphone.vendor.leg import Leg
+from devphone.vendor.webhooks import WebhookSender
 from tests.devphone.line import INPUT, TALK, ncco, order, play
 
 JSON = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n"
@@ -48,7 +48,7 @@ async def live_through(port: int) -> tuple[Leg, list[str]]:
         request = order(event_url=[f"{url}/event"], ncco=actions)
         leg = Leg(request, "app", parse_callee("1234"), Pace(SPEED), WebhookSender(lambda: client), timeline)
         await asyncio.wait_for(leg.run(), 30)
-    return leg, [line.what for line in timeline.lines()]
+    return leg, [happening.words for happening in timeline.happenings()]
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from devphone.callee import Callee, Entry, PickUp, parse_callee
+from devphone.callee.script import Callee, Entry, PickUp, parse_callee
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ from urllib.parse import parse_qsl, urlsplit
 import httpx
 import pytest
 
-from devphone.callee import Callee, Entry, PickUp
+from devphone.callee.script import Callee, Entry, PickUp
 from tests.devphone.line import INPUT, SERVICE, TALK, ncco, play
 
 DATA = Path(__file__).parents[1] / "data" / "vonage" / "webhooks"

@@ -12,12 +12,11 @@ import sys
 import threading
 from pathlib import Path
 
-import httpx
 import pytest
 
-from devphone.__main__ import main
-from devphone.demo import demo, run
-from devphone.service import ROOT, Service, StartError
+from devphone.commands.cli import main
+from devphone.commands.demo import demo
+from devphone.processes.service import ROOT, Service, StartError
 
 FAST = 60
 FUNCTION = "def ttsprompt(request):\n"
@@ -26,7 +25,8 @@ FUNCTION = "def ttsprompt(request):\n"
 @pytest.fixture
 def broken_service(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The file of a function that runs in place of the service."""
-    monkeypatch.setattr("devphone.service.ROOT", tmp_path)
+    monkeypatch.setattr("devphone.processes.service.ROOT", tmp_path)
+    (tmp_path / "pyproject.toml").touch()
     return tmp_path / "main.py"
 
 
@@ -58,7 +58,7 @@ def test_a_service_that_refuses_the_call_fails_the_demo(
 def test_a_callback_that_never_comes_fails_the_demo(
     broken_service: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("devphone.demo.DEMO_LIMIT_S", 0.1)
+    monkeypatch.setattr("devphone.commands.demo.DEMO_LIMIT_S", 0.1)
     broken_service.write_text(f"{FUNCTION}    return {{'tid': 't'}}")
 
     assert demo("sqlite", FAST) == 1
@@ -121,21 +121,3 @@ def test_a_wrong_option_is_explained(option: str, value: str, capsys: pytest.Cap
 
     assert ended.value.code == 2
     assert option in capsys.readouterr().err
-
-
-def test_run_prints_the_address_of_the_page_last_and_it_is_there(
-    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    pages: list[httpx.Response] = []
-
-    def look(*_: object) -> None:
-        address = capsys.readouterr().out.split()[-1]
-        pages.append(httpx.get(address, trust_env=False))
-        raise KeyboardInterrupt
-
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("devphone.demo.SWEEP_EVERY_S", 0)
-    monkeypatch.setattr("devphone.demo._sweep", look)
-
-    assert run("sqlite", 0, 0, "person", 1) == 0
-    assert "<title>Dev phone" in pages[0].text

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from devphone.callee import Callee, Entry
-from devphone.habits import Habit
+from devphone.callee.script import Callee, Entry
+from devphone.vendor.habits import Habit
 from tests.devphone.line import INPUT, TALK, Played, play
 
 SPOKEN_AT = 3.0

@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from devphone.interrupts import SIGNALS, deferred, interrupt_once, pause
-from devphone.service import ROOT
+from devphone.processes.interrupts import SIGNALS, deferred, interrupt_once, pause
+from devphone.processes.service import ROOT
 
 
 @pytest.fixture(autouse=True)
@@ -52,7 +52,7 @@ def test_a_signal_is_held_back_while_a_process_is_being_started() -> None:
 def test_an_interrupt_in_the_midst_of_an_import_leaves_the_exit_code_to_us(tmp_path: Path) -> None:
     (tmp_path / "interrupted.py").write_text("""
 import signal, sys
-from devphone.interrupts import interrupt_once
+from devphone.processes.interrupts import interrupt_once
 
 interrupt_once()
 try:

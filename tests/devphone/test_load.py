@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from devphone.load_plan import DEFAULT_MIX, KINDS, PlannedCall, parse_mix, plan
-from devphone.load_report import Observed, judge, percentiles
+from devphone.commands.load_plan import DEFAULT_MIX, KINDS, PlannedCall, parse_mix, plan
+from devphone.commands.load_report import Observed, judge, percentiles
 
 ROOT = Path(__file__).parents[2]
 

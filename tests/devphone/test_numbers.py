@@ -6,8 +6,8 @@ from pathlib import Path
 import phonenumbers
 import pytest
 
-from devphone.habits import Habit
-from devphone.numbers import NUMBERS
+from devphone.callee.numbers import NUMBERS
+from devphone.vendor.habits import Habit
 
 PAGE = (Path(__file__).parents[2] / "docs" / "devphone.md").read_text()
 

@@ -12,12 +12,13 @@ from typing import Any
 
 import pytest
 
-from devphone.app import Phone
-from devphone.callee import parse_callee
-from devphone.one_call import Options, call
+from devphone.callee.directory import Directory
+from devphone.callee.script import parse_callee
+from devphone.commands.one_call import Options, call
 from devphone.pace import Pace
-from devphone.service import Service, free_port
-from devphone.switchboard import Switchboard
+from devphone.phone import Phone
+from devphone.processes.service import Service, free_port
+from devphone.processes.switchboard import Switchboard
 
 FIELDS = {"to": "+44 7700 900050", "from": "447700900999", "text": "PIN, please", "pin_code": "73946182"}
 PAIR = "http://127.0.0.1:1"
@@ -25,7 +26,7 @@ PAIR = "http://127.0.0.1:1"
 
 @pytest.fixture
 def board() -> Iterator[Switchboard]:
-    switchboard = Switchboard(Phone(pace=Pace(60), callee=parse_callee("busy")), free_port())
+    switchboard = Switchboard(Phone(pace=Pace(60), directory=Directory(parse_callee("busy"))), free_port())
     switchboard.start()
     yield switchboard
     switchboard.stop()
@@ -44,7 +45,7 @@ def test_a_call_shows_its_timeline_and_its_callback(capsys: pytest.CaptureFixtur
     for expected in (
         "asks for a call to 447700900050",
         "callee    keys ••••",
-        "at /input step 2 → 200",
+        "/input step 2 → 200",
         "attempts          2",
         "signature         verified",
     ):
@@ -62,7 +63,7 @@ def test_a_script_gets_the_same_as_json_without_secrets(capsys: pytest.CaptureFi
     text = json.dumps(result)
     assert "73946182" not in text
     assert all(
-        line["data"]["url"].partition("token=")[2][0] == "…" for line in result["timeline"] if "url" in line["data"]
+        line["url"].partition("token=")[2][0] == "…" for line in result["timeline"] if line["kind"] == "webhook_sent"
     )
 
 
@@ -70,7 +71,7 @@ def test_a_callback_that_is_refused_first_is_waited_for(capsys: pytest.CaptureFi
     fields = FIELDS | {"to": "447700900017", "pin_code": "1234"}
 
     code, result = scripted(Options(fields, speed=60, as_json=True), capsys)
-    answers = [line["data"]["answer"] for line in result["timeline"] if line["what"] == "calls back"]
+    answers = [line["answer"] for line in result["timeline"] if line["kind"] == "callback_received"]
     assert (code, answers) == (0, [500, 500, 204])
 
 
@@ -89,7 +90,7 @@ def test_a_running_pair_can_be_used(board: Switchboard, tmp_path: Path, capsys: 
         service.stop()
 
     assert (code, result["callback"]["fields"]["reason"], result["callback"]["verified"]) == (0, "busy", None)
-    assert [line["what"] for line in result["timeline"]][:2] == ["asks for a call", "rings"]
+    assert [line["kind"] for line in result["timeline"]][:2] == ["call_requested", "call_rang"]
 
 
 def test_a_request_that_is_refused_is_explained(capsys: pytest.CaptureFixture[str]) -> None:

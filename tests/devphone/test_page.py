@@ -10,12 +10,13 @@ from typing import Any
 import httpx
 import pytest
 
-from devphone.app import Phone
-from devphone.callee import Callee, PickUp
-from devphone.desk import Desk
-from devphone.faulty_sender import Faults
-from devphone.habits import Habit
-from devphone.page import FOLDER
+from devphone.browser.page import FOLDER
+from devphone.callee.directory import Directory
+from devphone.callee.script import Callee, PickUp
+from devphone.customer.desk import Desk
+from devphone.phone import Phone
+from devphone.vendor.faulty_sender import Faults
+from devphone.vendor.habits import Habit
 from tests.devphone.line import SERVICE, Service, VirtualPace, order, run_virtual
 from tests.devphone.test_api import bearer, on_the_phone
 
@@ -23,7 +24,9 @@ HERE = "http://127.0.0.1"
 
 
 def phone() -> Phone:
-    return Phone(pace=VirtualPace(), callee=Callee(pick_up=PickUp.PERSON), signing_secret="whsec_" + "AAAA" * 8)
+    return Phone(
+        pace=VirtualPace(), directory=Directory(Callee(pick_up=PickUp.PERSON)), signing_secret="whsec_" + "AAAA" * 8
+    )
 
 
 def ask(method: str, path: str, headers: dict[str, str] | None = None, **options: Any) -> httpx.Response:
@@ -106,7 +109,7 @@ async def _events(phone: Phone, last: str | None = None) -> Events:
     await asyncio.sleep(0.1)
     phone.close()
     await asked
-    phone._page.bell.is_closed = False
+    phone.page.bell.is_closed = False
     return [_event(block) for block in b"".join(sent).decode().split("\n\n") if block.startswith("event:")]
 
 
@@ -179,7 +182,7 @@ def test_the_outcome_is_told_with_the_verdict_on_its_signature() -> None:
     events = told(scene, phone())
 
     (call,) = [value for kind, _, value in events if kind == "call"]
-    assert call["outcome"] == {"status": "ok", "verified": False, "taken": True}
+    assert call["outcome"] == {"status": "ok", "reason": None, "verified": False, "taken": True}
     assert call["tries"] == 1
 
 
@@ -226,7 +229,7 @@ def test_a_call_that_a_script_plays_is_not_for_the_page_to_answer() -> None:
     async def scene(client: httpx.AsyncClient, _: Service) -> int:
         return (await client.post(f"/devphone/calls/{await place(client)}/answer")).status_code
 
-    assert on_the_phone(scene, Phone(pace=VirtualPace(), callee=Callee(ring_s=30))) == 404
+    assert on_the_phone(scene, Phone(pace=VirtualPace(), directory=Directory(Callee(ring_s=30)))) == 404
 
 
 def test_switches_are_set_and_told() -> None:
@@ -237,8 +240,8 @@ def test_switches_are_set_and_told() -> None:
     served = phone()
     events = told(scene, served)
 
-    assert served.habits == {Habit.NO_DIGITS}
-    assert served.faults == Faults(drop=0.5)
+    assert served.behaviour.habits == {Habit.NO_DIGITS}
+    assert served.behaviour.faults == Faults(drop=0.5)
     (settings,) = [value for kind, _, value in events if kind == "settings"]
     assert settings["habits"] == ["no-digits"]
     assert settings["faults"]["drop"] == 0.5

@@ -9,12 +9,14 @@ from typing import Any
 import httpx
 import pytest
 
-from devphone.callee import Callee, PickUp
-from devphone.habits import Habit
-from devphone.leg import Leg
-from devphone.person import Person
+from devphone.callee.person import Person
+from devphone.callee.scene import Question
+from devphone.callee.script import Callee, PickUp
+from devphone.happenings import WebhookSent
 from devphone.timeline import Timeline
-from devphone.webhooks import WebhookSender
+from devphone.vendor.habits import Habit
+from devphone.vendor.leg import Leg
+from devphone.vendor.webhooks import WebhookSender
 from tests.devphone.line import INPUT, TALK, Answer, Played, Service, VirtualPace, ncco, order, run_virtual
 
 PERSON = Callee(pick_up=PickUp.PERSON)
@@ -151,17 +153,17 @@ def test_keys_on_their_way_arrive_although_the_callee_hangs_up() -> None:
 
     assert digits(played) == ["1234"]
     assert played.service.event("completed")["disconnected_by"] == "user"
-    assert [line.what for line in played.timeline.lines()].count("reports the keys") == 1
+    assert [x.webhook for x in played.timeline.happenings() if isinstance(x, WebhookSent)].count("input") == 1
 
 
 def test_onlookers_learn_how_many_keys_there_are_and_never_which() -> None:
-    seen: list[dict[str, Any]] = []
+    seen: list[Question | None] = []
 
     async def scene(leg: Leg) -> None:
-        await moves((1, Person.answer), (2, keys("7")), (0.1, lambda _: seen.append(leg.scene.as_dict())))(leg)
+        await moves((1, Person.answer), (2, keys("7")), (0.1, lambda _: seen.append(leg.scene.question)))(leg)
         await moves((0, Person.hang_up))(leg)
 
     played = take(scene)
 
-    assert seen[0]["question"] == {"most": 4, "submits_on_hash": True, "until_s": 13.0, "keyed": 1}
-    assert played.leg.scene.as_dict()["question"] is None
+    assert seen == [Question(most=4, submits_on_hash=True, until_s=13.0, keyed=1)]
+    assert played.leg.scene.question is None

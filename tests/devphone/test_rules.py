@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from devphone.rules import DROPPED, REFUSED, check_call, check_ncco
+from devphone.vendor.rules import DROPPED, REFUSED, check_call, check_ncco
 from tests.devphone.line import INPUT, TALK, order
 
 PHONE = {"type": "phone", "number": "447700900000"}

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from devphone.speech import FOREVER_S, speech_s
+from devphone.vendor.speech import FOREVER_S, speech_s
 
 
 @pytest.mark.parametrize(

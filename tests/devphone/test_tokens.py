@@ -6,7 +6,7 @@ from typing import Any
 import jwt
 import pytest
 
-from devphone.tokens import TokenError, check_token, make_application
+from devphone.vendor.tokens import TokenError, check_token, make_application
 
 APPLICATION = make_application()
 NOW = int(time.time())

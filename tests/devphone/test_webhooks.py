@@ -11,7 +11,7 @@ import httpx
 import jwt
 import pytest
 
-from devphone.webhooks import ANSWER_S, EVENT_S, Reply, WebhookSender
+from devphone.vendor.webhooks import ANSWER_S, EVENT_S, Reply, WebhookSender
 from tests.devphone.line import SERVICE, run_virtual
 
 SECRET = "a signature secret of 32 bytes or more"

@@ -14,13 +14,14 @@ from typing import Any
 import httpx
 import pytest
 
-from devphone.app import Phone
-from devphone.callee import parse_callee
-from devphone.emulator import Emulator
+from devphone.callee.script import parse_callee
+from devphone.happenings import CallbackReceived
 from devphone.pace import Pace
-from devphone.service import Service, free_port
-from devphone.switchboard import Switchboard
-from devphone.tokens import Application, make_application
+from devphone.phone import Phone
+from devphone.processes.emulator import Emulator
+from devphone.processes.service import Service, free_port
+from devphone.processes.switchboard import Switchboard
+from devphone.vendor.tokens import Application, make_application
 
 SPEED = 40
 WAIT_S = 30
@@ -53,7 +54,7 @@ class Stack:
 
     def script(self, request: dict[str, Any], callee: str) -> None:
         """Say what the callee of a request does."""
-        self.board.phone.callees[request["to"]] = parse_callee(callee)
+        self.board.phone.directory.scripts[request["to"]] = parse_callee(callee)
 
     def post(self, request: dict[str, Any], **options: Any) -> httpx.Response:
         headers = {"Authorization": f"Bearer {self.application.token()}"} | options.pop("headers", {})
@@ -72,14 +73,13 @@ class Stack:
     def outcome(self, tid: str) -> dict[str, Any]:
         """Wait for the callback of a call; it must be signed and come once."""
         callback = wait_for(lambda: next(iter(self.callbacks(tid)), None))
-        assert callback["verified"] is True
-        assert callback["id"] == tid
-        fields: dict[str, Any] = callback["fields"]
+        assert callback.verified is True
+        assert callback.id == tid
+        fields: dict[str, Any] = callback.fields
         return fields
 
-    def callbacks(self, tid: str) -> list[dict[str, Any]]:
-        lines = self.board.phone.timeline.lines()
-        return [x.data for x in lines if x.what == "calls back" and x.data["fields"].get("tid") == tid]
+    def callbacks(self, tid: str) -> list[CallbackReceived]:
+        return [x for x in self.board.phone.timeline.happenings() if isinstance(x, CallbackReceived) and x.tid == tid]
 
 
 def wait_for(look: Callable[[], Any]) -> Any:

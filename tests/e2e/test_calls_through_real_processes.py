@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from devphone.happenings import CallRequested, NccoRefused, WebhookSent
 from tests.e2e.conftest import Stack
 
 SECRET_PIN = "73946182055"
@@ -51,7 +52,9 @@ def test_a_json_callback_has_numbers_as_numbers(stack: Stack) -> None:
 
 def test_vonage_found_nothing_to_complain_about(stack: Stack) -> None:
     stack.play("1111,1234")
-    complaints = [line for line in stack.board.phone.timeline.lines() if "faults" in line.data]
+    complaints = [
+        x for x in stack.board.phone.timeline.happenings() if isinstance(x, CallRequested | NccoRefused) and x.faults
+    ]
 
     assert complaints == []
 
@@ -72,9 +75,9 @@ def test_nothing_secret_is_in_logs_or_store_and_every_line_is_json(stack: Stack)
     lines = [json.loads(line) for line in printed.splitlines()]
     kept = stored(stack.folder)
     webhook_tokens = [
-        line.data["url"].partition("token=")[2].partition("&")[0]
-        for line in stack.board.phone.timeline.lines()
-        if "url" in line.data
+        happening.url.partition("token=")[2].partition("&")[0]
+        for happening in stack.board.phone.timeline.happenings()
+        if isinstance(happening, WebhookSent)
     ]
     assert len(lines) >= 6
     assert webhook_tokens

@@ -12,8 +12,8 @@ from pathlib import Path
 import httpx
 import pytest
 
-from devphone.emulator import is_installed
-from devphone.service import Service, StartError, free_port
+from devphone.processes.emulator import is_installed
+from devphone.processes.service import Service, StartError, free_port
 
 ROOT = Path(__file__).parents[2]
 DEVPHONE = [sys.executable, "-m", "devphone"]

@@ -20,7 +20,7 @@ import httpx
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from devphone.service import Service, free_port
+from devphone.processes.service import Service, free_port
 from tests.e2e.conftest import SIGNING_SECRET, Stack, wait_for
 
 ROOT = Path(__file__).parents[2]

@@ -7,9 +7,10 @@ from collections.abc import Iterator
 import httpx
 import pytest
 
-from devphone.numbers import NUMBERS, REJECT_CODE
-from devphone.receiver import FAILS_TWICE
-from devphone.service import Service
+from devphone.callee.numbers import NUMBERS, REJECT_CODE
+from devphone.customer.receiver import FAILS_TWICE
+from devphone.happenings import CallbackReceived, WebhookSent
+from devphone.processes.service import Service
 from tests.e2e.conftest import Stack, wait_for
 
 pytestmark = pytest.mark.parametrize("stack", ["sqlite"], indirect=True, scope="module")
@@ -57,15 +58,15 @@ def post(service: Service, stack: Stack, **fields: str) -> httpx.Response:
     return httpx.post(f"{service.url}/call", json=request, headers=headers, timeout=30, trust_env=False)
 
 
-def callbacks_once_swept(stack: Stack, sweeper: Service, tid: str, count: int) -> list[dict[str, object]]:
+def callbacks_once_swept(stack: Stack, sweeper: Service, tid: str, count: int) -> list[CallbackReceived]:
     """Sweep until so many callbacks of a call have come."""
 
-    def look() -> list[dict[str, object]]:
+    def look() -> list[CallbackReceived]:
         httpx.post(f"{sweeper.url}/", timeout=60, trust_env=False).raise_for_status()
         found = stack.callbacks(tid)
         return found if len(found) >= count else []
 
-    found: list[dict[str, object]] = wait_for(look)
+    found: list[CallbackReceived] = wait_for(look)
     return found
 
 
@@ -85,9 +86,9 @@ def test_a_test_number_has_its_outcome(stack: Stack, number: str) -> None:
 def test_rejected_is_the_last_that_is_heard_of_its_call(stack: Stack) -> None:
     tid = post(stack.service, stack, to="447700900010").json()["tid"]
     stack.outcome(tid)
-    events = [x for x in stack.board.phone.timeline.lines() if tid in str(x.data.get("url"))]
+    events = [x.event for x in stack.board.phone.timeline.happenings() if isinstance(x, WebhookSent) and x.tid == tid]
 
-    assert [line.what for line in events if "completed" in line.what] == []
+    assert events[-1] == "rejected"
 
 
 def test_vonages_429_is_passed_on_and_the_request_may_come_again(stack: Stack) -> None:
@@ -105,9 +106,7 @@ def test_an_answer_that_leaves_all_open_ends_in_a_call_given_up(
     assert (response.status_code, response.json()["code"]) == (504, "vendor_unclear")
 
     (callback,) = callbacks_once_swept(stack, sweeper, response.json()["tid"], 1)
-    fields = callback["fields"]
-    assert isinstance(fields, dict)
-    assert (fields["status"], fields["reason"]) == ("error", "expired")
+    assert (callback.fields["status"], callback.fields["reason"]) == ("error", "expired")
 
 
 @pytest.mark.parametrize(("number", "path"), [("447700900017", ""), ("447700900001", f"/{FAILS_TWICE}")])
@@ -118,7 +117,7 @@ def test_a_callback_that_fails_twice_is_delivered_at_the_third_try(
     wait_for(lambda: stack.callbacks(tid))
 
     tries = callbacks_once_swept(stack, sweeper, tid, 3)
-    assert [(each["answer"], each["verified"], each["id"]) for each in tries] == [
+    assert [(each.answer, each.verified, each.id) for each in tries] == [
         (500, True, tid),
         (500, True, tid),
         (204, True, tid),

@@ -14,7 +14,7 @@ import pytest
 from hypothesis import HealthCheck, event, given, settings
 from hypothesis import strategies as st
 
-from devphone.service import Service
+from devphone.processes.service import Service
 from tests.hostile import mostly
 
 EXAMPLES = os.environ.get("FUZZ_EXAMPLES")

@@ -12,7 +12,8 @@ from typing import Any
 
 import httpx
 
-from devphone.service import Service
+from devphone.happenings import CallbackReceived, WebhookSent
+from devphone.processes.service import Service
 from tests.e2e.conftest import Stack, wait_for
 
 
@@ -73,8 +74,8 @@ def test_a_service_killed_while_vonage_thinks_dials_once_and_reports_the_outcome
 
     assert len(dials) == 1
     assert report["expired"] == report["delivered"] == 1
-    lines = stack.board.phone.timeline.lines()
-    outcomes = [x.data["fields"] for x in lines if x.what == "calls back" and x.data["fields"]["to"] == request["to"]]
+    lines = stack.board.phone.timeline.happenings()
+    outcomes = [x.fields for x in lines if isinstance(x, CallbackReceived) and x.fields["to"] == request["to"]]
     assert [(outcome["status"], outcome["reason"]) for outcome in outcomes] == [("error", "expired")]
 
 
@@ -114,8 +115,8 @@ def test_a_right_pin_whose_ending_was_lost_is_reported_by_the_sweep(stack: Stack
     headers = {"Authorization": f"Bearer {stack.application.token()}"}
     answer = httpx.post(f"{service.url}/call", json=request, headers=headers, timeout=30, trust_env=False)
     tid = answer.json()["tid"]
-    lines = stack.board.phone.timeline.lines
-    wait_for(lambda: [x for x in lines() if x.what == "reports the keys" and tid in str(x.data.get("url"))])
+    lines = stack.board.phone.timeline.happenings
+    wait_for(lambda: [x for x in lines() if isinstance(x, WebhookSent) and (x.webhook, x.tid) == ("input", tid)])
     service.stop(signal.SIGKILL)
     time.sleep(1)  # STALE_AFTER, by the clock of another process
     with function(stack, "expire_stale_calls") as sweep:

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from devphone.callee import Callee, parse_callee
-from devphone.timeline import Line
+from devphone.callee.script import Callee, parse_callee
+from devphone.happenings import CalleeHungUp, Happening, Keyed, PickedUp, Spoken
 from tests.e2e.conftest import Stack
 
 ON_SQLITE = pytest.mark.parametrize("stack", ["sqlite"], indirect=True, scope="module")
@@ -20,35 +20,33 @@ DEAD_AIR_S = 1.0
 class Heard:
     """One call from the callee's side."""
 
-    def __init__(self, lines: list[Line], outcome: dict[str, Any]) -> None:
+    def __init__(self, lines: list[Happening], outcome: dict[str, Any]) -> None:
         self.lines = lines
         self.outcome = outcome["status"], outcome["reason"], int(outcome["attempts"])
 
     @property
     def texts(self) -> list[str]:
-        return [line.data["text"] for line in self.lines if line.what == "says"]
+        return [line.text for line in self.lines if isinstance(line, Spoken)]
 
     def pauses_s(self) -> list[float]:
         """Return how long nothing comes after the callee picked up, or after an entry was ended."""
         return [
             later.at_s - line.at_s
             for line, later in zip(self.lines, self.lines[1:], strict=False)
-            if line.what in {"picks up", "keys", "keys nothing"}
+            if isinstance(line, PickedUp | Keyed)
         ]
 
 
 def hear(stack: Stack, callee: str | Callee, **fields: Any) -> Heard:
     """Live through a call; a field given as None is left out."""
     request = {name: value for name, value in stack.request(**PROMPTS | fields).items() if value is not None}
-    stack.board.phone.callees[request["to"]] = parse_callee(callee) if isinstance(callee, str) else callee
+    stack.board.phone.directory.scripts[request["to"]] = parse_callee(callee) if isinstance(callee, str) else callee
     response = stack.post(request)
     assert response.status_code == 200, response.text
     outcome = stack.outcome(response.json()["tid"])
-    leg = next(leg for leg in stack.board.phone.legs.values() if leg.to == request["to"])
-    what = {"picks up", "says", "keys", "keys nothing", "hangs up", "is over"}
-    return Heard(
-        [line for line in stack.board.phone.timeline.lines() if line.call == leg.uuid and line.what in what], outcome
-    )
+    tid = response.json()["tid"]
+    lines = [x for x in stack.board.phone.timeline.happenings() if x.tid == tid]
+    return Heard([x for x in lines if isinstance(x, PickedUp | Spoken | Keyed | CalleeHungUp)], outcome)
 
 
 @ON_SQLITE

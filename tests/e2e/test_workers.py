@@ -9,7 +9,7 @@ from pathlib import Path
 
 import httpx
 
-from devphone.service import Service
+from devphone.processes.service import Service
 from tests.e2e.conftest import Stack
 
 

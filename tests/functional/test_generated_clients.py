@@ -134,12 +134,12 @@ from made.api.calls import cancel_call, get_call, place_call
 
 client = AuthenticatedClient(base_url=URL, token=TOKEN)
 
-def place(kind=models.CallRequest, **fields):
-    return place_call.sync_detailed(client=client, body=kind.from_dict(REQUEST | fields))
+def place(**fields):
+    return place_call.sync_detailed(client=client, body=models.CallRequest.from_dict(REQUEST | fields))
 
 seen = {
     "dry_run": place(dry_run=True).parsed.length_timer,
-    "placed": place(models.CallRequestForm, attempts=3, premium=False).parsed.tid,
+    "placed": place(attempts=3, premium=False, style=None).parsed.tid,
 }
 call = get_call.sync(seen["placed"], client=client)
 seen["call"] = [call.tid, call.to, call.state.value, call.status, [line.event for line in call.timeline]]

@@ -31,9 +31,8 @@ def test_every_name_in_the_document_is_told_once() -> None:
     assert len({(route.path, route.method) for route in ROUTES}) == len(ROUTES)
 
 
-@pytest.mark.parametrize("name", ["CallRequest", "CallRequestForm"])
-def test_every_field_of_the_request_is_described_with_an_example(name: str) -> None:
-    fields = DOCUMENT["components"]["schemas"][name]["properties"]
+def test_every_field_of_the_request_is_described_with_an_example() -> None:
+    fields = DOCUMENT["components"]["schemas"]["CallRequest"]["properties"]
 
     assert fields.keys() == FIELDS.keys()
     assert [field for field, told in fields.items() if not (told["description"] and told["examples"])] == []
@@ -51,6 +50,14 @@ def test_no_tag_is_both_a_route_s_and_a_webhook_s() -> None:
 
     assert tags["paths"].isdisjoint(tags["webhooks"])
     assert {tag["name"] for tag in DOCUMENT["tags"]} == tags["paths"] | tags["webhooks"]
+
+
+def test_a_form_has_the_schema_of_the_json_and_comes_after_it() -> None:
+    """What only a form uses, openapi-generator leaves out; of two, openapi-python-client sends the last."""
+    content = DOCUMENT["paths"]["/call"]["post"]["requestBody"]["content"]
+
+    assert list(content) == ["application/json", "application/x-www-form-urlencoded"]
+    assert [media["schema"] for media in content.values()] == [{"$ref": "#/components/schemas/CallRequest"}] * 2
 
 
 def test_every_error_answer_is_the_problem_itself_and_nothing_combined() -> None:

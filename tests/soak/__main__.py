@@ -6,7 +6,7 @@ import argparse
 import sys
 from contextlib import ExitStack
 
-from devphone.emulator import start_emulator
+from devphone.processes.emulator import start_emulator
 from tests.soak.run import Result, Soak, soak
 
 

@@ -11,14 +11,14 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from devphone.callee import Callee
-from devphone.emulator import Emulator
-from devphone.faulty_sender import Faults
-from devphone.load import SETTINGS, Run
-from devphone.load_plan import DEFAULT_MIX, parse_mix
-from devphone.load_report import Report
-from devphone.pair import make_phone
-from devphone.tokens import make_application
+from devphone.callee.script import Callee
+from devphone.commands.load import SETTINGS, Run
+from devphone.commands.load_plan import DEFAULT_MIX, parse_mix
+from devphone.commands.load_report import Report
+from devphone.processes.emulator import Emulator
+from devphone.processes.pair import make_phone
+from devphone.vendor.faulty_sender import Faults
+from devphone.vendor.tokens import make_application
 from tests.soak.stack import running_stack
 from tests.soak.trouble import Trouble
 from ttsprompt.ports import CallStore

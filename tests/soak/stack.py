@@ -13,11 +13,11 @@ from unittest.mock import patch
 
 import httpx
 
-from devphone.app import Phone
-from devphone.emulator import PROJECT, Emulator
-from devphone.pair import sweep
-from devphone.service import Service, free_port
-from devphone.switchboard import Switchboard
+from devphone.phone import Phone
+from devphone.processes.emulator import PROJECT, Emulator
+from devphone.processes.pair import sweep
+from devphone.processes.service import Service, free_port
+from devphone.processes.switchboard import Switchboard
 from tests.soak.front import Front
 from ttsprompt.bootstrap import open_stores
 from ttsprompt.config import load_settings

@@ -9,7 +9,7 @@ import time
 from collections import Counter
 from typing import Self
 
-from devphone.service import Service, StartError, free_port
+from devphone.processes.service import Service, StartError, free_port
 from tests.soak.stack import Stack
 
 PAUSE_S = (0.3, 2.5)

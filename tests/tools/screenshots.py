@@ -5,24 +5,22 @@ Into build/screenshots, at three widths, light and dark; with `--readme` also do
 
 from __future__ import annotations
 
-import io
 import sys
 from pathlib import Path
 from typing import Final
 
 from playwright.sync_api import expect
 
-from devphone.callee import Callee, PickUp
-from devphone.desk import Desk
-from devphone.pair import make_phone, running_pair
-from devphone.screen import Screen
-from devphone.tokens import make_application
+from devphone.callee.script import Callee, PickUp
+from devphone.customer.desk import Desk
+from devphone.processes.pair import make_phone, running_pair
+from devphone.vendor.tokens import make_application
 from tests.browser.chromium import Chromium, installed, running
 
 ROOT: Final = Path(__file__).parents[2]
 FOLDER: Final = ROOT / "build" / "screenshots"
 README: Final = ROOT / "docs" / "devphone.png"
-SIZES: Final = {360: 780, 900: 1100, 1600: 900}
+SIZES: Final = {360: 780, 800: 1100, 1600: 900}
 README_SIZE: Final = (1200, 660)
 
 
@@ -35,7 +33,7 @@ def main(arguments: list[str]) -> str | None:
     application = make_application()
     phone = make_phone(application, Callee(pick_up=PickUp.PERSON), speed=1)
     with (
-        running_pair(phone, "sqlite", Screen(io.StringIO())) as pair,
+        running_pair(phone, "sqlite") as pair,
         pair.sweeper() as sweeper,
         running(path) as chromium,
     ):

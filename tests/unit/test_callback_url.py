@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from urllib.parse import urlsplit
+
 import pytest
-import requests
 from hypothesis import given
 from hypothesis import strategies as st
 
 from ttsprompt.domain.payload import PAYLOAD_FIELDS
-from ttsprompt.net.callback_url import check_callback_url
+from ttsprompt.net.callback_url import CallbackUrl, check_callback_url, parse_callback_url
 
 
 class RefusedError(Exception):
@@ -52,8 +53,23 @@ def code_of(url: str, *, allow_private: bool = False) -> str | None:
         ("https://exa%6dple.com/", "invalid_url"),
         ("https://-example.com/", "invalid_url"),
         ("https://example..com/", "invalid_url"),
-        ("https://straße.de/", "invalid_url"),
-        ("https://\u05d0\u05d11.example/", "invalid_url"),  # IDNA 2008 takes it, IDNA 2003 does not
+        ("https://☃.example/", "invalid_url"),  # IDNA 2003 takes it, IDNA 2008 does not
+        ("https://a\u200db.example/", "invalid_url"),  # a joiner where no script has one
+        ("https://xn--\u00fc.example/", "invalid_url"),
+        ("https://ｌocalhost/", "invalid_url"),
+        ("https://８.8.8.8/", "invalid_url"),
+        ("https://①②⑦.⓪.⓪.①/", "invalid_url"),
+        ("https://256.256.256.256/", "invalid_url"),
+        ("https://1.2.3.4.5/", "invalid_url"),
+        ("https://4294967296/", "invalid_url"),
+        ("https://example.0x1f/", "invalid_url"),
+        ("https://example.com/\u200b", "invalid_url"),
+        ("https://example.com\u200b/", "invalid_url"),
+        ("https://example.com/?a=\ufeff", "invalid_url"),
+        ("https://example.com/x\u2060y", "invalid_url"),
+        ("https://example.com/\u3164", "invalid_url"),
+        ("https://example.com/\u3000", "invalid_url"),
+        ("https://[fe80::1%25lo]/", "invalid_url"),
         ("https://127。0。0。1/", "invalid_url"),
         ("https://١٢٧.0.0.1/", "invalid_url"),
         ("https://local\u00adhost/", "invalid_url"),
@@ -98,6 +114,12 @@ def test_a_callback_that_may_not_be_called_is_refused(url: str, code: str) -> No
         "https://example.com:8443/a?order=7&x=%2F&y",
         "https://example.com/?To=x",
         "https://bücher.example/",
+        "https://straße.de/",
+        "https://\u05d0\u05d11.example/",  # IDNA 2008 takes it, IDNA 2003 does not
+        "https://\u0646\u0627\u0645\u0647\u200c\u0627\u06cc.example/",  # a joiner that Persian has there
+        "https://my_host.bücher.example/",
+        "https://example.com/ü?x=ü",
+        "https://4chan.example/",
         "https://my_host.example.com/",
         "https://8.8.8.8/",
         "https://[2606:4700:4700::1111]:8443/",
@@ -107,6 +129,23 @@ def test_a_callback_that_may_not_be_called_is_refused(url: str, code: str) -> No
 )
 def test_a_public_callback_is_accepted(url: str) -> None:
     assert code_of(url) is None
+
+
+@pytest.mark.parametrize(
+    ("url", "origin", "path", "query"),
+    [
+        ("HTTPS://EXAMPLE.com", "https://example.com", "/", None),
+        ("http://example.com:/?", "http://example.com", "/", ""),
+        ("http://Stra\u00dfe.de:0080/\u00fc?\u00fc|", "http://xn--strae-oqa.de:80", "/%C3%BC", "%C3%BC%7C"),
+        ("http://0x8.8.8.8./%2f/../a", "http://8.8.8.8", "/%2f/../a", None),
+        ("http://[2606:4700:0:0::1111]:81/", "http://[2606:4700::1111]:81", "/", None),
+    ],
+)
+def test_what_is_sent_is_what_was_judged(url: str, origin: str, path: str, query: str | None) -> None:
+    parsed = parse_callback_url(url)
+
+    assert parsed is not None
+    assert (parsed.origin, parsed.path, parsed.query) == (origin, path, query)
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1:9000", "localhost", "[::1]", "10.0.0.1", "printer.local"])
@@ -152,4 +191,7 @@ def test_any_text_is_accepted_or_refused_and_what_is_accepted_can_be_requested(
     url: str, *, allow_private: bool
 ) -> None:
     if code_of(url, allow_private=allow_private) is None:
-        assert requests.Request("GET", url).prepare().url
+        parsed = parse_callback_url(url)
+        assert isinstance(parsed, CallbackUrl)
+        assert urlsplit(parsed.origin + parsed.path).hostname == parsed.host.strip("[]")
+        assert (parsed.origin + parsed.path + (parsed.query or "")).isascii()

@@ -11,7 +11,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ttsprompt.callbacks.signing import make_signer, parse_signing_key, public_key
+from ttsprompt.callbacks.signing import make_signer, parse_signing_key, public_key, public_keys
 
 HMAC_KEY = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
 ED25519_KEY = "whsk_6Xb/dCcHpPea21PS1N9VY/NZW723CEc77N4rJCubMbfVKIDij2HKpMKkioLlX0dRqSKJp4AJ6p9lMicMFs6Kvg=="
@@ -117,3 +117,9 @@ def test_repr_hides_the_key() -> None:
     key = parse_signing_key(HMAC_KEY)
 
     assert repr(key) == "SigningKey(kind='v1')"
+
+
+def test_public_keys_are_those_of_the_v1a_keys() -> None:
+    keys = [parse_signing_key(HMAC_KEY), parse_signing_key(ED25519_KEY)]
+
+    assert public_keys(keys) == [public_key(keys[1])]

@@ -1,303 +1,153 @@
-"""Sends callbacks by `requests-hardened`: to public addresses only, signed, never redirected, over by a deadline.
+"""Sends callbacks by libcurl: signed, to public addresses only, never redirected, over by the wall clock.
 
-Nothing here logs: URL, query and payload belong to the caller and hold a telephone number.
+Slow to import, so loaded with the first callback. Nothing here logs: URL, query and payload belong to the caller and
+hold a telephone number, and what a receiver answers is its own.
 """
 
 from __future__ import annotations
 
-import http.client
-import logging
-import queue
-import re
-import socket
-import ssl
-import threading
-import time
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from datetime import datetime
-from functools import cache, cached_property
-from ipaddress import ip_address
-from typing import TYPE_CHECKING, Any, Final
-from urllib.parse import quote
+from typing import Any, Final
 
-from ttsprompt import late
-from ttsprompt.callbacks.signing import Signer, SigningKey, make_signer, public_key, unix_seconds
+import certifi
+import pycurl
+
+from ttsprompt.callbacks.exchange import Answer, Handles, perform
+from ttsprompt.callbacks.signing import SigningKey, make_signer, unix_seconds
 from ttsprompt.domain.model import CallbackFormat, CallbackMethod
-from ttsprompt.net.addresses import is_local_name, is_public_unicast, literal_address
-from ttsprompt.net.attempt import Attempt, AttemptOverError
+from ttsprompt.net.callback_url import CallbackUrl, parse_callback_url
 from ttsprompt.net.retry_after import parse_retry_after
 from ttsprompt.ports import CallbackRequest, CallbackResponse
 
-if TYPE_CHECKING:
-    from requests import PreparedRequest
-
-CONNECT_TIMEOUT_S: Final = 3.0
-"""For TCP and TLS: an address that swallows packets shall not use up a sweep's whole try."""
-
-MAX_THREADS: Final = 64
-"""A look-up in DNS cannot be interrupted, so its thread may outlive the try; this bounds how many can pile up."""
+CONNECT_TIMEOUT_S: Final = 8.0
+"""For the look-up, TCP and TLS together: an address that swallows packets shall not use up a sweep's whole try. Long
+enough for a look-up whose first datagram was lost, which the C library sends again after 5 s."""
 
 _CONTENT_TYPES: Final = {
     CallbackFormat.FORM: "application/x-www-form-urlencoded",
     CallbackFormat.JSON: "application/json",
 }
 
-_URL: Final = re.compile(
-    r"(?P<scheme>https?)://(?P<host>\[[^\[\]/?#@\\]+\]|[^\[\]/?#@:\\\s]+)(?P<port>:[0-9]*)?"
-    r"(?P<path>/[^?#]*)?(?P<query>\?[^#]*)?(?:#.*)?",
-    re.IGNORECASE,
-)
-_FORBIDDEN: Final = re.compile(r"[\x00-\x1f\x7f\ud800-\udfff]")
-_URL_CHARACTERS: Final = "%-._~:/?[]@!$&'()*+,;="
+
+class _NotSentError(Exception):
+    """Nothing left this machine; `fault` says why."""
+
+    def __init__(self, fault: str) -> None:
+        super().__init__(fault)
+        self.fault = fault
 
 
-class _InvalidUrlError(Exception):
-    """The URL is none that a callback may have."""
+class CurlCallbackSender:
+    """The `CallbackSender` of production. `allow_private` lifts the rule about addresses and local names, only that.
 
+    `ca_file` holds the certificate authorities, certifi's when absent.
+    """
 
-class _BlockedAddressError(Exception):
-    """The URL names an address, or a name, that is not on the public internet."""
-
-
-class RequestsCallbackSender:
-    """The `CallbackSender` of production. `allow_private` lifts the rule about addresses and local names, only that."""
-
-    def __init__(self, signing_keys: Sequence[SigningKey], *, allow_private: bool, user_agent: str) -> None:
-        self._signing_keys = tuple(signing_keys)
+    def __init__(
+        self, signing_keys: Sequence[SigningKey], *, allow_private: bool, user_agent: str, ca_file: str | None = None
+    ) -> None:
+        self._signers = tuple(make_signer(key) for key in signing_keys)
         self._allow_private = allow_private
         self._user_agent = user_agent
-        self._free_threads = threading.BoundedSemaphore(MAX_THREADS)
+        self._ca_file = ca_file or certifi.where()
+        self._handles = Handles()
 
     def send(self, request: CallbackRequest, *, now: datetime, timeout_s: float) -> CallbackResponse:
         """Send once and return within `timeout_s` by the wall clock, whatever the receiver, its DNS or TLS do.
 
         `fault` is `timeout`, `dns`, `refused`, `tls`, `blocked_address`, `connection`, `protocol` (not HTTP),
-        `invalid_url`, `busy` (too many earlier tries still hang) or `internal`. Never raises.
+        `invalid_url`, `internal`, or `busy`: the try did not begin for want of our own resources. Never raises.
         """
-        attempt = Attempt(time.monotonic() + timeout_s)
-        answers: queue.SimpleQueue[CallbackResponse] = queue.SimpleQueue()
+        try:
+            return self._send(request, now, timeout_s)
+        except _NotSentError as error:
+            return CallbackResponse(fault=error.fault)
+        except Exception:  # noqa: BLE001 - a failed callback is a value, whatever goes wrong
+            return CallbackResponse(fault="internal")
 
-        def work() -> None:
-            try:
-                answers.put(self._send(request, now, attempt))
-            finally:
-                attempt.close()
-                self._free_threads.release()
-
+    def _send(self, request: CallbackRequest, now: datetime, timeout_s: float) -> CallbackResponse:
         if timeout_s <= 0:
-            return CallbackResponse(fault="timeout")
-        if not self._free_threads.acquire(blocking=False):
-            return CallbackResponse(fault="busy")
+            raise _NotSentError("timeout")
+        url = parse_callback_url(request.url)
+        if url is None:
+            raise _NotSentError("invalid_url")
+        if url.is_private and not self._allow_private:
+            raise _NotSentError("blocked_address")
+        target, headers, body = self._message(url, request, now)
+        handle = self._handles.take()
+        if handle is None:
+            raise _NotSentError("busy")
+        answer = Answer(self._allow_private)
         try:
-            # A daemon: a thread that hangs in DNS must not keep the process from ending.
-            threading.Thread(target=work, name="callback", daemon=True).start()
-        except RuntimeError:
-            self._free_threads.release()
-            return CallbackResponse(fault="busy")
-        try:
-            return answers.get(timeout=max(attempt.left_s(), 0))
-        except queue.Empty:
-            # Only this thread's verdict counts: a reply whose headers were cut short looks like a good status.
-            attempt.cut()
-            return CallbackResponse(fault="timeout")
+            self._prepare(handle, url, target, headers, body, answer, timeout_s)
+            fault = perform(handle, answer)
+        finally:
+            self._handles.give_back(handle)
+        if fault is not None:
+            return CallbackResponse(fault=fault)
+        return CallbackResponse(http_status=answer.status, retry_after_s=parse_retry_after(answer.retry_after, now))
 
-    def public_keys(self) -> list[str]:
-        """Return what receivers check the `v1a` signatures with, as `whpk_…`."""
-        return [public_key(key) for key in self._signing_keys if key.kind == "v1a"]
-
-    @cached_property
-    def _signers(self) -> tuple[Signer, ...]:
-        return tuple(make_signer(key) for key in self._signing_keys)
-
-    def _send(self, request: CallbackRequest, now: datetime, attempt: Attempt) -> CallbackResponse:
-        try:
-            message = self._message(request, now)
-            if not self._allow_private:
-                _refuse_local(message.host)
-            status, retry_after = _load_transport()(message, attempt)
-        except Exception as error:  # noqa: BLE001 - a failed callback is a value, whatever the receiver makes go wrong
-            return CallbackResponse(fault=_fault(error))
-        return CallbackResponse(http_status=status, retry_after_s=parse_retry_after(retry_after, now))
-
-    def _message(self, request: CallbackRequest, now: datetime) -> _Message:
-        origin, host, path, query = _split(request.url)
-        headers = {
-            "User-Agent": self._user_agent,
-            "Accept": "*/*",
-            "Connection": "close",
-            "webhook-id": request.webhook_id,
-            "webhook-timestamp": str(unix_seconds(now)),
-        }
+    def _message(
+        self, url: CallbackUrl, request: CallbackRequest, now: datetime
+    ) -> tuple[str, list[str], bytes | None]:
+        """Return the request's target, its headers and its body."""
+        headers = [
+            f"User-Agent: {self._user_agent}",
+            "Connection: close",
+            # libcurl would wait for leave to send a large body.
+            "Expect:",
+            f"webhook-id: {request.webhook_id}",
+            f"webhook-timestamp: {unix_seconds(now)}",
+        ]
+        query = url.query
         body: bytes | None = None
         if request.method is CallbackMethod.GET:
             signed = query = f"{query}&{request.payload}" if query else request.payload
         else:
             signed, body = request.payload, request.payload.encode()
-            headers["Content-Type"] = _CONTENT_TYPES[request.format]
+            headers.append(f"Content-Type: {_CONTENT_TYPES[request.format]}")
         if self._signers:
-            headers["webhook-signature"] = " ".join(sign(request.webhook_id, now, signed) for sign in self._signers)
-        target = path if query is None else f"{path}?{query}"
-        return _Message(request.method.value, origin, host, target, headers, body, self._allow_private)
+            signatures = " ".join(sign(request.webhook_id, now, signed) for sign in self._signers)
+            headers.append(f"webhook-signature: {signatures}")
+        return url.path if query is None else f"{url.path}?{query}", headers, body
 
-
-@dataclass(frozen=True, slots=True)
-class _Message:
-    """The request as it goes on the wire; `target` is what stands in its first line."""
-
-    method: str
-    origin: str
-    host: str
-    target: str
-    headers: dict[str, str]
-    body: bytes | None
-    allow_private: bool
-
-
-Transport = Callable[[_Message, Attempt], tuple[int, str | None]]
-"""Returns the status and `Retry-After`."""
-
-
-@cache
-def _load_transport() -> Transport:
-    """Import the HTTP client and return what sends by it.
-
-    Done on the first callback: these imports take longer (about 130 ms) than answering a webhook, and most processes
-    start in order to answer one.
-    """
-    late.load("requests", "requests_hardened.ip_filter_adapter", "ttsprompt.net.attempt_connections")
-    import requests  # noqa: PLC0415 - see above
-    from requests.adapters import HTTPAdapter  # noqa: PLC0415 - see above
-    from requests_hardened.ip_filter_adapter import IPFilterAdapter  # noqa: PLC0415 - see above
-
-    from ttsprompt.net.attempt_connections import (  # noqa: PLC0415 - see above
-        AttemptConnection,
-        AttemptTlsConnection,
-    )
-
-    # It warns with the name of the host it refused.
-    logging.getLogger("requests_hardened").setLevel(logging.CRITICAL)
-
-    class Connection(AttemptConnection):
-        target: str
-
-        def putrequest(self, method: str, url: str, *args: bool, **kwargs: bool) -> None:  # noqa: ARG002 - urllib3's own
-            # urllib3 has rewritten the caller's path and query in `url` (dot segments, %2f to %2F); the signature
-            # would then cover another text than the one sent.
-            super().putrequest(method, self.target, *args, **kwargs)
-
-    class TlsConnection(Connection, AttemptTlsConnection):
-        pass
-
-    class Adapter(IPFilterAdapter):  # type: ignore[misc] # the library has no types
-        def __init__(self, message: _Message, attempt: Attempt) -> None:
-            is_https = message.origin.startswith("https:")
-            super().__init__(is_https_proto=is_https)
-            base = TlsConnection if is_https else Connection
-            self._connection = type("BoundConnection", (base,), {"attempt": attempt, "target": message.target})
-            self._allow_private = message.allow_private
-
-        def build_connection_pool_key_attributes(
-            self, request: PreparedRequest, verify: Any, cert: Any = None
-        ) -> tuple[Any, Any]:
-            if self._allow_private:
-                return HTTPAdapter.build_connection_pool_key_attributes(self, request, verify, cert)
-            host_params, pool_kwargs = super().build_connection_pool_key_attributes(request, verify, cert)
-            # The library has looked the name up and pinned the answer; its own rule is looser than ours.
-            if not is_public_unicast(ip_address(host_params["host"].strip("[]"))):
-                raise _BlockedAddressError
-            # A certificate's names have no dot at the end, where a URL's may.
-            for name in {"assert_hostname", "server_hostname"} & pool_kwargs.keys():
-                pool_kwargs[name] = pool_kwargs[name].rstrip(".")
-            return host_params, pool_kwargs
-
-        def get_connection_with_tls_context(self, *args: Any, **kwargs: Any) -> Any:
-            pool: Any = super().get_connection_with_tls_context(*args, **kwargs)
-            pool.ConnectionCls = self._connection
-            return pool
-
-    def transport(message: _Message, attempt: Attempt) -> tuple[int, str | None]:
-        prepared = requests.Request(
-            message.method, message.origin, headers=message.headers, data=message.body
-        ).prepare()
-        adapter = Adapter(message, attempt)
-        left_s = max(attempt.left_s(), 0.001)
-        # No session, so what `trust_env=False` switches off does not exist (proxies, .netrc, other CA bundles), nor do
-        # cookies, nor redirects, whose handling reads the whole body even when they are not followed.
-        try:
-            response = adapter.send(
-                prepared, stream=True, timeout=(min(left_s, CONNECT_TIMEOUT_S), left_s), verify=True, proxies={}
-            )
-            response.close()
-        finally:
-            adapter.close()
-        return response.status_code, response.headers.get("Retry-After")
-
-    return transport
-
-
-def _split(url: str) -> tuple[str, str, str, str | None]:
-    """Return origin, host, path and query (None without a `?`) as they go on the wire.
-
-    Only what may not stand in a request line is percent-encoded. The HTTP client gets the origin alone, so it cannot
-    read another host out of the URL than was checked here.
-    """
-    match = _URL.fullmatch(url)
-    if match is None or _FORBIDDEN.search(url):
-        raise _InvalidUrlError
-    port = (match["port"] or "").lstrip(":")
-    if port and not 0 < int(port[:6]) < 1 << 16:
-        raise _InvalidUrlError
-    origin = f"{match['scheme'].lower()}://{match['host']}" + (f":{port}/" if port else "/")
-    query = match["query"]
-    return origin, match["host"], _encoded(match["path"] or "/"), None if query is None else _encoded(query[1:])
-
-
-def _encoded(text: str) -> str:
-    return quote(text, safe=_URL_CHARACTERS)
-
-
-def _refuse_local(host: str) -> None:
-    address = literal_address(host)
-    if is_local_name(host) or (address is not None and not is_public_unicast(address)):
-        raise _BlockedAddressError
-
-
-@cache
-def _faults() -> tuple[tuple[type[BaseException] | tuple[type[BaseException], ...], str], ...]:
-    """Return the word for each kind of error, the most telling first."""
-    from requests import exceptions  # noqa: PLC0415 - see _load_transport
-    from requests_hardened.ip_filter import InvalidIPAddress  # noqa: PLC0415 - see _load_transport
-    from urllib3.exceptions import HTTPError, LocationValueError  # noqa: PLC0415 - see _load_transport
-
-    return (
-        ((_BlockedAddressError, InvalidIPAddress), "blocked_address"),
-        ((_InvalidUrlError, exceptions.InvalidURL, LocationValueError), "invalid_url"),
-        (socket.gaierror, "dns"),
-        ((ssl.SSLError, exceptions.SSLError), "tls"),
-        ((AttemptOverError, TimeoutError, exceptions.Timeout), "timeout"),
-        (ConnectionRefusedError, "refused"),
-        (ConnectionError, "connection"),
-        ((http.client.HTTPException, exceptions.InvalidHeader), "protocol"),
-        ((exceptions.RequestException, HTTPError, OSError), "connection"),
-    )
-
-
-def _fault(error: BaseException) -> str:
-    errors = tuple(_chain(error))
-    for kinds, word in _faults():
-        if any(isinstance(one, kinds) for one in errors):
-            return word
-    return "internal"
-
-
-def _chain(error: BaseException) -> Iterator[BaseException]:
-    """Yield `error` and what led to it; the HTTP clients keep that in the cause, in `reason` or among the arguments."""
-    seen: list[BaseException] = []
-    waiting: list[object] = [error]
-    while waiting:
-        one = waiting.pop()
-        if isinstance(one, BaseException) and one not in seen:
-            seen.append(one)
-            yield one
-            waiting += [one.__cause__, one.__context__, getattr(one, "reason", None), *one.args]
+    def _prepare(
+        self,
+        handle: pycurl.Curl,
+        url: CallbackUrl,
+        target: str,
+        headers: list[str],
+        body: bytes | None,
+        answer: Answer,
+        timeout_s: float,
+    ) -> None:
+        # Redirects, cookies, .netrc, HSTS and Alt-Svc are off unless they are asked for.
+        options: dict[int, Any] = {
+            # libcurl would rewrite path and query; the signature would then cover another text than the one sent.
+            pycurl.URL: url.origin,
+            pycurl.REQUEST_TARGET: target,
+            pycurl.HTTPHEADER: headers,
+            pycurl.HTTP_VERSION: pycurl.CURL_HTTP_VERSION_1_1,
+            pycurl.PROTOCOLS: pycurl.PROTO_HTTP | pycurl.PROTO_HTTPS,
+            pycurl.PROXY: "",  # nor that of the environment
+            pycurl.NOSIGNAL: 1,
+            pycurl.TIMEOUT_MS: max(int(timeout_s * 1000), 1),
+            pycurl.CONNECTTIMEOUT_MS: int(CONNECT_TIMEOUT_S * 1000),
+            pycurl.OPENSOCKETFUNCTION: answer.open_socket,
+            pycurl.HEADERFUNCTION: answer.take_line,
+            pycurl.WRITEFUNCTION: answer.take_body,
+            # The next try looks the name up again, and each socket is one that `open_socket` judged.
+            pycurl.DNS_CACHE_TIMEOUT: 0,
+            pycurl.FORBID_REUSE: 1,
+            pycurl.FRESH_CONNECT: 1,
+            pycurl.SSL_SESSIONID_CACHE: 0,
+            pycurl.CAINFO: self._ca_file,
+            pycurl.SSLVERSION: pycurl.SSLVERSION_TLSv1_2,
+            pycurl.SSL_VERIFYPEER: 1,
+            pycurl.SSL_VERIFYHOST: 2,
+        }
+        if body is not None:
+            options[pycurl.POSTFIELDS] = body
+        for option, value in options.items():
+            handle.setopt(option, value)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import binascii
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Final, Literal
@@ -75,6 +75,11 @@ def public_key(key: SigningKey) -> str:
         msg = "only v1a keys have a public key"
         raise ValueError(msg)
     return "whpk_" + base64.b64encode(_public_bytes(key.key)).decode()
+
+
+def public_keys(keys: Iterable[SigningKey]) -> list[str]:
+    """Return what receivers check the `v1a` signatures of `keys` with."""
+    return [public_key(key) for key in keys if key.kind == "v1a"]
 
 
 def unix_seconds(at: datetime) -> int:

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import re
-import unicodedata
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
 from typing import Final
-from urllib.parse import unquote
 
 _IPV4_REFUSED: Final = tuple(
     IPv4Network(text)
@@ -64,36 +62,29 @@ def is_public_unicast(address: IPv4Address | IPv6Address) -> bool:
 
 
 def literal_address(host: str) -> IPv4Address | IPv6Address | None:
-    """Return the address that a URL's host spells, or None when it is a name.
+    """Return the address that a URL's host (ASCII) spells, or None when it is a name.
 
     Understands what resolvers and browsers understand: IPv4 as one to four numbers, each decimal, octal or hexadecimal
-    (`127.1`, `0x7f.1`, `2130706433`, `017700000001`), IPv6 with or without brackets and with a zone, digits and dots of
-    other alphabets, percent-encoding, a trailing dot.
+    (`127.1`, `0x7f.1`, `2130706433`, `017700000001`), also with a trailing dot, and IPv6, in brackets or without.
     """
-    text = _plain(host)
-    bare = text.removeprefix("[").removesuffix("]")
+    bare = host.removeprefix("[").removesuffix("]")
     if ":" in bare:
         try:
-            return IPv6Address(bare.replace("%25", "%", 1))
+            return IPv6Address(bare)
         except ValueError:
             return None
-    return _legacy_ipv4(_plain(unquote(text)).removesuffix("."))
+    return _legacy_ipv4(host.lower().removesuffix("."))
+
+
+def ends_in_number(host: str) -> bool:
+    """Tell whether the last label of `host` is a number, which no top-level domain is."""
+    return _NUMBER.fullmatch(host.removesuffix(".").rpartition(".")[2]) is not None
 
 
 def is_local_name(host: str) -> bool:
     """Tell whether `host` is a name that by convention leads inside: `localhost`, `*.internal`, `metadata`, …"""
-    labels = _plain(unquote(host)).rstrip(".").split(".")
+    labels = host.lower().rstrip(".").split(".")
     return labels == ["metadata"] or labels[-1] in {"localhost", "internal", "local"}
-
-
-def _plain(host: str) -> str:
-    """Fold what IDNA (UTS #46) folds: width and circled forms, ideographic stops, case, invisible characters."""
-    folded = unicodedata.normalize("NFKC", host).replace("\u3002", ".").lower()
-    return "".join(char for char in folded if not _is_ignored(char))
-
-
-def _is_ignored(char: str) -> bool:
-    return unicodedata.category(char) == "Cf" or "\ufe00" <= char <= "\ufe0f"
 
 
 def _legacy_ipv4(text: str) -> IPv4Address | None:

@@ -33,6 +33,11 @@ class Admission:
     rules: AdmissionRules
     quota: QuotaStore
 
+    @property
+    def counts(self) -> bool:
+        """Whether calls are counted, so that one request depends on others."""
+        return self.rules.limit is not None
+
     def check_application(self, application_id: str) -> None:
         """Refuse an application that is not on the list.
 
@@ -43,7 +48,7 @@ class Admission:
             raise ApplicationNotAllowedError
 
     def check_number(self, number: str) -> None:
-        """Refuse a number that is dear by its kind, or whose country is not on the list.
+        """Refuse a number that is expensive by its kind, or whose country is not on the list.
 
         Raises:
             NumberNotAllowedError, CountryNotAllowedError: it is.
@@ -72,7 +77,7 @@ class Admission:
         Raises:
             StoreUnavailableError: it stays counted until its window is over.
         """
-        if self.rules.limit is not None:
+        if self.counts:
             self.quota.release(_key(call), call.tid, timeout_s=timeout_s)
 
     def warnings(self, number: str) -> list[FieldFault]:

@@ -1,4 +1,4 @@
-"""Who may see a call: whoever Vonage accepts for its application. The service has no keys, so only Vonage can tell."""
+"""Who a caller is: whoever Vonage accepts the token of. The service has no keys, so only Vonage can tell."""
 
 from __future__ import annotations
 
@@ -33,8 +33,10 @@ class Authority:
     _accepted: dict[str, float] = field(default_factory=dict)
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
-    def check(self, credential: Credential, uuid: str | None) -> CallEnded | None:
-        """Return how the call ended if Vonage was asked and says that it has.
+    def check(self, credential: Credential, uuid: str | None = None) -> CallEnded | None:
+        """Return if Vonage accepts the token: how the call ended, if Vonage was asked and says that it has.
+
+        Without a uuid, one that no call has is asked for: 404 shows that the token is good (docs/vonage.md §1.5).
 
         Raises:
             UnauthenticatedError: Vonage does not accept the token.

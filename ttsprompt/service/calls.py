@@ -29,7 +29,7 @@ from ttsprompt.errors import (
 )
 from ttsprompt.ports import CallOrder, Stored, VoiceApi
 from ttsprompt.service.admission import Admission
-from ttsprompt.service.authority import Credential
+from ttsprompt.service.authority import Authority, Credential
 from ttsprompt.service.choices import AnswerMode
 from ttsprompt.service.placed_calls import hang_up
 from ttsprompt.service.prompt_warnings import find_warnings
@@ -73,6 +73,7 @@ class Calls(CallWriter):
     """The callers' use cases."""
 
     voice: VoiceApi
+    authority: Authority
     admission: Admission
     base_url: str
     answer_mode: AnswerMode
@@ -87,11 +88,15 @@ class Calls(CallWriter):
         With an idempotency key the tid follows from the key, so that making the record is the lock: whoever makes it
         dials, and everybody else is told what became of it.
 
-        The record is made first, so that whatever happens from then on, webhooks find the call and the outcome is
-        reported. It is taken back only when it is certain that no call was placed.
+        Where a key or a limit makes one request depend on others, Vonage is shown the token before anything else is
+        done: anybody can write one down, and until Vonage has accepted it, it is nobody's.
+
+        The record is made before the call, so that whatever happens from then on, webhooks find the call and the
+        outcome is reported. It is taken back only when it is certain that no call was placed.
 
         Raises:
             ApplicationNotAllowedError, CountryNotAllowedError, NumberNotAllowedError: the operator does not want it.
+            UnauthenticatedError: Vonage was shown the token, and does not accept it.
             IdempotencyConflictError, InProgressError: the key was used before.
             TooManyCallsError: the number was called often enough for now.
             StoreUnavailableError: the record could not be made for sure; nothing was dialled.
@@ -100,6 +105,8 @@ class Calls(CallWriter):
         """
         self.admission.check_application(credential.application_id)
         self.admission.check_number(request.to)
+        if idempotency_key is not None or self.admission.counts:
+            self.authority.check(credential)
         token, deadline = self.new_token(), self.deadline()
         try:
             with deadline.store_step() as timeout_s:

@@ -149,10 +149,16 @@ class PlacedCalls(CallWriter):
             raise TooManyRedeliveriesError(math.ceil((allowed_at - now).total_seconds()))
 
     def _authorised(self, tid: str, credential: Credential, deadline: Deadline) -> Stored:
-        stored = self.read(tid, deadline)
-        if stored.call.application_id != credential.application_id:
+        """Return the call if it is the caller's. Nobody else learns whether there is such a call."""
+        try:
+            found: Stored | None = self.read(tid, deadline)
+        except CallNotFoundError:
+            found = None
+        stored = found if found is not None and found.call.application_id == credential.application_id else None
+        # Also where there is no such call: a forged token is refused in the same way.
+        ending = self.authority.check(credential, stored.call.uuid if stored is not None else None)
+        if stored is None:
             raise CallNotFoundError
-        ending = self.authority.check(credential, stored.call.uuid)
         if ending is None:
             return stored
         update = self.record(tid, ending, deadline, expected=stored, rule=found_ended)

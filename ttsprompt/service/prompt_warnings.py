@@ -36,7 +36,7 @@ def find_warnings(request: CallRequest) -> list[FieldFault]:
         ]
     if request.language.lower() not in LANGUAGES:
         warnings.append(FieldFault("language", "unknown_language", "Vonage may not know this language."))
-    # At the longest there is nothing to warn of that the caller could mend.
+    # At the longest there is nothing to warn of that the caller could fix.
     if request.input_timeout < min(SECONDS_TO_BEGIN + SECONDS_A_DIGIT * len(request.pin_code), MAX_INPUT_TIMEOUT_S):
         message = "This is short for a PIN of this length: digits that come later count as another try."
         warnings.append(FieldFault("input_timeout", "short", message))

@@ -77,20 +77,7 @@ def _bodies() -> tuple[dict[str, Part], dict[str, Part]]:
     adapters = [(name, "validation", TypeAdapter(body)) for name, body in schemas.BODIES.items()]
     made, more = TypeAdapter.json_schemas(adapters, ref_template="#/components/schemas/{model}")  # type: ignore[arg-type]
     components: dict[str, Part] = _tidy(more["$defs"])
-    components["CallRequestForm"] = _as_form(components["CallRequest"])
-    found = {name: _tidy(schema) for (name, _), schema in made.items()}
-    return found | {"CallRequestForm": {"$ref": "#/components/schemas/CallRequestForm"}}, components
-
-
-def _as_form(schema: Part) -> Part:
-    """Return a body's schema for forms: they have no null. By its name generators tell the one from the other."""
-    fields = {
-        name: {**field, **field["anyOf"][0]} if "anyOf" in field else field
-        for name, field in schema["properties"].items()
-    }
-    for field in fields.values():
-        field.pop("anyOf", None)
-    return schema | {"properties": fields, "description": "The same as a form; truth values are `true` and `false`."}
+    return {name: _tidy(schema) for (name, _), schema in made.items()}, components
 
 
 def _tidy(node: Any) -> Any:
@@ -117,9 +104,8 @@ def _operation(route: Route) -> Part:
     if route.who is Who.CALLER:
         operation["security"] = [{name: []} for name in _SECURITY]
     if route.body is not None:
-        content = {JSON: _media(route.body)}
-        if f"{route.body}Form" in _bodies()[0]:
-            content[FORM] = _media(f"{route.body}Form")
+        kinds = (JSON, FORM) if route.who is Who.CALLER else (JSON,)
+        content = {kind: _media(route.body) for kind in kinds}
         operation["requestBody"] = {"required": True, "content": content}
     return operation | _MORE.get(route.name, {})
 
@@ -127,7 +113,7 @@ def _operation(route: Route) -> Part:
 _MORE: Final[dict[str, Part]] = {
     "placeCall": {
         "description": "Dials at most once. After 504 `vendor_unclear` the phone may be ringing: repeat only under the "
-        "same `Idempotency-Key`.",
+        "same `Idempotency-Key`. A form has the same fields; truth values are `true` and `false` there.",
         # The credential may be in the body instead.
         "security": [*({name: []} for name in _SECURITY), {}],
     },
@@ -224,17 +210,11 @@ def _media(*names: str) -> Part:
 
 
 def example(schema: Part) -> Any:
-    """Return a body as it looks, from the examples of its parts.
-
-    Raises:
-        KeyError: a part has none.
-    """
+    """Return a body as it looks, from the examples of its parts, of which each must have one."""
     if "examples" in schema:
         return schema["examples"][0]
     if "$ref" in schema:
         return example(_bodies()[1][schema["$ref"].rpartition("/")[2]])
-    if "const" in schema:
-        return schema["const"]
     if "anyOf" in schema:
         return example(schema["anyOf"][0])
     if schema["type"] == "array":

@@ -150,7 +150,7 @@ class Outcome(TypedDict):
 class About(TypedDict):
     """What runs here."""
 
-    name: Literal["ttsprompt"]
+    name: Annotated[Literal["ttsprompt"], _like("ttsprompt")]
     version: Annotated[str, _like(__version__)]
     documentation: Annotated[str, _like("https://calls.example.com/openapi.json", format="uri")]
     callback_public_keys: Annotated[list[str], _like(["whpk_oPz4XWmA1Kk7c2bMoNLQdUlPBBQ0GfWhmf0CgMJSYyE="])]

@@ -1,0 +1,1 @@
+"""The page: its files, the stream it listens to, and what its buttons do."""

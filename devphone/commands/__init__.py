@@ -1,0 +1,1 @@
+"""What `python -m devphone` does, and how that looks on a terminal."""

@@ -1,0 +1,1 @@
+"""Who has people called: asks the service, and receives its callbacks."""

@@ -1,0 +1,260 @@
+"""One call as Vonage sees it: rings, is answered, plays its NCCO, ends, and tells the service of each step."""
+
+from __future__ import annotations
+
+import asyncio
+import uuid
+from collections.abc import Callable, Collection
+from contextlib import suppress
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Final
+from urllib.parse import urlsplit
+
+from devphone.callee.person import Person
+from devphone.callee.scene import Scene
+from devphone.callee.script import Callee, PickUp
+from devphone.happenings import CallEnded, CallRang, CallRejected, Happening, PickedUp
+from devphone.pace import Pace, iso
+from devphone.timeline import Timeline
+from devphone.vendor.habits import Habit
+from devphone.vendor.player import HungUp, Player
+from devphone.vendor.reporter import Reporter
+from devphone.vendor.webhook_bodies import VERDICTS, Bodies
+from devphone.vendor.webhooks import WebhookSender
+
+PRICE_PER_MINUTE: Final = 0.0142
+MACHINE_VERDICT_S: Final = 1.5
+TOO_EARLY_S: Final = 2.0
+NO_COMPLETED: Final = frozenset({"rejected"})
+"""Every other ending is followed by `completed` (docs/vonage.md §3.3)."""
+
+
+@dataclass(slots=True, eq=False)
+class Leg:
+    """A call under way, or over. `order` is the body of the request that placed it."""
+
+    order: dict[str, Any]
+    application_id: str
+    callee: Callee
+    pace: Pace
+    sender: WebhookSender
+    timeline: Timeline
+    habits: Collection[Habit] = frozenset()
+    changed: Callable[[str], None] = lambda _uuid: None
+    """Told the uuid whenever something that an onlooker can see changes."""
+    uuid: str = field(default_factory=lambda: str(uuid.uuid4()))
+    conversation_uuid: str = field(default_factory=lambda: f"CON-{uuid.uuid4()}")
+    status: str = "started"
+    created_s: float = 0
+    answered_at: datetime | None = None
+    ended_at: datetime | None = None
+    scene: Scene = field(init=False)
+    person: Person | None = field(init=False)
+    """Whoever sits at the page, if it is for them to answer."""
+    _hang_up: asyncio.Event = field(default_factory=asyncio.Event)
+    _reporter: Reporter = field(init=False)
+
+    def __post_init__(self) -> None:
+        bodies = Bodies(self.uuid, self.conversation_uuid, self.from_, self.to, self.habits)
+        self._reporter = Reporter(self.order, bodies, self.pace, self.sender, self.timeline, self.habits, self.tid)
+        self.created_s = self.pace.seconds()
+        self.scene = Scene(lambda: self.changed(self.uuid))
+        self.person = Person() if self.callee.pick_up is PickUp.PERSON else None
+
+    @property
+    def to(self) -> str:
+        """The number called."""
+        return str(self.order["to"][0]["number"])
+
+    @property
+    def from_(self) -> str:
+        """The caller's number."""
+        return str(self.order.get("from", {}).get("number", ""))
+
+    @property
+    def tid(self) -> str | None:
+        """The service's own id of the call."""
+        return tid_of(self.order)
+
+    @property
+    def is_over(self) -> bool:
+        """Whether the call has ended."""
+        return self.ended_at is not None
+
+    @property
+    def is_too_young(self) -> bool:
+        """Whether Vonage would not yet take a PUT, if it has that habit."""
+        return Habit.EARLY_PUT_400 in self.habits and self.pace.seconds() - self.created_s < TOO_EARLY_S
+
+    def tell(self, kind: type[Happening], **what: Any) -> None:
+        """Put a happening of this call on the timeline."""
+        self._reporter.tell(kind, **what)
+
+    def hang_up(self) -> None:
+        """End the call from the platform's side."""
+        self._hang_up.set()
+
+    async def run(self) -> None:
+        """Live through the call, until the service has been told of all of it."""
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self._reporter.send_events())
+            await self._run(tasks)
+            self._reporter.close()
+
+    async def _run(self, tasks: asyncio.TaskGroup) -> None:
+        self._event("started")
+        self._event("ringing")
+        self.tell(CallRang)
+        patience_s = float(self.order.get("ringing_timer", 60))
+        self.scene.ring(self.pace.seconds() + patience_s)
+        ending = await (self._ring(patience_s) if self.person is None else self._ring_for(self.person, patience_s))
+        if ending is not None:
+            self._end(ending, detail=self.callee.detail, by=None)
+            return
+        self.answered_at = self.pace.now()
+        self._event("answered", start_time=None, rate=None, network=None)
+        self.tell(PickedUp)
+        self.scene.answer(self.pace.seconds())
+        player = Player(self.callee, self.pace, self._reporter, tasks, self.habits, self.person, self.scene)
+        self._end("completed", detail=None, by=await self._talk_until_over(player))
+
+    async def _ring(self, patience_s: float) -> str | None:
+        """Return the status of a call that nobody answers, None for one that is answered."""
+        in_time = self.callee.pick_up is not PickUp.NO_ANSWER and self.callee.ring_s < patience_s
+        rings = self.callee.ring_s if in_time else patience_s
+        with suppress(TimeoutError):
+            await asyncio.wait_for(self._hang_up.wait(), rings / self.pace.speed)
+            return "cancelled"
+        return _UNANSWERED.get(self.callee.pick_up) if in_time else "timeout"
+
+    async def _ring_for(self, person: Person, patience_s: float) -> str | None:
+        """As `_ring`, but a person decides."""
+        decided = asyncio.create_task(person.decided.wait())
+        stop = asyncio.create_task(self._hang_up.wait())
+        try:
+            await asyncio.wait(
+                {decided, stop}, timeout=patience_s / self.pace.speed, return_when=asyncio.FIRST_COMPLETED
+            )
+        finally:
+            decided.cancel()
+            stop.cancel()
+        if self._hang_up.is_set():
+            return "cancelled"
+        if not person.decided.is_set():
+            return "timeout"
+        if person.rejects:
+            self.tell(CallRejected)
+            return "rejected"
+        return None
+
+    async def _talk_until_over(self, player: Player) -> str:
+        """Return who ended the call: the callee or the NCCO, unless somebody else cut it short."""
+        talking = asyncio.create_task(self._talk(player))
+        stop = asyncio.create_task(self._hang_up.wait())
+        left = asyncio.create_task((self.person or Person()).left.wait())
+        length_s = float(self.order.get("length_timer", 7200))
+        try:
+            await asyncio.wait(
+                {talking, stop, left}, timeout=length_s / self.pace.speed, return_when=asyncio.FIRST_COMPLETED
+            )
+            if talking.done():
+                return await talking
+            talking.cancel()
+            if left.done():
+                with suppress(HungUp):
+                    await player.leave()
+                return "user"
+            return "platform"
+        finally:
+            talking.cancel()
+            stop.cancel()
+            left.cancel()
+
+    async def _talk(self, player: Player) -> str:
+        """Play NCCOs until nothing is left; return who ended the call."""
+        try:
+            await self._tell_human_from_machine()
+            await player.play(await self._first_ncco())
+        except HungUp as ended:
+            return ended.by
+        return "platform"
+
+    async def _tell_human_from_machine(self) -> None:
+        detection = self.order.get("machine_detection")
+        if detection is None:
+            return
+        await self.pace.sleep(MACHINE_VERDICT_S)
+        is_machine = self.callee.pick_up is PickUp.MACHINE
+        self._event("machine" if is_machine else "human")
+        if is_machine and detection == "hangup":
+            raise HungUp("platform")
+
+    async def _first_ncco(self) -> list[dict[str, Any]]:
+        if "ncco" in self.order:
+            inline: list[dict[str, Any]] = self.order["ncco"]
+            return inline
+        ncco = self._reporter.ncco(await self._reporter.first_ncco())
+        if ncco is None:
+            raise HungUp("platform")
+        return ncco
+
+    def _end(self, status: str, *, detail: str | None, by: str | None) -> None:
+        self.status = status
+        self.ended_at = self.pace.now()
+        self.scene.end(self.pace.seconds())
+        self.tell(CallEnded, status=status, by=by)
+        if status != "completed":
+            extra = {} if detail is None else {"detail": detail}
+            self._event(status, **extra, sip_code=_SIP.get(status, 480))
+            if status in NO_COMPLETED or Habit.NO_COMPLETED in self.habits:
+                return
+        self._event("completed", **self._bill(), **({} if by is None else {"disconnected_by": by}), sip_code=200)
+
+    def _bill(self) -> dict[str, Any]:
+        start = self.answered_at or self.ended_at or self.pace.now()
+        seconds = round(((self.ended_at or start) - start).total_seconds())
+        return {
+            "start_time": iso(start),
+            "end_time": iso(self.ended_at or start),
+            "duration": str(seconds),
+            "rate": f"{PRICE_PER_MINUTE:.8f}",
+            "price": f"{PRICE_PER_MINUTE * seconds / 60:.8f}",
+            "network": "GB-MOBILE",
+        }
+
+    def details(self) -> dict[str, Any]:
+        """Return the call as `GET /v1/calls/{uuid}` shows it."""
+        details = {
+            "_links": {"self": {"href": f"/v1/calls/{self.uuid}"}},
+            "uuid": self.uuid,
+            "conversation_uuid": self.conversation_uuid,
+            "to": {"type": "phone", "number": self.to},
+            "from": {"type": "phone", "number": self.from_},
+            "status": self.status,
+            "direction": "outbound",
+        }
+        return details | (self._bill() if self.status == "completed" else {})
+
+    def _event(self, status: str, **extra: Any) -> None:
+        if status not in VERDICTS and not self.is_over:
+            self.status = status
+        self._reporter.event(status, **extra)
+
+
+def tid_of(order: dict[str, Any]) -> str | None:
+    """Return the service's own id of a call, which its event URL ends in; None for another program's."""
+    route, tid = ("", *urlsplit(order["event_url"][0]).path.strip("/").split("/"))[-2:]
+    return tid if route == "event" else None
+
+
+_UNANSWERED: Final = {
+    PickUp.BUSY: "busy",
+    PickUp.NO_ANSWER: "timeout",
+    PickUp.REJECT: "rejected",
+    PickUp.CANCEL: "cancelled",
+    PickUp.UNANSWERED: "unanswered",
+    PickUp.FAIL: "failed",
+}
+
+_SIP: Final = {"busy": 486, "rejected": 603, "failed": 404, "unanswered": 480}

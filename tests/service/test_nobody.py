@@ -1,0 +1,158 @@
+"""A token that Vonage has not accepted is nobody: it holds nothing, learns nothing, and leaves nothing behind."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from werkzeug.test import TestResponse
+
+from tests.fakes import FakeVoice
+from tests.world import World, bearer, make_world
+from ttsprompt.errors import UnauthenticatedError, VendorUnreachableError
+from ttsprompt.ports import CallOrder
+from ttsprompt.service.authority import MOST_REMEMBERED, NO_UUID, Authority, Credential
+
+KEY = {"Idempotency-Key": "order-4711"}
+UNKNOWN = "00000000-0000-4000-8000-000000000000"
+REFUSED = UnauthenticatedError("Vonage does not accept the token.")
+SILENT = VendorUnreachableError("Vonage did not answer in time. Try again.")
+
+
+class SignedOnly(FakeVoice):
+    """A Vonage that knows the victim's token from all others that name the same application."""
+
+    good: str = ""
+
+    def look_up(self, uuid: str, token: str) -> None:
+        super().look_up(uuid, token)
+        if token != self.good:
+            raise self.ending if isinstance(self.ending, Exception) else REFUSED
+
+    def place_call(self, order: CallOrder, token: str) -> str | None:
+        assert token == self.good, "a forged token was used to dial"
+        return super().place_call(order, token)
+
+
+@pytest.fixture
+def world(tmp_path: Path) -> World:
+    return make_world(tmp_path, voice=SignedOnly(), MAX_CALLS_PER_NUMBER="2/600s")
+
+
+def victims(world: World) -> dict[str, str]:
+    headers = bearer(world.clock, jti="the victim's")
+    assert isinstance(world.voice, SignedOnly)
+    world.voice.good = headers["Authorization"].removeprefix("Bearer ")
+    return headers
+
+
+def forged(world: World, number: int = 0) -> dict[str, str]:
+    return bearer(world.clock, jti=f"forged {number}")
+
+
+def test_a_forged_token_cannot_hold_a_victims_key(world: World) -> None:
+    for number in range(20):
+        response = world.post_call(forged(world, number) | KEY, text="An attacker's text", to="447970513600")
+        assert response.status_code == 401
+
+    assert world.post_call(victims(world) | KEY).status_code == 200
+    assert len(world.voice.orders) == 1
+
+
+def test_a_forged_token_takes_nobodys_place_under_the_limit(world: World) -> None:
+    for number in range(20):
+        assert world.post_call(forged(world, number)).status_code == 401
+
+    assert [world.post_call(victims(world)).status_code for _ in range(3)] == [200, 200, 429]
+
+
+def test_a_forged_token_finds_no_pin_by_asking_for_a_replay(world: World) -> None:
+    placed = world.post_call(victims(world) | KEY)
+    answers = {
+        world.post_call(forged(world, pin) | KEY, pin_code=f"{pin:04}").get_data() for pin in (0, 1, 1234, 5000, 9999)
+    }
+
+    assert placed.status_code == 200
+    assert len(answers) == 1
+    assert world.post_call(forged(world) | KEY).status_code == 401
+
+
+@pytest.mark.parametrize("fault", [REFUSED, SILENT], ids=["refused", "silent"])
+def test_a_forged_request_leaves_no_record_behind_whatever_vonage_does(world: World, fault: Exception) -> None:
+    world.voice.ending = fault
+    statuses = [world.post_call(forged(world, number) | KEY).status_code for number in range(3)]
+
+    assert statuses == [401 if fault is REFUSED else 503] * 3
+    assert world.records() == []
+    world.voice.ending = None
+    assert world.post_call(victims(world) | KEY).status_code == 200
+
+
+def ask(world: World, method: str, tid: str, headers: dict[str, str]) -> TestResponse:
+    path, verb = {
+        "status": (f"/call/{tid}", "GET"),
+        "cancel": (f"/call/{tid}", "DELETE"),
+        "redeliver": (f"/call/{tid}/redeliver", "POST"),
+    }[method]
+    return world.client.open(path, method=verb, headers=headers)
+
+
+@pytest.mark.parametrize("method", ["status", "cancel", "redeliver"])
+def test_a_forged_token_is_refused_alike_whether_or_not_there_is_such_a_call(world: World, method: str) -> None:
+    headers = victims(world)
+    tid = world.post_call(headers).get_json()["tid"]
+    before = world.call(tid)
+
+    there, not_there = (ask(world, method, which, forged(world)) for which in (tid, UNKNOWN))
+
+    assert (there.status_code, there.data) == (401, not_there.data)
+    assert not_there.status_code == 401
+    assert world.call(tid) == before
+    assert ask(world, method, UNKNOWN, headers).status_code == 404
+
+
+def test_another_applications_token_is_told_404_once_vonage_has_accepted_it(world: World) -> None:
+    tid = world.post_call(victims(world)).get_json()["tid"]
+    other = bearer(world.clock, application_id="11111111-1111-4111-8111-111111111111")
+    world.voice.good = other["Authorization"].removeprefix("Bearer ")  # type: ignore[attr-defined]  # it is the fixture's
+
+    assert ask(world, "status", tid, other).status_code == 404
+    assert world.voice.looked_up[-1] == NO_UUID
+
+
+def test_a_caller_who_keeps_a_token_is_asked_about_once_a_minute(world: World) -> None:
+    headers = victims(world)
+    for number in range(3):
+        world.post_call(headers | {"Idempotency-Key": f"key {number}"}, to=f"44797051360{number}")
+    assert world.voice.looked_up == [NO_UUID]
+
+    world.clock.advance(60)
+    world.post_call(headers | {"Idempotency-Key": "another"}, to="447970513609")
+    assert world.voice.looked_up == [NO_UUID] * 2
+
+
+def test_a_refusal_is_not_remembered(world: World) -> None:
+    headers = bearer(world.clock, jti="the victim's")
+    assert world.post_call(headers | KEY).status_code == 401
+    assert victims(world) == headers
+
+    assert world.post_call(headers | KEY).status_code == 200
+
+
+def test_a_request_that_depends_on_no_other_costs_no_question(tmp_path: Path) -> None:
+    world = make_world(tmp_path)
+    world.place()
+
+    assert world.voice.looked_up == []
+
+
+def test_what_is_remembered_is_bounded(world: World) -> None:
+    voice = FakeVoice()
+    authority = Authority(voice, world.clock)
+    for number in range(MOST_REMEMBERED + 1):
+        authority.check(Credential("application", f"token {number}"))
+    authority.check(Credential("application", f"token {MOST_REMEMBERED}"))
+    assert len(voice.looked_up) == MOST_REMEMBERED + 1
+
+    authority.check(Credential("application", "token 0"))
+    assert len(voice.looked_up) == MOST_REMEMBERED + 2
