@@ -183,6 +183,16 @@ class NccoRefused(Happening):
     faults: list[str]
 
 
+class ExtensionKeyed(Happening):
+    """Vonage has keyed an extension."""
+
+    kind: Literal["extension_keyed"] = "extension_keyed"
+    says = "keys the extension"
+    from_: Party = Party.VONAGE
+    to: Party = Party.CALLEE
+    keys: str
+
+
 class WebhookSent(Happening):
     """One of Vonage's webhooks with its answer; `event` is what an event tells, an error event's is None."""
 
@@ -256,6 +266,7 @@ AnyHappening = Annotated[
     | CalleeHungUp
     | Spoken
     | Keyed
+    | ExtensionKeyed
     | CallEnded
     | NccoRefused
     | WebhookSent

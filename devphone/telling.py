@@ -54,7 +54,7 @@ def _parts(happening: h.Happening) -> dict[str, Any]:  # noqa: C901, PLR0911 - a
             return parts | {"Body": happening.order, "Faults": happening.faults or None}
         case h.Spoken(text=text):
             return {"facts": [f"“{text}”"]}
-        case h.Keyed(keys=keys):
+        case h.Keyed(keys=keys) | h.ExtensionKeyed(keys=keys):
             return {"facts": [masked(keys)]}
         case h.HangUpRequested(status=status):
             return {"result": status}
@@ -91,7 +91,7 @@ def _webhook(sent: h.WebhookSent) -> dict[str, Any]:
 
 
 def _callback(received: h.CallbackReceived) -> dict[str, Any]:
-    said = [str(received.fields[name]) for name in ("status", "reason") if name in received.fields]
+    said = [str(received.fields[name]) for name in ("status", "reason", "answered_by") if name in received.fields]
     return {
         "facts": [received.method, *said, verdict(received.verified)],
         "result": received.answer,

@@ -53,6 +53,7 @@ class RecentCalls:
                 call.outcome = OutcomeMessage(
                     status=str(fields.get("status", "")),
                     reason=None if fields.get("reason") is None else str(fields["reason"]),
+                    answered_by=None if fields.get("answered_by") is None else str(fields["answered_by"]),
                     verified=happening.verified,
                     taken=happening.is_taken,
                 )

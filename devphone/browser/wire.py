@@ -93,6 +93,7 @@ class OutcomeMessage(_Message):
 
     status: str
     reason: str | None
+    answered_by: str | None
     verified: bool | None
     taken: bool
 

@@ -5,7 +5,7 @@ Vonage never learns the PIN, so callees key 1234 as the right one, 1111 as a wro
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Final
 
@@ -57,6 +57,21 @@ NUMBERS: Final = {
     "447700900017": ReservedNumber(
         "right, and the callback endpoint fails twice, then works", parse_callee("1234"), failing_callbacks=2
     ),
+    "447700900018": ReservedNumber(
+        "a robot screens the call, silent twice; then a person, right",
+        replace(parse_callee("silence,silence,1234"), pick_up=PickUp.MACHINE),
+    ),
+    "447700900019": ReservedNumber(
+        "a person is heard after a wrong entry, and says no more", replace(parse_callee("1111"), verdict_s=6)
+    ),
+    "447700900020": ReservedNumber(
+        "right, then taken for a machine", replace(parse_callee("1234"), taken_for="machine", verdict_s=4)
+    ),
+    "447700900021": ReservedNumber(
+        "a machine that hangs up, and is heard after `completed`",
+        replace(parse_callee("hangup"), pick_up=PickUp.MACHINE, verdict_s=60),
+    ),
+    "447700900022": ReservedNumber("busy, and `completed` overtakes it", Callee(PickUp.BUSY, is_overtaken=True)),
 }
 
 

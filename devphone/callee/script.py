@@ -43,6 +43,17 @@ class Callee:
     key_s: float = 0.4
     interrupts: bool = False
     """Keys while the speech is still playing."""
+    verdict_s: float = 1.5
+    """How long after picking up Vonage's machine detection has made up its mind, where it does not wait for it."""
+    taken_for: str | None = None
+    """`human` or `machine` if it is wrong, or the phone changes hands; else by who picks up."""
+    is_overtaken: bool = False
+    """The `completed` of an attempt that fails comes before the event that says why."""
+
+    @property
+    def verdict(self) -> str:
+        """What Vonage's machine detection says."""
+        return self.taken_for or ("machine" if self.pick_up is PickUp.MACHINE else "human")
 
     def entry(self, question: int) -> Entry:
         """Return what the callee does at question number `question`, from 0."""

@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 from devphone.callee.person import Person
 from devphone.callee.scene import Scene
 from devphone.callee.script import Callee, PickUp
-from devphone.happenings import CallEnded, CallRang, CallRejected, Happening, PickedUp
+from devphone.happenings import CallEnded, CallRang, CallRejected, ExtensionKeyed, Happening, PickedUp
 from devphone.pace import Pace, iso
 from devphone.timeline import Timeline
 from devphone.vendor.habits import Habit
@@ -24,7 +24,10 @@ from devphone.vendor.webhook_bodies import VERDICTS, Bodies
 from devphone.vendor.webhooks import WebhookSender
 
 PRICE_PER_MINUTE: Final = 0.0142
-MACHINE_VERDICT_S: Final = 1.5
+WAITED_FOR_S: Final = 1.5
+"""How long detection that waits for its verdict keeps a callee in silence here; Vonage takes up to 5 s."""
+KEY_S: Final = 0.5
+"""A pause `p` of an extension (docs/vonage.md §1.1); a tone takes no longer."""
 TOO_EARLY_S: Final = 2.0
 NO_COMPLETED: Final = frozenset({"rejected"})
 """Every other ending is followed by `completed` (docs/vonage.md §3.3)."""
@@ -53,6 +56,8 @@ class Leg:
     person: Person | None = field(init=False)
     """Whoever sits at the page, if it is for them to answer."""
     _hang_up: asyncio.Event = field(default_factory=asyncio.Event)
+    _over: asyncio.Event = field(default_factory=asyncio.Event)
+    _detecting: asyncio.Task[None] | None = None
     _reporter: Reporter = field(init=False)
 
     def __post_init__(self) -> None:
@@ -100,6 +105,9 @@ class Leg:
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self._reporter.send_events())
             await self._run(tasks)
+            self._over.set()
+            if self._detecting is not None:
+                await self._detecting
             self._reporter.close()
 
     async def _run(self, tasks: asyncio.TaskGroup) -> None:
@@ -174,21 +182,41 @@ class Leg:
     async def _talk(self, player: Player) -> str:
         """Play NCCOs until nothing is left; return who ended the call."""
         try:
-            await self._tell_human_from_machine()
+            await self._key_extension()
+            await self._tell_human_from_machine(player.tasks)
             await player.play(await self._first_ncco())
         except HungUp as ended:
             return ended.by
         return "platform"
 
-    async def _tell_human_from_machine(self) -> None:
-        detection = self.order.get("machine_detection")
-        if detection is None:
+    async def _key_extension(self) -> None:
+        keys = self.order["to"][0].get("dtmfAnswer")
+        if keys is not None:
+            self.tell(ExtensionKeyed, keys=keys)
+            await self.pace.sleep(KEY_S * len(keys))
+
+    async def _tell_human_from_machine(self, tasks: asyncio.TaskGroup) -> None:
+        """Detect as asked for: before the NCCO, or beside it (docs/vonage.md §1.1)."""
+        free = self.order.get("machine_detection")
+        asked = self.order.get("advanced_machine_detection", {"behavior": free, "mode": "detect"} if free else None)
+        if asked is None:
             return
-        await self.pace.sleep(MACHINE_VERDICT_S)
-        is_machine = self.callee.pick_up is PickUp.MACHINE
-        self._event("machine" if is_machine else "human")
-        if is_machine and detection == "hangup":
+        hangs_up = self.callee.verdict == "machine" and asked.get("behavior") == "hangup"
+        if asked.get("mode", "detect") == "default":
+            self._detecting = tasks.create_task(self._detect_beside(hangs_up=hangs_up))
+            return
+        await self.pace.sleep(WAITED_FOR_S)
+        self._event(self.callee.verdict)
+        if hangs_up:
             raise HungUp("platform")
+
+    async def _detect_beside(self, *, hangs_up: bool) -> None:
+        """Detect while the conversation goes on; a verdict that comes after the end comes right after it."""
+        with suppress(TimeoutError):
+            await asyncio.wait_for(self._over.wait(), self.callee.verdict_s / self.pace.speed)
+        self._event(self.callee.verdict)
+        if hangs_up:
+            self.hang_up()
 
     async def _first_ncco(self) -> list[dict[str, Any]]:
         if "ncco" in self.order:
@@ -204,12 +232,19 @@ class Leg:
         self.ended_at = self.pace.now()
         self.scene.end(self.pace.seconds())
         self.tell(CallEnded, status=status, by=by)
-        if status != "completed":
-            extra = {} if detail is None else {"detail": detail}
-            self._event(status, **extra, sip_code=_SIP.get(status, 480))
-            if status in NO_COMPLETED or Habit.NO_COMPLETED in self.habits:
-                return
-        self._event("completed", **self._bill(), **({} if by is None else {"disconnected_by": by}), sip_code=200)
+        completed = {**self._bill(), **({} if by is None else {"disconnected_by": by}), "sip_code": 200}
+        if status == "completed":
+            self._event("completed", **completed)
+            return
+        reason: dict[str, Any] = {**({} if detail is None else {"detail": detail}), "sip_code": _SIP.get(status, 480)}
+        followed = status not in NO_COMPLETED and Habit.NO_COMPLETED not in self.habits
+        if followed and (self.callee.is_overtaken or Habit.COMPLETED_FIRST in self.habits):
+            self._event("completed", **completed)
+            self._event(status, overtaken=True, **reason)
+            return
+        self._event(status, **reason)
+        if followed:
+            self._event("completed", **completed)
 
     def _bill(self) -> dict[str, Any]:
         start = self.answered_at or self.ended_at or self.pace.now()
@@ -236,10 +271,10 @@ class Leg:
         }
         return details | (self._bill() if self.status == "completed" else {})
 
-    def _event(self, status: str, **extra: Any) -> None:
+    def _event(self, status: str, *, overtaken: bool = False, **extra: Any) -> None:
         if status not in VERDICTS and not self.is_over:
             self.status = status
-        self._reporter.event(status, **extra)
+        self._reporter.event(status, overtaken=overtaken, **extra)
 
 
 def tid_of(order: dict[str, Any]) -> str | None:

@@ -182,7 +182,7 @@ def test_the_outcome_is_told_with_the_verdict_on_its_signature() -> None:
     events = told(scene, phone())
 
     (call,) = [value for kind, _, value in events if kind == "call"]
-    assert call["outcome"] == {"status": "ok", "reason": None, "verified": False, "taken": True}
+    assert call["outcome"] == {"status": "ok", "reason": None, "answered_by": None, "verified": False, "taken": True}
     assert call["tries"] == 1
 
 

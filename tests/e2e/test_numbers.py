@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 
 import httpx
 import pytest
 
 from devphone.callee.numbers import NUMBERS, REJECT_CODE
 from devphone.customer.receiver import FAILS_TWICE
-from devphone.happenings import CallbackReceived, WebhookSent
+from devphone.happenings import CallbackReceived, CallRequested, WebhookSent
 from devphone.processes.service import Service
 from tests.e2e.conftest import Stack, wait_for
 
@@ -29,7 +31,17 @@ OUTCOMES = {
     "447700900011": ("error", "cancelled", "0"),
     "447700900012": ("error", "unreachable", "0"),
     "447700900013": ("error", "machine", "0"),
+    "447700900022": ("error", "busy", "0"),
 }
+ANSWERED = {
+    "447700900013": ("failed", "no_input", "3", "machine"),
+    "447700900018": ("ok", "pin_matched", "3", "human"),
+    "447700900019": ("failed", "wrong_pin", "3", "human"),
+    "447700900020": ("ok", "pin_matched", "1", "human"),
+    "447700900021": ("failed", "hung_up", "0", "machine"),
+    "447700900004": ("failed", "no_input", "3", "human"),
+}
+"""With machine_detection=notice, and by whom."""
 OTHERS = {"447700900014", "447700900015", "447700900016", "447700900017"}
 
 
@@ -53,7 +65,7 @@ def sweeper(hasty: Service) -> Iterator[Service]:
 
 
 def post(service: Service, stack: Stack, **fields: str) -> httpx.Response:
-    request = stack.request(reject_code=REJECT_CODE, machine_detection="hangup", **fields)
+    request = stack.request(**{"reject_code": REJECT_CODE, "machine_detection": "hangup", **fields})
     headers = {"Authorization": f"Bearer {stack.application.token()}"}
     return httpx.post(f"{service.url}/call", json=request, headers=headers, timeout=30, trust_env=False)
 
@@ -71,7 +83,7 @@ def callbacks_once_swept(stack: Stack, sweeper: Service, tid: str, count: int) -
 
 
 def test_every_number_is_tested(stack: Stack) -> None:
-    assert set(NUMBERS) == set(OUTCOMES) | OTHERS
+    assert set(NUMBERS) == set(OUTCOMES) | set(ANSWERED) | OTHERS
 
 
 @pytest.mark.parametrize("number", OUTCOMES)
@@ -83,9 +95,47 @@ def test_a_test_number_has_its_outcome(stack: Stack, number: str) -> None:
     assert (outcome["status"], outcome["reason"], outcome["attempts"]) == OUTCOMES[number]
 
 
+@pytest.mark.parametrize("number", ANSWERED)
+def test_the_caller_is_told_who_picked_up(stack: Stack, number: str) -> None:
+    response = post(stack.service, stack, to=number, machine_detection="notice")
+    assert response.status_code == 200, response.text
+    outcome = stack.outcome(response.json()["tid"])
+
+    told = (outcome["status"], outcome["reason"], outcome["attempts"], outcome["answered_by"])
+    assert told == ANSWERED[number]
+
+
+def test_the_reason_that_completed_overtook_is_told_with_its_sip_code(stack: Stack) -> None:
+    tid = post(stack.service, stack, to="447700900022").json()["tid"]
+    stack.outcome(tid)
+    wait_for(lambda: stack.board.phone.exchange.has_told_all(tid))
+    headers = {"Authorization": f"Bearer {stack.application.token()}"}
+    call = httpx.get(f"{stack.service.url}/call/{tid}", headers=headers, timeout=30, trust_env=False).json()
+    sent = [x.event for x in stack.board.phone.timeline.happenings() if isinstance(x, WebhookSent) and x.tid == tid]
+
+    assert (call["reason"], call["sip_code"]) == ("busy", 486)
+    assert {"completed", "busy"} <= set(sent)
+
+
+def test_ten_at_once_beyond_vonages_rate_are_placed_once_each(stack: Stack) -> None:
+    phone = stack.board.phone
+    phone.behaviour.rate = 5
+    try:
+        with ThreadPoolExecutor(10) as pool:
+            answers = list(pool.map(lambda _: post(stack.service, stack), range(10)))
+    finally:
+        phone.behaviour.rate = None
+    placed = [x.tid for x in phone.timeline.happenings() if isinstance(x, CallRequested) and x.is_placed]
+
+    assert [answer.status_code for answer in answers] == [200] * 10
+    tids = [answer.json()["tid"] for answer in answers]
+    assert Counter(tid for tid in placed if tid in tids) == Counter(tids)
+    assert len(set(tids)) == 10
+
+
 def test_rejected_is_the_last_that_is_heard_of_its_call(stack: Stack) -> None:
     tid = post(stack.service, stack, to="447700900010").json()["tid"]
-    stack.outcome(tid)
+    wait_for(lambda: stack.board.phone.exchange.has_told_all(tid))
     events = [x.event for x in stack.board.phone.timeline.happenings() if isinstance(x, WebhookSent) and x.tid == tid]
 
     assert events[-1] == "rejected"
