@@ -123,6 +123,16 @@ class PickedUp(Happening):
     to: Party = Party.VONAGE
 
 
+class ExtensionKeyed(Happening):
+    """Vonage keys what the request has as `dtmfAnswer`, right after the pick-up."""
+
+    kind: Literal["extension_keyed"] = "extension_keyed"
+    says = "keys the extension"
+    from_: Party = Party.VONAGE
+    to: Party = Party.CALLEE
+    keys: str
+
+
 class CallRejected(Happening):
     """The callee refuses the call that rings."""
 
@@ -181,16 +191,6 @@ class NccoRefused(Happening):
     from_: Party = Party.VONAGE
     to: Party = Party.SERVICE
     faults: list[str]
-
-
-class ExtensionKeyed(Happening):
-    """Vonage has keyed an extension."""
-
-    kind: Literal["extension_keyed"] = "extension_keyed"
-    says = "keys the extension"
-    from_: Party = Party.VONAGE
-    to: Party = Party.CALLEE
-    keys: str
 
 
 class WebhookSent(Happening):
@@ -262,11 +262,11 @@ AnyHappening = Annotated[
     | HangUpRequested
     | CallRang
     | PickedUp
+    | ExtensionKeyed
     | CallRejected
     | CalleeHungUp
     | Spoken
     | Keyed
-    | ExtensionKeyed
     | CallEnded
     | NccoRefused
     | WebhookSent

@@ -6,7 +6,7 @@ import re
 from typing import Any, Final
 
 SECRETS: Final = frozenset(
-    {"pin_code", "reject_code", "digits", "keys", "extension", "dtmfanswer", "private_key", "authorization"}
+    {"pin_code", "reject_code", "digits", "keys", "private_key", "authorization", "dtmfanswer", "extension"}
 )
 MOST_DOTS: Final = 20
 _TOKEN: Final = re.compile(r"\b(token=)[^&\s\"]*")

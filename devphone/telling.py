@@ -91,7 +91,7 @@ def _webhook(sent: h.WebhookSent) -> dict[str, Any]:
 
 
 def _callback(received: h.CallbackReceived) -> dict[str, Any]:
-    said = [str(received.fields[name]) for name in ("status", "reason", "answered_by") if name in received.fields]
+    said = [str(received.fields[name]) for name in ("status", "reason") if name in received.fields]
     return {
         "facts": [received.method, *said, verdict(received.verified)],
         "result": received.answer,

@@ -6,12 +6,12 @@ OpenAPI's `CallRequest` and the README's table are made from this model. Codes o
     unknown_field           no field of this name
     repeated                given more than once (found by whoever reads the body)
     wrong_type              a string, whole number or truth value was wanted
-    too_short, too_long     length in characters
+    too_short, too_long     length in characters; a text that says nothing is too short
     out_of_range            a whole number outside its limits
     invalid_choice          not one of the words allowed
     invalid_text            control characters
-    invalid_ssml            begins with `<speak` but is not well formed
-    invalid_number          not a possible E.164 number
+    invalid_ssml            begins like markup but is no well-formed `<speak>`
+    invalid_number          not a possible number in libphonenumber's own E.164 form
     same_number             `from` is `to`
     invalid_pin             other than the digits 0 to 9
     invalid_extension       other than the keys of a telephone and `p`
@@ -57,6 +57,9 @@ from ttsprompt.field_types import (
     fault,
 )
 
+MAX_NAMED: Final = 20
+"""Unknown fields that are named."""
+
 _CREDENTIAL_FIELDS: Final = ("private_key", "app_id")
 _NOT_OF_THE_CALL: Final = {*_CREDENTIAL_FIELDS, "dry_run"}
 _CALLBACK_OPTIONS: Final = ("callback_method", "callback_format")
@@ -74,7 +77,8 @@ class CallRequest(BaseModel):
     model_config = ConfigDict(frozen=True, hide_input_in_errors=True, json_schema_extra=_SCHEMA)
 
     to: Number = Field(
-        description="Number to call, E.164; `+` and spaces are tolerated.",
+        description="Number to call, E.164: country code first, no trunk `0`. `+`, blanks, `-`, `.`, `(` and `)` are "
+        "dropped.",
         examples=["447970513607"],
     )
     from_: Number = Field(
@@ -83,7 +87,8 @@ class CallRequest(BaseModel):
         examples=["447520616161"],
     )
     text: Text = Field(
-        description="What is spoken first. SSML if it is one well-formed `<speak>` element.",
+        description="What is spoken first; it must say something. What begins like markup must be SSML: one "
+        "well-formed `<speak>` element. Blanks and invisible characters at the ends of a text are dropped.",
         examples=["This is the on-call desk. Enter your PIN, please."],
     )
     pin_code: Annotated[Pin, SECRET] = Field(
@@ -184,7 +189,8 @@ class CallRequest(BaseModel):
     )
     dry_run: Truth = Field(
         default=False,
-        description="`true`: phone nobody and store nothing; show what would happen. Needs no credential.",
+        description="`true`: phone nobody and store nothing; show what would happen. Needs no credential; one that is "
+        "there is shown to Vonage.",
         examples=[False],
     )
     private_key: Annotated[PrivateKey | None, SECRET] = Field(
@@ -275,7 +281,7 @@ def parse_call_request(
     """
     found = {fault.field: fault for fault in faults}
     # Not left to the library: it stops at the first name that is not Unicode and would hide the other faults.
-    for unknown in (_unknown_field(name) for name in fields if name not in FIELDS):
+    for unknown in _unknown_fields([name for name in fields if name not in FIELDS]):
         found.setdefault(unknown.field, unknown)
     values = {name: value for name, value in fields.items() if name in FIELDS and value not in (None, "")}
     if credentials_in_body:
@@ -325,6 +331,15 @@ def _field_fault(field: str, kind: str, message: str, context: Mapping[str, Any]
         return FieldFault(field, context["code"], message)
     code, template = LIBRARY_FAULTS[kind]
     return FieldFault(field, code, template.format_map(context))
+
+
+def _unknown_fields(names: Sequence[str]) -> list[FieldFault]:
+    """Name the first of what there is no such field of, and count the rest: 64 KiB hold thousands."""
+    faults = [_unknown_field(name) for name in names[:MAX_NAMED]]
+    if len(names) > MAX_NAMED:
+        message = f"There are {len(names) - MAX_NAMED} more fields that do not exist."
+        faults = [*(fault for fault in faults if fault.field), FieldFault("", "unknown_field", message)]
+    return faults
 
 
 def _unknown_field(name: str) -> FieldFault:

@@ -4,11 +4,12 @@
     ├── MalformedRequestError      malformed            the body or a header cannot be read at all
     ├── UnsupportedMediaTypeError  unsupported_media_type
     ├── TooLargeError              too_large
+    ├── RequestTimeoutError        request_timeout      the body did not arrive in time
     ├── InvalidFieldsError         invalid_fields       read, but fields break a rule; lists every fault
     ├── UnauthenticatedError       unauthenticated      no usable credential
     ├── ApplicationNotAllowedError application_not_allowed
     ├── CountryNotAllowedError     country_not_allowed
-    ├── NumberNotAllowedError      number_not_allowed   premium-rate and the like
+    ├── NumberNotAllowedError      number_not_allowed   of a kind that is not called, or of no country
     ├── TooManyCallsError          too_many_calls       this number was called often enough for now
     ├── NotFoundError              not_found            no such resource, or not for this token
     │   └── CallNotFoundError
@@ -19,7 +20,7 @@
     ├── NoCallbackError            no_callback          there is nowhere to deliver the outcome to
     ├── TooManyRedeliveriesError   too_many_redeliveries
     ├── InProgressError            in_progress          the first request with this key still waits for Vonage
-    ├── CorruptRecordError         internal             a stored record cannot be understood
+    ├── CorruptRecordError         store_unavailable    a stored record cannot be understood, by this version at least
     ├── StoreUnavailableError      store_unavailable    the record could not be read or written for sure
     └── VendorError                what Vonage's answer, or its lack, means
         ├── VendorRefusedError       vendor_refused       definite: no call was placed
@@ -87,14 +88,22 @@ class TooLargeError(TtsPromptError):
     code = "too_large"
 
 
+class RequestTimeoutError(TtsPromptError):
+    """The body did not arrive in time."""
+
+    code = "request_timeout"
+
+
 class InvalidFieldsError(TtsPromptError):
-    """The body was read, but some of its fields break a rule."""
+    """The body was read, but some of its fields break a rule. The detail is the first fault's message."""
 
     code = "invalid_fields"
 
     def __init__(self, faults: Sequence[FieldFault]) -> None:
-        names = ", ".join(dict.fromkeys(fault.field for fault in faults))
-        super().__init__(f"The request was not accepted; see errors for: {names}.")
+        first, more = faults[0], len(faults) - 1
+        name = f"{first.field}: " if first.field else ""
+        rest = f" There {'is 1 more fault' if more == 1 else f'are {more} more faults'}; see errors." if more else ""
+        super().__init__(f"{name}{first.message}{rest}")
         self.faults = tuple(faults)
 
 
@@ -123,12 +132,15 @@ class CountryNotAllowedError(TtsPromptError):
 
 
 class NumberNotAllowedError(TtsPromptError):
-    """A kind of number that is never called: its calls cost far more than others."""
+    """A kind of number that the operator does not let be called; None: one that belongs to no country."""
 
     code = "number_not_allowed"
 
-    def __init__(self) -> None:
-        super().__init__("Premium-rate, shared-cost, universal-access and satellite numbers are not called.")
+    def __init__(self, kind: str | None) -> None:
+        if kind is None:
+            super().__init__("Numbers of satellite and other networks of no country are not called.")
+        else:
+            super().__init__(f"This is a number of a kind that is not called here: {kind.replace('_', ' ')}.")
 
 
 class TooManyCallsError(TtsPromptError):
@@ -220,12 +232,12 @@ class InProgressError(TtsPromptError):
 
 
 class CorruptRecordError(TtsPromptError):
-    """A stored record cannot be understood: written by something else, or by a later version."""
+    """A stored record cannot be understood: written by something else, or by a later version that may be back soon."""
 
-    code = "internal"
+    code = "store_unavailable"
 
     def __init__(self, tid: str) -> None:
-        super().__init__("The record of this call cannot be read.")
+        super().__init__("The record of this call cannot be read at the moment.")
         self.tid = tid
 
 

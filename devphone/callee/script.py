@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Final
+from typing import Final, Literal
 
 
 class PickUp(StrEnum):
@@ -43,16 +43,18 @@ class Callee:
     key_s: float = 0.4
     interrupts: bool = False
     """Keys while the speech is still playing."""
+    taken_for: Literal["human", "machine"] | None = None
+    """The verdict of machine detection; None for what they are. It can be wrong."""
     verdict_s: float = 1.5
-    """How long after picking up Vonage's machine detection has made up its mind, where it does not wait for it."""
-    taken_for: str | None = None
-    """`human` or `machine` if it is wrong, or the phone changes hands; else by who picks up."""
-    is_overtaken: bool = False
-    """The `completed` of an attempt that fails comes before the event that says why."""
+    """How long after picking up it comes."""
+    extension: str | None = None
+    """Behind a switchboard: who does not key this after it picked up reaches nobody."""
+    completed_first: bool = False
+    """`completed` overtakes the event that says why nobody answered."""
 
     @property
-    def verdict(self) -> str:
-        """What Vonage's machine detection says."""
+    def verdict(self) -> Literal["human", "machine"]:
+        """What machine detection says."""
         return self.taken_for or ("machine" if self.pick_up is PickUp.MACHINE else "human")
 
     def entry(self, question: int) -> Entry:

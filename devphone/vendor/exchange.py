@@ -62,10 +62,6 @@ class Exchange:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
-    def has_told_all(self, tid: str) -> bool:
-        """Tell whether the service has been told all there is of its call `tid`."""
-        return any(leg.tid == tid and uuid in self._over for uuid, leg in self.legs.items())
-
     def is_over_rate(self) -> bool:
         """Tell whether one more call now is too much; if not, it counts."""
         if self.behaviour.rate is None:

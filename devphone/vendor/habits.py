@@ -26,8 +26,6 @@ class Habit(StrEnum):
     """The input webhook's `to` and `from` are the other way round (§3.1)."""
     NO_COMPLETED = "no-completed"
     """No `completed` follows the ending of a call that nobody answered (§3.3)."""
-    COMPLETED_FIRST = "completed-first"
-    """The `completed` of a call that nobody answered overtakes the event that says why (§3.3)."""
     LATE_RINGING = "late-ringing"
     """`started` and `ringing` arrive after the event that follows them (§3.3)."""
     EARLY_PUT_400 = "early-put-400"

@@ -16,19 +16,9 @@ from devphone.vendor.ncco_reply import Refusal, read_ncco
 from devphone.vendor.webhook_bodies import VERDICTS, Bodies
 from devphone.vendor.webhooks import ANSWER_S, Reply, WebhookSender
 
-OVERTAKEN_BY_S: Final = 1.0
 OVERTAKEN = frozenset({"started", "ringing"})
 MAX_SHOWN: Final = 2000
 """Bytes of a reply that is not JSON."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Event:
-    """`waits`: until the one before was answered. It is on its way for `after_s` telephone seconds more than others."""
-
-    body: dict[str, Any]
-    waits: bool = True
-    after_s: float = 0
 
 
 @dataclass(slots=True, eq=False)
@@ -44,20 +34,23 @@ class Reporter:
     tid: str | None = None
     ended: asyncio.Event = field(default_factory=asyncio.Event)
     """Set when the last event goes out."""
-    _events: asyncio.Queue[_Event | None] = field(default_factory=asyncio.Queue)
-    _held: list[_Event] = field(default_factory=list)
+    _events: asyncio.Queue[dict[str, Any] | None] = field(default_factory=asyncio.Queue)
+    _held: list[dict[str, Any]] = field(default_factory=list)
 
-    def event(self, status: str, *, overtaken: bool = False, **extra: Any) -> None:
-        """Queue an event. A verdict, and what was `overtaken`, does not wait for the answer to the one before."""
-        waits, after_s = not overtaken and status not in VERDICTS, OVERTAKEN_BY_S if overtaken else 0
-        event = _Event(self.bodies.event(status, self.pace.now(), **extra), waits, after_s)
+    def event(self, status: str, **extra: Any) -> None:
+        """Queue an event."""
+        body = self.bodies.event(status, self.pace.now(), **extra)
         if Habit.LATE_RINGING in self.habits and status in OVERTAKEN:
-            self._held.append(event)
+            self._held.append(body)
             return
-        self._events.put_nowait(event)
+        self._events.put_nowait(body)
         if status not in VERDICTS:
             while self._held:
                 self._events.put_nowait(self._held.pop(0))
+
+    async def event_aside(self, status: str, **extra: Any) -> None:
+        """Send an event beside those that are queued: it may overtake them, or come after the last."""
+        await self._send_event(self.bodies.event(status, self.pace.now(), **extra))
 
     def close(self) -> None:
         """Say that no event will follow."""
@@ -65,19 +58,13 @@ class Reporter:
 
     async def send_events(self) -> None:
         """Send what is queued until closed."""
-        async with asyncio.TaskGroup() as beside:
-            before: asyncio.Task[None] | None = None
-            while (event := await self._events.get()) is not None:
-                if event.waits and before is not None:
-                    await before
-                if event.body.get("status") == "completed":
-                    self.ended.set()
-                sending = beside.create_task(self._send(event.body, event.after_s))
-                before = sending if event.waits else before
+        while (body := await self._events.get()) is not None:
+            if body.get("status") == "completed":
+                self.ended.set()
+            await self._send_event(body)
         self.ended.set()
 
-    async def _send(self, body: dict[str, Any], after_s: float) -> None:
-        await self.pace.sleep(after_s)
+    async def _send_event(self, body: dict[str, Any]) -> None:
         url, method = self.order["event_url"][0], self.order.get("event_method", "POST")
         reply = await self.sender.send(url, body, method=method)
         self._tell_sent("event", url, body, reply, event=body.get("status"))
@@ -103,7 +90,7 @@ class Reporter:
         ncco = read_ncco(reply)
         if isinstance(ncco, Refusal):
             self.tell(NccoRefused, faults=[str(fault) for fault in ncco.faults])
-            self._events.put_nowait(_Event(self.bodies.error(ncco.reason, self.pace.now())))
+            self._events.put_nowait(self.bodies.error(ncco.reason, self.pace.now()))
             return None
         return ncco
 

@@ -107,10 +107,10 @@ _CALL: Final = {
     "ringing_timer": _Key("must be an integer from 1 to 120.", _whole(1, 120)),
 }
 
-_DETECTION: Final = {
+_ADVANCED: Final = {
     "behavior": _Key("must be continue or hangup.", _one_of("continue", "hangup")),
-    "mode": _Key("must be default, detect or detect_beep.", _one_of("default", "detect", "detect_beep")),
-    "beep_timeout": _Key("must be an integer from 45 to 120.", _whole(45, 120)),
+    "mode": _Key("must be detect, detect_beep or default.", _one_of("detect", "detect_beep", "default")),
+    "beep_timeout": _Key("must be an integer from 45 to 120 (seconds).", _whole(45, 120)),
 }
 
 _CALLER: Final = {
@@ -160,8 +160,8 @@ def check_call(body: Any) -> list[Fault]:
     if isinstance(body.get("from"), dict):
         faults += _check_object(body["from"], _CALLER, "/from", REFUSED)
     if isinstance(body.get("advanced_machine_detection"), dict):
-        found = body["advanced_machine_detection"]
-        faults += _check_object(found, _DETECTION, "/advanced_machine_detection", REFUSED)
+        pointer = "/advanced_machine_detection"
+        faults += _check_object(body["advanced_machine_detection"], _ADVANCED, pointer, REFUSED)
     if ("ncco" in body) == ("answer_url" in body):
         faults.append(Fault("/ncco", "exactly one of ncco and answer_url must be given.", REFUSED))
     if ("from" in body) == (body.get("random_from_number") is True):

@@ -14,8 +14,11 @@ import pytest
 from devphone.processes.emulator import Emulator
 from tests.contract.conftest import firestore_stores
 from tests.world import World, bearer, make_world, query_of
+from ttsprompt.errors import UnauthenticatedError
+from ttsprompt.service.authority import NO_UUID
 from ttsprompt.service.sweep import Sweep
 
+KEY = {"Idempotency-Key": "order-4711"}
 READ, WRITE, QUERY = "BatchGetDocuments", "Commit", "RunQuery"
 
 
@@ -92,6 +95,27 @@ def test_a_malformed_or_unauthenticated_request_costs_nothing(counted: tuple[Wor
     assert cost(counts, lambda: world.client.post("/event/x?token=y", json={"status": "busy"})) == {}
 
 
+def test_a_token_that_is_shown_first_costs_no_round_trip_to_the_store(counted: tuple[World, Counter[str]]) -> None:
+    world, counts = counted
+
+    assert cost(counts, lambda: world.post_call(bearer(world.clock) | KEY)) == {WRITE: 2}
+    assert world.voice.looked_up == [NO_UUID]
+
+
+def test_a_forged_token_writes_nothing(counted: tuple[World, Counter[str]]) -> None:
+    """What anybody can ask for: nothing with a key, a read for a look at a call."""
+    world, counts = counted
+    tid, world.voice.ending = world.place(), UnauthenticatedError("no")
+    forged = bearer(world.clock, jti="forged")
+
+    assert cost(counts, lambda: world.post_call(forged | KEY)) == {}
+    for method, path in (("GET", ""), ("DELETE", ""), ("POST", "/redeliver")):
+        for which in (tid, str(uuid.uuid4()), "nonsense"):
+            url = f"/call/{which}{path}"
+            assert cost(counts, lambda: world.client.open(url, method=method, headers=forged)) == {READ: 1}  # noqa: B023
+    assert len(world.voice.looked_up) == 10
+
+
 def test_the_grace_rule_costs_one_write_more(counted: tuple[World, Counter[str]]) -> None:
     world, counts = counted
     world.place()
@@ -142,7 +166,7 @@ def test_an_erasure_costs_a_read_and_a_write(counted: tuple[World, Counter[str]]
 
 def test_a_replay_costs_a_write_and_a_read(counted: tuple[World, Counter[str]]) -> None:
     world, counts = counted
-    headers = {**bearer(world.clock), "Idempotency-Key": "k"}
+    headers = bearer(world.clock) | KEY
     assert cost(counts, lambda: world.post_call(headers)) == {WRITE: 2}
     # The refused create, its look at who made the document, and the read of it.
     assert cost(counts, lambda: world.post_call(headers)) == {WRITE: 1, READ: 2}

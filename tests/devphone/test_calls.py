@@ -11,10 +11,7 @@ import httpx
 import pytest
 
 from devphone.callee.script import Callee, Entry, PickUp
-from devphone.happenings import ExtensionKeyed
-from devphone.vendor.habits import Habit
-from devphone.vendor.leg import WAITED_FOR_S
-from tests.devphone.line import INPUT, SERVICE, TALK, Service, ncco, play
+from tests.devphone.line import INPUT, SERVICE, TALK, ncco, play
 
 DATA = Path(__file__).parents[1] / "data" / "vonage" / "webhooks"
 ANSWERED_AT = 2.0
@@ -141,87 +138,6 @@ def test_a_machine_is_hung_up_on_if_asked() -> None:
 
     assert service.statuses()[-2:] == ["machine", "completed"]
     assert service.inputs() == []
-
-
-BESIDE = {"behavior": "continue", "mode": "default"}
-
-
-def told(service: Service) -> list[str]:
-    """What the service was told after the answer, in order."""
-    words = [str(body.get("status", "keys")) for _, _, body in service.received]
-    return words[words.index("answered") + 1 :]
-
-
-@pytest.mark.parametrize(
-    ("verdict_s", "order_of_events"),
-    [
-        (0.5, ["human", "keys", "completed"]),
-        (3.7, ["keys", "human", "completed"]),
-        (60, ["keys", "completed", "human"]),
-    ],
-)
-def test_detection_beside_the_conversation_tells_its_verdict_whenever_it_has_one(
-    verdict_s: float, order_of_events: list[str]
-) -> None:
-    callee = Callee(entries=(Entry("1234"),), verdict_s=verdict_s)
-    bye: dict[str, Any] = {"action": "talk", "text": "x" * 14}
-    service = play(callee, lambda _: ncco(bye), advanced_machine_detection=BESIDE).service
-
-    assert told(service) == order_of_events
-    # One second of speech, one to think, four keys at 0.4 s, after two of ringing: nobody was kept waiting.
-    assert service.time_of("/input") == pytest.approx(2 + 1 + 1 + 4 * 0.4)
-
-
-@pytest.mark.parametrize("detection", [{"machine_detection": "continue"}, {"advanced_machine_detection": {}}])
-def test_detection_that_waits_keeps_the_callee_in_silence(detection: dict[str, Any]) -> None:
-    service = play("1234", **detection).service
-
-    assert told(service)[0] == "human"
-    assert service.time_of("/input") == pytest.approx(2 + WAITED_FOR_S + 1 + 1 + 4 * 0.4)
-
-
-def test_of_two_forms_of_detection_the_advanced_one_is_done() -> None:
-    service = play("machine", machine_detection="hangup", advanced_machine_detection=BESIDE).service
-
-    assert told(service) == ["machine", "keys", "completed"]
-
-
-def test_detection_beside_the_conversation_may_hang_up_too() -> None:
-    service = play("machine", advanced_machine_detection={"behavior": "hangup", "mode": "default"}).service
-
-    assert told(service) == ["machine", "completed"]
-
-
-def test_a_phone_may_be_taken_for_a_machine_and_handed_over() -> None:
-    callee = Callee(entries=(Entry("1234"),), taken_for="machine")
-
-    assert told(play(callee, advanced_machine_detection=BESIDE).service) == ["machine", "keys", "completed"]
-
-
-def test_an_extension_is_keyed_before_the_first_word() -> None:
-    to = [{"type": "phone", "number": "447700900000", "dtmfAnswer": "pp204#"}]
-    played = play("1234", to=to)
-
-    assert played.service.time_of("/input") == pytest.approx(2 + 6 * 0.5 + 1 + 1 + 4 * 0.4)
-    assert [x.keys for x in played.timeline.happenings() if isinstance(x, ExtensionKeyed)] == ["pp204#"]
-
-
-@pytest.mark.parametrize("habits", [frozenset[Habit](), frozenset({Habit.COMPLETED_FIRST})])
-def test_completed_overtakes_the_reason_and_does_not_wait_for_an_answer(habits: frozenset[Habit]) -> None:
-    callee = Callee(PickUp.BUSY, is_overtaken=not habits)
-    service = play(callee, event_takes_s=3, habits=habits).service
-    times = {body.get("status"): at for at, _, body in service.received}
-
-    assert service.statuses()[-2:] == ["completed", "busy"]
-    assert service.event("completed")["duration"] == "0"
-    assert times["busy"] == times["completed"] + 1
-
-
-def test_a_rejection_is_overtaken_by_nothing() -> None:
-    service = play(Callee(PickUp.REJECT, is_overtaken=True)).service
-
-    assert service.statuses()[-1] == "rejected"
-    assert "completed" not in service.statuses()
 
 
 def test_keys_are_reported_with_the_keys_of_a_captured_report() -> None:

@@ -47,14 +47,6 @@ def outcome(stack: Stack, habit: Habit | None, callee: str | Callee, **fields: o
     return told["status"], told["reason"], told["attempts"]
 
 
-@pytest.mark.parametrize("habit", [None, Habit.COMPLETED_FIRST])
-@pytest.mark.parametrize(("callee", "reason"), [("busy", "busy"), ("cancel", "cancelled"), ("fail", "unreachable")])
-def test_the_reason_is_told_though_completed_may_overtake_it(
-    stack: Stack, habit: Habit | None, callee: str, reason: str
-) -> None:
-    assert outcome(stack, habit, callee) == ("error", reason, "0")
-
-
 @pytest.mark.parametrize("habit", [None, Habit.HASH_IN_DIGITS])
 def test_a_pin_ended_with_a_hash_is_right_whether_or_not_the_hash_is_reported(
     stack: Stack, habit: Habit | None

@@ -408,3 +408,31 @@ def test_webhook_urls_come_from_the_settings_whatever_the_host_header_says(world
     )
 
     assert world.voice.orders[-1].event_url.startswith("https://calls.example.com/api/event/")
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b'{"dtmf": {"digits": "1234"}, "uuid": "a", "uuid": "b", "caller": "Andr\xe9", "quality": NaN}',
+        b'{"dtmf": {"digits": 1234}}',
+        b'{"dtmf": "1234"}',
+    ],
+)
+@pytest.mark.parametrize("content_type", ["application/json", "application/json; charset=latin-1", "", "text/plain"])
+def test_a_byte_that_nobody_needs_loses_no_call(world: World, body: bytes, content_type: str) -> None:
+    world.place()
+    path = world.input_url.removeprefix("https://calls.example.com/api")
+    response = world.client.post(path, data=body, content_type=content_type)
+    world.event("completed")
+
+    assert response.status_code == 200
+    assert [outcome["status"] for outcome in world.outcomes] == ["ok"]
+
+
+@pytest.mark.parametrize(("price", "told"), [("0E-8", "0.00000000"), ("5.0E-5", "0.000050"), (0.00005, "0.00005")])
+def test_a_price_is_told_in_plain_notation(world: World, price: Any, told: str) -> None:
+    world.place()
+    world.enter("1234")
+    world.event("completed", price=price)
+
+    assert [outcome["price"] for outcome in world.outcomes] == [told]

@@ -522,7 +522,9 @@ def test_a_record_that_cannot_be_read_is_logged_with_its_tid(
     with closing(sqlite3.connect(tmp_path / "calls.db")) as connection, connection:
         connection.execute("UPDATE calls SET document = '{}'")
 
-    assert code(ask(world, tid)) == (500, "internal")
-    (record,) = [record for record in caplog.records if record.msg == "internal_error"]
-    assert record.fields == {"method": "GET", "route": "/call", "tid": tid}  # type: ignore[attr-defined]
+    response = ask(world, tid)
+    assert code(response) == (503, "store_unavailable")
+    assert response.headers["Retry-After"] == "1"
+    (record,) = [record for record in caplog.records if record.msg == "record_unreadable"]
+    assert record.fields == {"route": "/call", "tid": tid}  # type: ignore[attr-defined]
     assert record.exc_info is not None

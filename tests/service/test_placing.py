@@ -68,6 +68,7 @@ def test_an_unclear_answer_keeps_the_call_and_tells_its_tid(world: World) -> Non
     assert response.json is not None
     assert (response.status_code, response.json["code"]) == (504, "vendor_unclear")
     assert response.json["tid"] == tid_of_last_order(world)
+    assert (world.call(response.json["tid"]).state, world.records()) == ("placing", [response.json["tid"]])
 
 
 def test_after_an_unclear_answer_the_call_goes_on_and_is_reported(world: World) -> None:

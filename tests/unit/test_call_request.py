@@ -71,8 +71,11 @@ def codes_of(fields: dict[str, Any], *, form: bool = False, header: bool = True)
         ("text", ["Hi"], "wrong_type"),
         ("callback", {"url": "https://example.com"}, "wrong_type"),
         ("pin_code", True, "wrong_type"),
-        ("to", "+1 (415) 555-0102", "invalid_number"),
-        ("to", "1415-555-0102", "invalid_number"),
+        ("to", "+1 (415) 555/0102", "invalid_number"),
+        ("to", "tel:1415-555-0102", "invalid_number"),
+        ("to", "+44 07970 123456", "invalid_number"),
+        ("from", "+1 253 0000", "invalid_number"),
+        ("from", "+1 (415) 555-01.00", "same_number"),
         ("to", "++14155550102", "invalid_number"),
         ("to", "14155550102+", "invalid_number"),
         ("to", "14155550102\n", "invalid_number"),
@@ -121,7 +124,9 @@ def codes_of(fields: dict[str, Any], *, form: bool = False, header: bool = True)
         ("attempts", 10**400, "out_of_range"),
         ("attempts", "3", "wrong_type"),
         ("attempts", True, "wrong_type"),
-        ("attempts", 3.0, "wrong_type"),
+        ("attempts", 3.5, "wrong_type"),
+        ("attempts", 1e400, "wrong_type"),
+        ("attempts", 11.0, "out_of_range"),
         ("input_timeout", 0, "out_of_range"),
         ("input_timeout", 11, "out_of_range"),
         ("ringing_timeout", 9, "out_of_range"),
@@ -285,6 +290,14 @@ def test_a_field_at_its_default_is_as_good_as_not_given(usual: dict[str, object]
 
     assert given == parse(BODY).given()
     assert given.keys() == BODY.keys() - {"callback_method"} - set(usual)
+
+
+@pytest.mark.parametrize("field", ["attempts", "style", "input_timeout"])
+def test_three_may_be_written_as_three_point_nought(field: str) -> None:
+    """JSON has one kind of numbers."""
+    value = getattr(parse(BODY | {field: 3.0}), field)
+
+    assert (value, type(value)) == (3, int)
 
 
 def test_the_choices_are_read() -> None:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, replace
 from datetime import datetime
+from enum import StrEnum
+from http import HTTPStatus
 from typing import Final
 
 from ttsprompt.call_request import CallRequest
@@ -22,6 +24,8 @@ from ttsprompt.errors import (
     StoreUnavailableError,
     TooManyCallsError,
     TtsPromptError,
+    UnauthenticatedError,
+    VendorError,
     VendorRateLimitedError,
     VendorRefusedError,
     VendorUnclearError,
@@ -58,14 +62,26 @@ class Placement:
     replayed: bool = False
 
 
+class Standing(StrEnum):
+    """What Vonage says of a token; unknown when it gave no answer that tells."""
+
+    ACCEPTED = "accepted"
+    REFUSED = "refused"
+    UNKNOWN = "unknown"
+
+
 @dataclass(frozen=True, slots=True)
 class DryRun:
-    """What a request would come to. `stale_after_s`: when an unanswered call would be given up, from its creation."""
+    """What a request would come to.
+
+    `stale_after_s`: when an unanswered call would be given up, from its creation. `credential` is None without one.
+    """
 
     ncco: ncco.Ncco
     length_timer_s: int
     stale_after_s: float
     warnings: list[FieldFault]
+    credential: Standing | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,6 +97,7 @@ class Calls(CallWriter):
     new_token: Callable[[], str]
     random: Callable[[], float]
     """From 0 to 1."""
+    languages: Collection[str]
 
     def place(self, request: CallRequest, credential: Credential, idempotency_key: str | None = None) -> Placement:
         """Phone somebody once.
@@ -131,9 +148,7 @@ class Calls(CallWriter):
         try:
             uuid = self._dial(self._order(request, stored.call, urls), credential)
         except (VendorRefusedError, VendorRateLimitedError, VendorUnreachableError) as error:
-            log.warning(
-                "vendor_refused", extra={"fields": {"tid": tid, "code": error.code, "trace_id": error.trace_id}}
-            )
+            _log_refusal(tid, error)
             self._take_back(stored, deadline)
             raise
         except VendorUnclearError as error:
@@ -148,14 +163,35 @@ class Calls(CallWriter):
             hang_up(self.voice, self.clock, replace(noted, uuid=uuid), credential.token)
         return Placement(tid)
 
-    def dry_run(self, request: CallRequest) -> DryRun:
-        """Return what `place` would do with the request; nothing is stored or dialled."""
+    def dry_run(self, request: CallRequest, credential: Credential | None = None) -> DryRun:
+        """Return what `place` would do with the request; nothing is stored or dialled.
+
+        Raises:
+            ApplicationNotAllowedError, CountryNotAllowedError, NumberNotAllowedError: as `place` would.
+        """
+        if credential is not None:
+            self.admission.check_application(credential.application_id)
+        self.admission.check_number(request.to)
         token = "dry-run"  # noqa: S105 - not a secret: no call has it
         call = self._new_call(request, Credential("", ""), token, None)
         urls = ncco.WebhookUrls(self.base_url, call.tid, token)
         stale_after_s = 0.0 if call.due_at is None else (call.due_at - call.created_at).total_seconds()
-        warnings = [*self.admission.warnings(request.to), *find_warnings(request)]
-        return DryRun(ncco.opening(call, urls), call.length_timer_s, stale_after_s, warnings)
+        return DryRun(
+            ncco=ncco.opening(call, urls),
+            length_timer_s=call.length_timer_s,
+            stale_after_s=stale_after_s,
+            warnings=find_warnings(request, self.languages),
+            credential=None if credential is None else self._standing(credential),
+        )
+
+    def _standing(self, credential: Credential) -> Standing:
+        try:
+            self.authority.check(credential)
+        except UnauthenticatedError:
+            return Standing.REFUSED
+        except VendorUnreachableError:
+            return Standing.UNKNOWN
+        return Standing.ACCEPTED
 
     def _replay(self, request: CallRequest, credential: Credential, key: str, deadline: Deadline) -> Placement:
         """Return the placement that the key already led to."""
@@ -282,6 +318,15 @@ class Calls(CallWriter):
 def _if_untouched(call: Call, event: events.PlacementUnclear, now: datetime, policy: Policy) -> Transition:
     """Note, if nothing is known of the placement, that it is unclear: then nobody takes the record back."""
     return apply(call, event, now, policy) if _is_untouched(call) else Transition(call)
+
+
+def _log_refusal(tid: str, error: VendorError) -> None:
+    extra = {"fields": {"tid": tid, "code": error.code, "trace_id": error.trace_id}}
+    if isinstance(error, VendorRefusedError) and error.vendor_status == HTTPStatus.UNAUTHORIZED:
+        # It says nothing of the service or of Vonage: anybody can send such a token, and nobody need be woken up.
+        log.info("token_refused", extra=extra)
+    else:
+        log.warning("vendor_refused", extra=extra)
 
 
 def _is_untouched(call: Call) -> bool:

@@ -24,6 +24,7 @@ from ttsprompt.errors import UnauthenticatedError, VendorUnclearError, VendorUnr
 from ttsprompt.net.attempt import Attempt
 from ttsprompt.net.attempt_connections import AttemptAdapter
 from ttsprompt.ports import CallOrder, VoiceApi
+from ttsprompt.vonage.bulkhead import Bulkhead
 from ttsprompt.vonage.errors import json_object, vendor_error
 from ttsprompt.vonage.webhooks import parse_call_ended
 
@@ -37,7 +38,8 @@ class VonageVoiceApi:
 
     Time-outs in seconds: `connect_timeout_s` for each address, `setup_timeout_s` by the wall clock until the request
     leaves (name, addresses, TLS), `read_timeout_s` for each read. The whole is over within `setup_timeout_s` +
-    `read_timeout_s` by the wall clock.
+    `read_timeout_s` by the wall clock. `most_at_once` requests wait for an answer at a time, hang-ups aside: those come
+    only after a token that was accepted, and somebody's phone rings until they are sent.
     """
 
     def __init__(
@@ -48,7 +50,9 @@ class VonageVoiceApi:
         connect_timeout_s: float = 3.0,
         setup_timeout_s: float = 4.0,
         read_timeout_s: float = 10.0,
+        most_at_once: int = 64,
     ) -> None:
+        self._bulkhead = Bulkhead(most_at_once)
         self._url = f"{base_url}/v1/calls"
         self._user_agent = user_agent
         self._connect_timeout_s = connect_timeout_s
@@ -58,14 +62,16 @@ class VonageVoiceApi:
     def place_call(self, order: CallOrder, token: str) -> str | None:
         """Ask for one phone call, once; see `VoiceApi`."""
         request = self._request("POST", self._url, token, _order_body(order))
-        answer = self._exchange(request)
+        with self._bulkhead.place():
+            answer = self._exchange(request)
         if 200 <= answer.status <= 299:  # noqa: PLR2004 - any success means that the phone may ring
             return _uuid(answer.body)
         raise vendor_error(answer.status, answer.headers, answer.body, token, datetime.now(UTC))
 
     def look_up(self, uuid: str, token: str) -> CallEnded | None:
         """Ask how a call stands; see `VoiceApi`."""
-        answer = self._ask("GET", uuid, token, None)
+        with self._bulkhead.place():
+            answer = self._ask("GET", uuid, token, None)
         if answer.status in {401, 403}:
             raise UnauthenticatedError("Vonage does not accept the token.")
         if answer.status == 404:  # noqa: PLR2004 - over for days, or of another application: the token is good

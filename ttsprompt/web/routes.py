@@ -22,7 +22,7 @@ class Who(StrEnum):
     ANYONE = "service"
 
 
-EVERYWHERE: Final = ("malformed", "method_not_allowed", "too_large", "internal")
+EVERYWHERE: Final = ("malformed", "method_not_allowed", "request_timeout", "too_large", "internal")
 """Codes of errors that every route may answer: the body is read, and its size checked, whatever the route."""
 
 CODES: Final = {
@@ -175,7 +175,6 @@ ROUTES: Final = (
         who=Who.VONAGE,
         answers=("Ncco",),
         body="Keys",
-        codes=("unsupported_media_type",),
         query=("token", "step"),
     ),
     Route(
@@ -186,7 +185,6 @@ ROUTES: Final = (
         summary="What happens to a call",
         who=Who.VONAGE,
         body="Event",
-        codes=("unsupported_media_type",),
         query=("token",),
         lenient=True,
     ),

@@ -15,6 +15,7 @@ from ttsprompt.call_request import CallRequest
 from ttsprompt.domain.model import AnsweredBy, DeliveryState, State
 from ttsprompt.domain.ncco import Ncco
 from ttsprompt.domain.verdict import Reason, Status
+from ttsprompt.service.calls import Standing
 from ttsprompt.web.tids import TID
 
 EXAMPLE_TID: Final = "6a2827c9-4c68-46fc-b179-115f055dc0eb"
@@ -25,7 +26,7 @@ def _like(example: Any, description: str | None = None, **schema: Any) -> Any:
     return Field(description=description, examples=[example], json_schema_extra=schema)
 
 
-Tid = Annotated[str, _like(EXAMPLE_TID, pattern=f"^{TID.pattern}$")]
+Tid = Annotated[str, _like(EXAMPLE_TID, pattern=f"^{TID.pattern.replace('A-F', '')}$")]
 Digits = Annotated[str, _like("447970513607", pattern="^[0-9]{7,15}$")]
 Time = Annotated[str, _like("2026-11-23T09:00:00.000Z", format="date-time")]
 Count = Annotated[int, Field(ge=0)]
@@ -90,6 +91,9 @@ class DryRun(TypedDict):
     length_timer: Annotated[Count, _like(250, "Seconds after which Vonage would hang up.")]
     stale_after: Annotated[float, _like(128.5, "Seconds after which an unanswered call would be given up.")]
     warnings: list[Fault]
+    credential: NotRequired[
+        Annotated[Standing, _like("accepted", "What Vonage says of the credential, where there is one.")]
+    ]
 
 
 class TimelineEntry(TypedDict):

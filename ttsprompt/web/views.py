@@ -33,13 +33,16 @@ def call_view(call: Call) -> schemas.Call:
 def dry_run_view(request: CallRequest, dry_run: DryRun) -> schemas.DryRun:
     """Return the answer to a `dry_run`. Secrets are not said back, as nowhere."""
     told = request.normalised()
-    return {
+    view: schemas.DryRun = {
         "request": told | {name: "hidden" for name in SECRET_FIELDS if told.get(name)},
         "ncco": dry_run.ncco,
         "length_timer": dry_run.length_timer_s,
         "stale_after": dry_run.stale_after_s,
         "warnings": [{"field": w.field, "code": w.code, "message": w.message} for w in dry_run.warnings],
     }
+    if dry_run.credential is not None:
+        view["credential"] = dry_run.credential
+    return view
 
 
 def _line_view(line: TimelineEntry) -> schemas.TimelineEntry:
