@@ -6,12 +6,12 @@ OpenAPI's `CallRequest` and the README's table are made from this model. Codes o
     unknown_field           no field of this name
     repeated                given more than once (found by whoever reads the body)
     wrong_type              a string, whole number or truth value was wanted
-    too_short, too_long     length in characters
+    too_short, too_long     length in characters; a text that says nothing is too short
     out_of_range            a whole number outside its limits
     invalid_choice          not one of the words allowed
     invalid_text            control characters
-    invalid_ssml            begins with `<speak` but is not well formed
-    invalid_number          not a possible E.164 number
+    invalid_ssml            begins like markup but is no well-formed `<speak>`
+    invalid_number          not a possible number in libphonenumber's own E.164 form
     same_number             `from` is `to`
     invalid_pin             other than the digits 0 to 9
     invalid_extension       other than the keys of a telephone and `p`
@@ -77,7 +77,8 @@ class CallRequest(BaseModel):
     model_config = ConfigDict(frozen=True, hide_input_in_errors=True, json_schema_extra=_SCHEMA)
 
     to: Number = Field(
-        description="Number to call, E.164; `+` and spaces are tolerated.",
+        description="Number to call, E.164: country code first, no trunk `0`. `+`, blanks, `-`, `.`, `(` and `)` are "
+        "dropped.",
         examples=["447970513607"],
     )
     from_: Number = Field(
@@ -86,7 +87,8 @@ class CallRequest(BaseModel):
         examples=["447520616161"],
     )
     text: Text = Field(
-        description="What is spoken first. SSML if it is one well-formed `<speak>` element.",
+        description="What is spoken first; it must say something. What begins like markup must be SSML: one "
+        "well-formed `<speak>` element. Blanks and invisible characters at the ends of a text are dropped.",
         examples=["This is the on-call desk. Enter your PIN, please."],
     )
     pin_code: Annotated[Pin, SECRET] = Field(
@@ -187,7 +189,8 @@ class CallRequest(BaseModel):
     )
     dry_run: Truth = Field(
         default=False,
-        description="`true`: phone nobody and store nothing; show what would happen. Needs no credential.",
+        description="`true`: phone nobody and store nothing; show what would happen. Needs no credential; one that is "
+        "there is shown to Vonage.",
         examples=[False],
     )
     private_key: Annotated[PrivateKey | None, SECRET] = Field(

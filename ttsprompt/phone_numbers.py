@@ -40,7 +40,7 @@ _MESSAGES: Final = tuple(
         (r"[\d+]+\Z", "Write the digits of a telephone number as 0 to 9."),
         (
             r"[*#]|.*\d(x|ext|[;,#])",
-            "Write one number alone, without an extension, a code before it, or a second number.",
+            "Write one number alone, without a code before it or a second number; an extension is a field of its own.",
         ),
         (r".*[^\W\d_]", "Write a telephone number in digits: letters are not read."),
         (
@@ -65,10 +65,12 @@ class Judgement:
         kinds: libphonenumber's types, in lower case: its own, and that of what it is with surplus digits cut off.
         regions: the countries it may belong to, by ISO code: one, if a single one claims it, else all of its calling
             code; `INTERNATIONAL` alone, if it belongs to none.
+        reached: the digits of whoever is reached, without surplus ones; the same as the number's if it is not known.
     """
 
     kinds: frozenset[str]
     regions: frozenset[str]
+    reached: str
 
 
 def read_number(text: str) -> str:
@@ -114,10 +116,10 @@ def judge(digits: str) -> Judgement:
     Networks take the digits they need and drop the rest, so a number is also what it is with surplus digits cut off.
     """
     number = phonenumbers.parse(f"+{digits}")
-    routed = _routed(digits) or number
-    kinds = (phonenumbers.number_type(one) for one in (number, routed))
+    reached = _reached(digits) or number
+    kinds = (phonenumbers.number_type(one) for one in (number, reached))
     names = frozenset(phonenumbers.PhoneNumberType.to_string(kind).lower() for kind in kinds)
-    return Judgement(names, _regions(routed))
+    return Judgement(names, _regions(reached), _e164(reached))
 
 
 def _digits(text: str) -> tuple[str, bool]:
@@ -185,7 +187,7 @@ def _length_fault(number: PhoneNumber) -> str | None:
     return f"This is too {size} for a number of the country code {number.country_code}."
 
 
-def _routed(digits: str) -> PhoneNumber | None:
+def _reached(digits: str) -> PhoneNumber | None:
     """Return the longest number in use that the digits begin with."""
     for end in range(len(digits), MIN_DIGITS - 1, -1):
         number = _valid(digits[:end])

@@ -122,6 +122,16 @@ def test_one_phone_has_one_number_however_it_is_written(tmp_path: Path) -> None:
     assert world.voice.orders[-1].to == "447970513608"
 
 
+def test_surplus_digits_make_no_other_phone_of_it(tmp_path: Path) -> None:
+    """Germany's numbers may have 15 digits, and the network drops those that it does not need."""
+    world = make_world(tmp_path, MAX_CALLS_PER_NUMBER="1/600s")
+
+    assert world.post_call(to="4915112345678").status_code == 200
+    assert world.post_call(to="49151123456789").status_code == 429
+    assert world.post_call(to="491511234567800").status_code == 429
+    assert world.post_call(to="4915112345679").status_code == 200
+
+
 @pytest.mark.parametrize(
     ("to", "code"), [(GERMAN, "country_not_allowed"), ("449098790000", "number_not_allowed"), (BRITISH, None)]
 )

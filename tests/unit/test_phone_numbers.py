@@ -86,10 +86,10 @@ def test_a_plus_blanks_and_punctuation_are_dropped(text: str) -> None:
         ("", "^This must be a telephone number: its digits, country code first.$"),
         (" + ", "^This must be a telephone number: its digits, country code first.$"),
         ("+1 800 FLOWERS 1", "^Write a telephone number in digits: letters are not read.$"),
-        ("+1 415 555 0100 x12", "^Write one number alone, without an extension"),
-        ("+1 415 555 0100 ext. 12", "^Write one number alone, without an extension"),
-        ("+1 415 555 0100;ext=12", "^Write one number alone, without an extension"),
-        ("+1 415 555 0100, +1 415 555 0101", "^Write one number alone, .*or a second number.$"),
+        ("+1 415 555 0100 x12", "an extension is a field of its own.$"),
+        ("+1 415 555 0100 ext. 12", "an extension is a field of its own.$"),
+        ("+1 415 555 0100;ext=12", "an extension is a field of its own.$"),
+        ("+1 415 555 0100, +1 415 555 0101", "^Write one number alone, .*or a second number;"),
         ("*31#447700900008", "^Write one number alone, .*a code before it"),
         ("++14155550102", r"^The \+ of a telephone number stands once, at its front.$"),
         ("14155550102+", r"^The \+ of a telephone number stands once, at its front.$"),
@@ -263,6 +263,19 @@ def test_a_number_is_also_what_it_is_with_surplus_digits_cut_off(number: str, ki
 )
 def test_a_number_belongs_to_the_country_that_claims_it_or_to_all_of_its_code(number: str, regions: set[str]) -> None:
     assert judge(read_number(number)).regions == regions
+
+
+@pytest.mark.parametrize(
+    ("number", "reached"),
+    [
+        ("4915112345678", "4915112345678"),
+        ("49302345678901", "49302345678901"),  # in use, for all that is known
+        ("398991234567", "39899123456"),
+        ("447700900001", "447700900001"),
+    ],
+)
+def test_who_is_reached_is_told_without_surplus_digits(number: str, reached: str) -> None:
+    assert judge(read_number(number)).reached == reached
 
 
 def test_a_toll_free_number_belongs_to_all_of_its_calling_code() -> None:

@@ -19,20 +19,26 @@ INVISIBLE: Final = (
 """Characters that show, and say, nothing: Unicode's Default_Ignorable_Code_Point, separators, the blank of Braille."""
 
 _BLANK: Final = r"[ \t\r\n\u00a0\u1680\u2000-\u200a\u202f\u205f\u3000]"
-_ENDS: Final = re.compile(rf"\A(?:{_BLANK}|{INVISIBLE})+|(?:{_BLANK}|{INVISIBLE})+\Z")
+_BEGINNING: Final = re.compile(rf"(?:{_BLANK}|{INVISIBLE})*")
 _INVISIBLE: Final = re.compile(INVISIBLE)
 _MARKUP: Final = re.compile(r"<(\?xml|!|speak)", re.IGNORECASE)
 _SSML_TAG: Final = re.compile(
-    r"</?(speak|break|emphasis|lang|phoneme|prosody|say-as|p|s|sub|audio|mark|voice)(\s[^<>]*)?/?>", re.IGNORECASE
+    r"<\s*/?\s*(speak|break|emphasis|lang|phoneme|prosody|say-as|p|s|sub|audio|mark|voice|desc|lexicon|token|w|[a-z]+:[a-z-]+)"
+    r"(\s[^<>]*)?/?>",
+    re.IGNORECASE,
 )
+"""Vonage's tags, those of SSML 1.1 that it does not know, and other vendors'."""
+
 _ENTITY: Final = re.compile(r"&(amp|lt|gt|quot|apos|#[0-9]{1,7}|#x[0-9a-f]{1,6});", re.IGNORECASE)
 _TOLD_HOW: Final = re.compile(r"<(say-as|sub|phoneme)\b[^>]*>.*?</\1\s*>", re.IGNORECASE | re.DOTALL)
-_DIGITS_IN_A_ROW: Final = re.compile(r"\d{3,}")
+_DIGITS_IN_A_ROW: Final = re.compile(r"(?<!\d[.,])\d{3,}")
+"""Not those of 1,000: that is meant as one number."""
 
 
 def strip_invisible(text: str) -> str:
     """Return a text without blanks and invisible characters at its ends: U+FEFF before `<speak>` would be read out."""
-    return _ENDS.sub("", text)
+    text = text[_end_of_beginning(text) :]
+    return text[: len(text) - _end_of_beginning(text[::-1])]
 
 
 def means_ssml(text: str) -> bool:
@@ -65,6 +71,12 @@ def has_digits_in_a_row(text: str) -> bool:
     if means_ssml(text):
         text = _TOLD_HOW.sub(" ", text)
     return _DIGITS_IN_A_ROW.search(_SSML_TAG.sub(" ", text)) is not None
+
+
+def _end_of_beginning(text: str) -> int:
+    """Return where the visible begins; a search for the end from the left would take the square of a text's length."""
+    found = _BEGINNING.match(text)
+    return found.end() if found else 0
 
 
 @dataclass(slots=True)

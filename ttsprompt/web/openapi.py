@@ -171,7 +171,7 @@ _PARAMETERS: Final[dict[str, Part]] = {
         "name": "Idempotency-Key",
         "in": "header",
         "description": "Use a new UUID for each call you mean to place, and the same one when you repeat the request.",
-        "schema": {"type": "string", "maxLength": 255},
+        "schema": {"type": "string", "minLength": 1, "maxLength": 255},
         "example": "5f0c1c9e-9d1b-4a53-a6b3-0f6f0c1f3a11",
     },
 }
