@@ -382,6 +382,38 @@ def test_a_query_that_fails_is_an_error_of_the_sweep(world: World, monkeypatch: 
         sweep_of(world).run()
 
 
+@pytest.mark.parametrize(("failures", "expired"), [(1, 10), (2, 10), (99, 3)])
+def test_a_page_that_cannot_be_read_is_asked_for_again_and_does_not_end_the_sweep(
+    world: World, monkeypatch: pytest.MonkeyPatch, failures: int, expired: int
+) -> None:
+    monkeypatch.setattr("ttsprompt.service.agenda.PAGE_SIZE", 3)
+    for _ in range(10):
+        world.place()
+    world.clock.advance(1000)
+    due, left = type(world.store).due, [failures]
+
+    def down_for_a_while(self: object, *args: object, **options: object) -> object:
+        if options["after"] is not None and left[0]:
+            left[0] -= 1
+            raise StoreUnavailableError
+        return due(self, *args, **options)  # type: ignore[arg-type]  # passed through as it came
+
+    monkeypatch.setattr(type(world.store), "due", down_for_a_while)
+
+    assert swept(world) == {"expired": expired, "delivered": expired, "errors": min(failures, 3)}
+
+
+def test_a_sweep_does_with_the_threads_that_it_can_get(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    def start(_: threading.Thread) -> None:
+        raise RuntimeError
+
+    world.place()
+    world.clock.advance(1000)
+    monkeypatch.setattr(threading.Thread, "start", start)
+
+    assert sweep_of(world, threads=8).run().delivered == 1
+
+
 def test_a_write_that_fails_is_counted_and_the_sweep_goes_on(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     bad, good = world.place(), world.place()
     world.clock.advance(1000)
@@ -432,6 +464,13 @@ def test_one_dead_host_with_a_thousand_due_does_not_starve_the_others(tmp_path: 
     assert report.retrying <= 2 * 4
     due = world.store.due(world.clock.now() + timedelta(days=1), 2000)
     assert len(due) == 1000
+
+
+def test_many_ports_of_a_dead_machine_do_not_starve_the_others(tmp_path: Path) -> None:
+    world = make_world(tmp_path)
+    sweep = sweep_beside_a_dead_host(world, [f"https://dead.example:{port}/callback" for port in range(1, 151)])
+
+    assert sweep.run().delivered == 10
 
 
 def test_a_dead_host_with_more_due_than_can_be_held_does_not_hide_the_others(

@@ -25,6 +25,9 @@ BUDGET_S: Final = 45.0
 """No call is begun after this; with a last try of 15 s the sweep is over well before its time-out of 120 s."""
 
 PAGE_SIZE: Final = 500
+MAX_FAILED_PAGES: Final = 3
+"""After so many the sweep works off what it has read."""
+
 MAX_QUEUED: Final = 10_000
 """Calls held in memory while their hosts are busy. To read on, the longest lane lets go of its newest."""
 
@@ -88,7 +91,10 @@ class Agenda:
         self._store, self._clock = store, clock
         self._share = max(threads // 2, 1)
         self._began = clock.monotonic()
-        self._lanes: dict[str | None, Lane] = {}
+        self._lanes: dict[str, Lane] = {}
+        self._in_turn: dict[Lane, None] = {}
+        """The lanes in which calls wait; the one that had its turn goes to the end."""
+        self._anywhere = Lane(None)
         self._held: Counter[str] = Counter()
         """How many threads work for each sharer."""
         self._waiting: Counter[str] = Counter()
@@ -165,28 +171,31 @@ class Agenda:
 
     def left(self) -> tuple[int, int]:
         """Return how many calls were read but not worked on, and how many were settled but not tried."""
-        items = [item for lane in self._lanes.values() for item in lane.waiting]
+        items = [item for lane in (self._anywhere, *self._in_turn) for item in lane.waiting]
         settled = sum(item.settled for item in items)
         return len(items) - settled + self._let_go[False], settled + self._let_go[True]
 
     def _next_lane(self) -> Lane | None:
-        """Return the lane whose turn it is: of the machine that holds the fewest threads, the oldest call.
+        """Return the lane whose turn it is: hosts take turns, and the one that holds the fewest threads comes first.
 
-        None when there is no call that may be taken, or when it may only because nobody else is known to wait, and
-        there is room to read who does.
+        Calls that need no host come when they are older. None when there is no call that may be taken, or when it may
+        only because nobody else is known to wait, and there is room to read who does.
         """
-        best: tuple[int, Lane] | None = None
         has_room_to_read = not self._all_read and self._queued + PAGE_SIZE <= MAX_QUEUED
-        for lane in self._lanes.values():
-            if not lane.waiting or not lane.has_place:
+        best: Lane | None = None
+        fewest = 0
+        for lane in self._in_turn:
+            if not lane.has_place or self._is_unfair(lane.waiting[0], even_alone=has_room_to_read):
                 continue
-            item = lane.waiting[0]
-            if self._is_unfair(item, even_alone=has_room_to_read):
-                continue
-            held = lane.running if lane.machine is None else self._held[item.sharers[-1]]
-            if best is None or (held, item.due.due_at) < (best[0], best[1].waiting[0].due.due_at):
-                best = held, lane
-        return best[1] if best else None
+            held = self._held[lane.waiting[0].sharers[-1]]
+            if best is None or held < fewest:
+                best, fewest = lane, held
+            if not held:
+                break
+        anywhere = self._anywhere.waiting
+        if anywhere and not self._is_unfair(anywhere[0], even_alone=has_room_to_read):
+            return self._anywhere if best is None or anywhere[0].due.due_at <= best.waiting[0].due.due_at else best
+        return best
 
     def _is_unfair(self, item: Item, *, even_alone: bool = False) -> bool:
         """Tell whether a sharer of the call holds its half of the threads already, while others wait."""
@@ -198,6 +207,10 @@ class Agenda:
     def _begin(self, lane: Lane) -> Item:
         item = lane.waiting.popleft()
         self._forget(item)
+        if lane is not self._anywhere:
+            del self._in_turn[lane]
+            if lane.waiting:
+                self._in_turn[lane] = None
         self._working += 1
         self._hold(item)
         return item
@@ -212,7 +225,7 @@ class Agenda:
         except StoreUnavailableError:
             log.error("sweep_page_failed")
             self.failed_pages += 1
-            self._all_read = True
+            self._all_read = self.failed_pages == MAX_FAILED_PAGES
         finally:
             self._changed.acquire()
             self._reading = False
@@ -222,19 +235,22 @@ class Agenda:
         """Leave to a later sweep what cannot be held: a host with more due than that must not hide the others."""
         excess = self._queued + PAGE_SIZE - MAX_QUEUED
         if excess > 0:
-            longest = max(self._lanes.values(), key=lambda lane: len(lane.waiting))
-            for _ in range(min(excess, len(longest.waiting))):
+            longest = max((self._anywhere, *self._in_turn), key=lambda lane: len(lane.waiting))
+            for _ in range(min(excess, len(longest.waiting) - 1)):
                 item = longest.waiting.pop()
                 self._forget(item)
                 self._let_go[item.settled] += 1
 
     def _lane(self, settled: Stored | None) -> Lane:
         host = None if settled is None else _host(settled)
-        key = None if host is None else f"{host[0]}:{host[1]}"
-        return self._lanes.setdefault(key, Lane(None if host is None else host[0]))
+        if host is None:
+            return self._anywhere
+        return self._lanes.setdefault(f"{host[0]}:{host[1]}", Lane(host[0]))
 
     def _queue(self, item: Item) -> None:
         item.lane.waiting.append(item)
+        if item.lane is not self._anywhere:
+            self._in_turn.setdefault(item.lane)
         self._queued += 1
         self._waiting.update(item.sharers)
 

@@ -55,6 +55,16 @@ class SweepReport:
         return asdict(self)
 
 
+def _start(thread: threading.Thread) -> bool:
+    """Start a thread, if the system has one: with fewer the sweep only takes longer."""
+    try:
+        thread.start()
+    except RuntimeError:
+        log.warning("sweep_thread_not_started")
+        return False
+    return True
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sweep(CallWriter):
     """The use case; each `run` is one sweep."""
@@ -70,15 +80,12 @@ class Sweep(CallWriter):
         """
         agenda = Agenda(self.store, self.clock, self.threads)
         agenda.read_page()
-        parts = [SweepReport() for _ in range(self.threads)]
-        threads = [
-            threading.Thread(target=self._work_off, args=(agenda, part), name=f"sweep-{n}")
-            for n, part in enumerate(parts)
-        ]
         errors = self._purge()
-        for thread in threads:
-            thread.start()
-        for thread in threads:
+        parts = [SweepReport() for _ in range(self.threads)]
+        threads = [threading.Thread(target=self._work_off, args=(agenda, part)) for part in parts[1:]]
+        started = [thread for thread in threads if _start(thread)]
+        self._work_off(agenda, parts[0])
+        for thread in started:
             thread.join()
         report = SweepReport(**{name: sum(getattr(part, name) for part in parts) for name in SweepReport().as_dict()})
         remaining, untried = agenda.left()
