@@ -13,7 +13,17 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Final
 
-from benchmarks.measures import cold_start, events, hot_paths, many_processes, memory, sweep, threads, whole_calls
+from benchmarks.measures import (
+    cold_start,
+    events,
+    hot_paths,
+    many_processes,
+    memory,
+    shown_first,
+    sweep,
+    threads,
+    whole_calls,
+)
 from benchmarks.report import Row, table
 from benchmarks.stage import Stage, stage
 from devphone.processes.emulator import is_installed
@@ -27,6 +37,7 @@ MEASURES: Final[dict[str, Callable[[Stage], Iterator[Row]]]] = {
     "whole-calls": lambda at: whole_calls.measure(at, "firestore"),
     "whole-calls-sqlite": lambda at: whole_calls.measure(at, "sqlite"),
     "threads": lambda at: threads.measure(at, "firestore"),
+    "shown-first": shown_first.measure,
     "sweep": sweep.measure,
     "processes-sqlite": many_processes.measure,
     "memory": memory.measure,

@@ -1,6 +1,7 @@
 """Vonage and a customer's receiver, as lean as can be, in a process of their own.
 
-`POST /v1/calls` is answered 201 after `--vendor-delay`; everything else 200 after `--receiver-delay` (seconds).
+`POST /v1/calls` is answered 201, and a look-up 200, after `--vendor-delay`; all else 200 after `--receiver-delay`
+(seconds).
 `GET /orders` returns the bodies of the calls asked for, `GET /callbacks` when callbacks came (seconds); both forget.
 """
 
@@ -39,6 +40,8 @@ async def _serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, opt
                 _orders.append(body.decode())
                 await asyncio.sleep(options.vendor_delay)
                 status, answer = 201, json.dumps({"uuid": str(uuid.uuid4()), "status": "started"}).encode()
+            elif head.startswith("GET /v1/calls/"):
+                await asyncio.sleep(options.vendor_delay)
             elif head.startswith("GET /orders "):
                 answer = ("[" + ",".join(_orders) + "]").encode()
                 _orders.clear()

@@ -29,6 +29,9 @@ if TYPE_CHECKING:
 
 USER_AGENT = f"ttsprompt/{__version__}"
 
+LEAST_AT_VONAGE = 8
+"""Of all threads a quarter may wait for Vonage, but always so many: few threads protect no webhook by it."""
+
 
 def _make_application_jwt(application_id: str, private_key: str) -> str:
     """Make a token; imported late, as few callers send a key."""
@@ -178,10 +181,14 @@ def _build_callers(
     from ttsprompt.service.admission import Admission
     from ttsprompt.service.authority import Authority
     from ttsprompt.service.calls import Calls
-    from ttsprompt.service.placed_calls import PlacedCalls
+    from ttsprompt.service.placed_calls import PlacedCalls, WaitingRoom
+    from ttsprompt.vonage.application_jwt import application_of
+    from ttsprompt.vonage.languages import LANGUAGES
     from ttsprompt.vonage.voice import VonageVoiceApi
 
-    voice = parts.voice or VonageVoiceApi(settings.vonage_api_url, USER_AGENT)
+    voice = parts.voice or VonageVoiceApi(
+        settings.vonage_api_url, USER_AGENT, most_at_once=max(LEAST_AT_VONAGE, settings.threads // 4)
+    )
     authority = Authority(voice, clock)
     return Callers(
         calls=Calls(
@@ -195,15 +202,19 @@ def _build_callers(
             answer_mode=settings.answer_mode,
             new_tid=lambda: str(uuid.uuid4()),
             new_token=lambda: secrets.token_urlsafe(32),
+            random=random.SystemRandom().random,
+            languages=LANGUAGES,
         ),
         placed_calls=PlacedCalls(
             store=store,
             voice=voice,
             authority=authority,
+            waiting_room=WaitingRoom(max(1, settings.threads // 2)),
             deliveries=deliveries,
             clock=clock,
             policy=settings.policy,
         ),
+        application_of=lambda token: application_of(token, clock.now()),
         make_jwt=_make_application_jwt,
         allow_private_callbacks=settings.allow_private_callbacks,
     )

@@ -6,6 +6,7 @@ A setting is one field of `Settings`: its name in lower case, its parser and its
 from __future__ import annotations
 
 import difflib
+import os
 import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, fields
@@ -26,8 +27,8 @@ NUMBER_TYPES: Final = (
 )
 """libphonenumber's, in lower case."""
 
-PLATFORM_NAMES: Final = ("FIRESTORE_EMULATOR_HOST", "FUNCTION_TARGET", "K_SERVICE")
-"""Set by the platform or a developer's tools; they choose defaults."""
+PLATFORM_NAMES: Final = ("FIRESTORE_EMULATOR_HOST", "FUNCTION_TARGET", "K_SERVICE", "THREADS")
+"""Set by the platform or a developer's tools; they choose defaults. THREADS is functions-framework's."""
 
 FOREIGN_NAMES: Final = frozenset({"GCLOUD_PROJECT", "GOOGLE_CLOUD_QUOTA_PROJECT"})
 """Real variables of others that look like ours."""
@@ -224,6 +225,8 @@ class Settings:
     log_level: str = setting(_log_level, "INFO")
     on_firestore_emulator: bool = False
     """Not a setting: FIRESTORE_EMULATOR_HOST is set."""
+    threads: int = 4
+    """Not a setting: how many requests the framework works on at once in this process."""
 
     @property
     def policy(self) -> Policy:
@@ -274,13 +277,19 @@ def load_settings(environ: Mapping[str, str], regions: Callable[[], frozenset[st
     on_emulator = "FIRESTORE_EMULATOR_HOST" in values
     if "CALL_STORE" not in values and ("K_SERVICE" in values or on_emulator):
         found["call_store"] = "firestore"
-    settings = Settings(**found, on_firestore_emulator=on_emulator)
+    settings = Settings(**found, on_firestore_emulator=on_emulator, threads=_threads(values))
     faults += [*_faults_together(settings, values), *_near_misses(values)]
     if settings.allowed_countries is not None:
         faults += _unknown_countries(settings.allowed_countries, regions())
     if faults:
         raise SettingsError(faults)
     return settings
+
+
+def _threads(values: Mapping[str, str]) -> int:
+    """Return how many threads functions-framework makes; what it cannot read ends the process there."""
+    text = values.get("THREADS", "")
+    return int(text) if re.fullmatch(r"[1-9][0-9]{0,4}", text, re.ASCII) else (os.cpu_count() or 1) * 4
 
 
 def _faults_together(settings: Settings, values: Mapping[str, str]) -> Iterator[str]:

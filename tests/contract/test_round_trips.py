@@ -13,9 +13,12 @@ import pytest
 
 from devphone.processes.emulator import Emulator
 from tests.contract.conftest import firestore_stores
-from tests.world import World, make_world, query_of
+from tests.world import World, bearer, make_world, query_of
+from ttsprompt.errors import UnauthenticatedError
+from ttsprompt.service.authority import NO_UUID
 from ttsprompt.service.sweep import Sweep
 
+KEY = {"Idempotency-Key": "order-4711"}
 READ, WRITE, QUERY = "BatchGetDocuments", "Commit", "RunQuery"
 
 
@@ -61,10 +64,13 @@ def test_a_call_from_request_to_delivery(counted: tuple[World, Counter[str]]) ->
     assert cost(counts, world.place) == {WRITE: 2}
     answer_url = world.input_url.replace("/input/", "/answer/")
     assert cost(counts, answer) == {READ: 1}
-    for status in ("started", "ringing", "human", "something new"):
+    for status in ("started", "ringing", "something new"):
         assert cost(counts, lambda status=status: world.event(status)) == {}  # type: ignore[misc]  # a default
     assert cost(counts, lambda: world.event("answered")) == {READ: 1, WRITE: 1}
     assert cost(counts, lambda: world.event("answered")) == {READ: 1}
+    for status in ("machine", "human"):
+        assert cost(counts, lambda status=status: world.event(status)) == {READ: 1, WRITE: 1}  # type: ignore[misc]  # a default
+        assert cost(counts, lambda status=status: world.event(status)) == {READ: 1}  # type: ignore[misc]  # a default
     assert cost(counts, lambda: world.key("1111")) == {READ: 1, WRITE: 1}
     assert cost(counts, lambda: world.key("1111")) == {READ: 1}
     assert cost(counts, lambda: world.key("1234", world.input_url.replace("step=1", "step=2"))) == {READ: 1, WRITE: 1}
@@ -87,6 +93,27 @@ def test_a_malformed_or_unauthenticated_request_costs_nothing(counted: tuple[Wor
     assert cost(counts, lambda: world.post_call({})) == {}
     assert cost(counts, lambda: world.post_call(to="x")) == {}
     assert cost(counts, lambda: world.client.post("/event/x?token=y", json={"status": "busy"})) == {}
+
+
+def test_a_token_that_is_shown_first_costs_no_round_trip_to_the_store(counted: tuple[World, Counter[str]]) -> None:
+    world, counts = counted
+
+    assert cost(counts, lambda: world.post_call(bearer(world.clock) | KEY)) == {WRITE: 2}
+    assert world.voice.looked_up == [NO_UUID]
+
+
+def test_a_forged_token_writes_nothing(counted: tuple[World, Counter[str]]) -> None:
+    """What anybody can ask for: nothing with a key, a read for a look at a call."""
+    world, counts = counted
+    tid, world.voice.ending = world.place(), UnauthenticatedError("no")
+    forged = bearer(world.clock, jti="forged")
+
+    assert cost(counts, lambda: world.post_call(forged | KEY)) == {}
+    for method, path in (("GET", ""), ("DELETE", ""), ("POST", "/redeliver")):
+        for which in (tid, str(uuid.uuid4()), "nonsense"):
+            url = f"/call/{which}{path}"
+            assert cost(counts, lambda: world.client.open(url, method=method, headers=forged)) == {READ: 1}  # noqa: B023
+    assert len(world.voice.looked_up) == 10
 
 
 def test_the_grace_rule_costs_one_write_more(counted: tuple[World, Counter[str]]) -> None:
@@ -121,11 +148,25 @@ def test_a_conflict_costs_one_read_and_one_write_more(counted: tuple[World, Coun
     assert world.call(tid).attempts_used == 1
 
 
+def test_who_waits_costs_a_read_a_second(counted: tuple[World, Counter[str]]) -> None:
+    world, counts = counted
+    tid = world.place(callback=..., callback_method=...)
+
+    assert cost(counts, lambda: world.client.get(f"/call/{tid}?wait=5", headers=bearer(world.clock))) == {READ: 6}
+
+
+def test_an_erasure_costs_a_read_and_a_write(counted: tuple[World, Counter[str]]) -> None:
+    world, counts = counted
+    tid = world.place()
+    world.event("busy")
+
+    for expected in ({READ: 1, WRITE: 1}, {READ: 1}):
+        assert cost(counts, lambda: world.client.post(f"/call/{tid}/erase", headers=bearer(world.clock))) == expected
+
+
 def test_a_replay_costs_a_write_and_a_read(counted: tuple[World, Counter[str]]) -> None:
     world, counts = counted
-    from tests.world import bearer  # noqa: PLC0415 - one test needs it
-
-    headers = {**bearer(world.clock), "Idempotency-Key": "k"}
+    headers = bearer(world.clock) | KEY
     assert cost(counts, lambda: world.post_call(headers)) == {WRITE: 2}
     # The refused create, its look at who made the document, and the read of it.
     assert cost(counts, lambda: world.post_call(headers)) == {WRITE: 1, READ: 2}

@@ -54,7 +54,8 @@ def finish(agenda: Agenda, items: list[Item], *, success: bool) -> None:
 
 
 def places(items: list[Item]) -> list[str]:
-    return [item.due.stored.call.callback.url for item in items if item.due.stored]
+    calls = [item.due.stored.call for item in items if item.due.stored]
+    return [call.callback.url for call in calls if call.callback]
 
 
 def test_a_host_that_is_well_gets_one_more_try_at_once_for_each_success(agenda_of: Open) -> None:

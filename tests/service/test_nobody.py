@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from pathlib import Path
 
 import pytest
@@ -9,12 +10,15 @@ from werkzeug.test import TestResponse
 
 from tests.fakes import FakeVoice
 from tests.world import World, bearer, make_world
-from ttsprompt.errors import UnauthenticatedError, VendorUnreachableError
+from ttsprompt.errors import UnauthenticatedError, VendorRefusedError, VendorUnreachableError
 from ttsprompt.ports import CallOrder
 from ttsprompt.service.authority import MOST_REMEMBERED, NO_UUID, Authority, Credential
 
 KEY = {"Idempotency-Key": "order-4711"}
 UNKNOWN = "00000000-0000-4000-8000-000000000000"
+NOT_THERE = [UNKNOWN, NO_UUID, "nonsense", "-", "x" * 300, "__id__", "%2e", "%00", "ü", f"{UNKNOWN}%0a"]
+"""Tids that no call has; most are none."""
+
 REFUSED = UnauthenticatedError("Vonage does not accept the token.")
 SILENT = VendorUnreachableError("Vonage did not answer in time. Try again.")
 
@@ -97,18 +101,73 @@ def ask(world: World, method: str, tid: str, headers: dict[str, str]) -> TestRes
     return world.client.open(path, method=verb, headers=headers)
 
 
+@pytest.mark.parametrize("not_there", NOT_THERE)
 @pytest.mark.parametrize("method", ["status", "cancel", "redeliver"])
-def test_a_forged_token_is_refused_alike_whether_or_not_there_is_such_a_call(world: World, method: str) -> None:
+def test_a_forged_token_is_refused_alike_whether_or_not_there_is_such_a_call(
+    world: World, method: str, not_there: str
+) -> None:
     headers = victims(world)
     tid = world.post_call(headers).get_json()["tid"]
     before = world.call(tid)
 
-    there, not_there = (ask(world, method, which, forged(world)) for which in (tid, UNKNOWN))
+    answers = [ask(world, method, which, forged(world)) for which in (tid, not_there)]
 
-    assert (there.status_code, there.data) == (401, not_there.data)
-    assert not_there.status_code == 401
+    assert [answer.status_code for answer in answers] == [401, 401]
+    assert answers[0].data == answers[1].data
     assert world.call(tid) == before
-    assert ask(world, method, UNKNOWN, headers).status_code == 404
+    assert ask(world, method, not_there, headers).status_code == 404
+
+
+@pytest.mark.parametrize("not_there", NOT_THERE)
+@pytest.mark.parametrize("method", ["status", "cancel", "redeliver"])
+def test_when_vonage_does_not_tell_nobody_learns_whether_there_is_such_a_call(
+    world: World, method: str, not_there: str
+) -> None:
+    tid = world.post_call(victims(world)).get_json()["tid"]
+    world.voice.ending = SILENT
+
+    answers = [ask(world, method, which, forged(world)) for which in (tid, not_there)]
+
+    assert [answer.status_code for answer in answers] == [503, 503]
+    assert answers[0].data == answers[1].data
+
+
+def test_a_token_is_the_one_that_was_accepted_only_byte_for_byte(world: World) -> None:
+    """Other spellings of its last byte, and of its parts, may be another token to Vonage."""
+    headers = victims(world)
+    assert world.post_call(headers | KEY).status_code == 200
+    token = headers["Authorization"].removeprefix("Bearer ")
+    head, payload, signature = token.split(".")
+    others = [
+        f"{head}.{payload}.{signature[:-1]}{'A' if signature[-1] != 'A' else 'B'}",
+        f"{head}.{payload}.{signature}A",
+        f"{head}A.{payload}.{signature}",
+        f"{head}.{payload}.{signature[::-1]}",
+    ]
+
+    assert [world.post_call({"Authorization": f"Bearer {other}"} | KEY).status_code for other in others] == [401] * 4
+    assert [ask(world, "status", UNKNOWN, {"Authorization": f"Bearer {other}"}).status_code for other in others] == [
+        401
+    ] * 4
+
+
+def test_a_forged_token_wakes_nobody_up(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """Ten lines of trouble with Vonage in five minutes are an alarm: they are not for anybody to write."""
+    caplog.set_level(logging.INFO)
+    world = make_world(tmp_path)
+    world.voice.error = VendorRefusedError("no", vendor_status=401)
+    for number in range(20):
+        assert world.post_call(forged(world, number)).status_code == 401
+
+    assert {(record.msg, record.levelname) for record in caplog.records} == {("token_refused", "INFO")}
+    assert world.records() == []
+
+
+def test_what_another_application_may_not_do_is_said_without_asking_vonage(tmp_path: Path) -> None:
+    world = make_world(tmp_path, ALLOWED_APPLICATIONS=UNKNOWN, MAX_CALLS_PER_NUMBER="2/600s")
+
+    assert world.post_call(bearer(world.clock) | KEY).status_code == 403
+    assert world.voice.looked_up == []
 
 
 def test_another_applications_token_is_told_404_once_vonage_has_accepted_it(world: World) -> None:

@@ -14,6 +14,7 @@ import random
 import statistics
 import tempfile
 import time
+import uuid
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -93,6 +94,18 @@ def texts_of_markup(world: World, r: random.Random) -> TestResponse:
     return _json(world, REQUEST | texts | {"dry_run": True})
 
 
+def long_texts(world: World, r: random.Random) -> TestResponse:
+    seed = r.choice([" ", "\u200b", "1", "<", "&", "<speak>", "<p ", "\n", "'", '"'])
+    return _json(
+        world, REQUEST | {"text": r.choice(["", "<speak>", "a"]) + _filled(seed, r, 15000) + "x", "dry_run": True}
+    )
+
+
+def almost_json(world: World, r: random.Random) -> TestResponse:
+    start = r.choice(["", "{", '{"a":', "a=", '{"a":"'])
+    return _json(world, start + _filled(r.choice(["a", " ", ",", "'", "1", "[", "\n", "%"]), r, 60000))
+
+
 def odd_numbers(world: World, r: random.Random) -> TestResponse:
     seeds = ["+", " ", "(", "-", "1", "00", "٣", "tel:"]
     return _json(
@@ -125,6 +138,13 @@ def long_tokens(world: World, r: random.Random) -> TestResponse:
     return _json(world, REQUEST, {"Authorization": f"Bearer a.{payload[: HEADER_LIMIT - 20]}.c"})
 
 
+def tokens_of_many_claims(world: World, r: random.Random) -> TestResponse:
+    name = r.choice(["a", "\u00df", "\ufdfa", "\u0130", "\u1100\u1161", "application_id\u200b"])
+    claims = "{" + ",".join(f'"{name}{n:x}":1' for n in range(1500)) + "}"
+    payload = base64.urlsafe_b64encode(claims.encode()[: (HEADER_LIMIT - 20) * 3 // 4 - 1] + b"}").decode().rstrip("=")
+    return _json(world, REQUEST, {"Authorization": f"Bearer a.{payload}.c"})
+
+
 def dots_for_a_token(world: World, r: random.Random) -> TestResponse:
     return _json(world, REQUEST, {"Authorization": "Bearer " + "." * r.randint(100, HEADER_LIMIT)})
 
@@ -150,6 +170,23 @@ def forged_tokens_with_a_key(world: World, r: random.Random) -> TestResponse:
     return _json(world, REQUEST, bearer(world.clock, jti=str(r.random())) | {"Idempotency-Key": "k"})
 
 
+def looks_at_calls_of_others(world: World, r: random.Random) -> TestResponse:
+    tid = r.choice([str(uuid.UUID(int=r.getrandbits(128))), "x" * r.randint(1, 6000), "%ff" * r.randint(1, 2000)])
+    return world.client.get(f"/call/{tid}", headers=bearer(world.clock, jti=str(r.random())))
+
+
+def long_paths_and_queries(world: World, r: random.Random) -> TestResponse:
+    path = r.choice(
+        ["/" * 4000, "/call/" + "a/" * 2000, "/call/x?" + "&" * 4000, "/?" + "a=1&" * 1000, "/?a" + "%41" * 1300]
+    )
+    return world.client.open(path, method=r.choice(["GET", "POST", "DELETE", "BREW"]))
+
+
+def many_headers(world: World, r: random.Random) -> TestResponse:
+    headers = {f"X-{n}": "," * r.randint(1, 5000) for n in range(90)}
+    return _json(world, REQUEST, headers | {"X-Cloud-Trace-Context": "a/" * 3000, "Idempotency-Key": '"' * 8000})
+
+
 def webhooks_of_nobody(world: World, r: random.Random) -> TestResponse:
     body = r.choice([{"dtmf": "1" * 60000}, {"a" * 60000: 1}, {f"k{n}": 1 for n in range(6000)}])
     path = f"/input/6a2827c9-4c68-46fc-b179-115f055dc0eb?token={'x' * r.randint(1, 3000)}&step=1"
@@ -167,13 +204,19 @@ FAMILIES: Final[tuple[Send, ...]] = (
     long_number,
     a_form_of_many_fields,
     texts_of_markup,
+    long_texts,
+    almost_json,
     odd_numbers,
     odd_callbacks,
     long_tokens,
+    tokens_of_many_claims,
     dots_for_a_token,
     long_private_keys,
     the_largest_private_key,
     forged_tokens_with_a_key,
+    looks_at_calls_of_others,
+    long_paths_and_queries,
+    many_headers,
     webhooks_of_nobody,
     the_description,
 )

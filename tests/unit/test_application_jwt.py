@@ -131,3 +131,42 @@ def test_what_is_no_jwt_is_told_what_it_most_likely_is(text: str, words: str) ->
 
     assert words in message
     assert text not in message
+
+
+OTHER = "00000000-0000-4000-8000-000000000001"
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "application_id",
+        "Application_ID",
+        "APPLICATION_ID",
+        "application_\\u0049d",
+        "application\\u005fid",
+        "application_id\\u0000",
+        " application_id",
+        "applicationId",
+        "application-id",
+        "\\uff41pplication_id",
+        "application\\u200b_id",
+    ],
+)
+@pytest.mark.parametrize("first", [True, False])
+def test_a_token_that_another_parser_might_read_as_of_another_application_is_of_none(name: str, first: bool) -> None:
+    """Signed with one's own application's key, it would be accepted at Vonage, and be somebody else's here."""
+    ours, theirs = f'"application_id":"{APPLICATION}"', f'"{name}":"{OTHER}"'
+    text = "{" + ",".join([theirs, ours] if first else [ours, theirs]) + f',"iat":{AT}}}'
+
+    assert "application_id" in refusal(token(text))
+
+
+def test_an_application_under_another_spelling_alone_is_none() -> None:
+    assert "application_id" in refusal(token(json.dumps({"Application_Id": APPLICATION, "iat": AT})))
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "utf-16-be", "utf-32", "utf-8-sig", "latin-1"])
+def test_a_payload_in_another_encoding_than_utf_8_is_none(encoding: str) -> None:
+    payload = f'{{"application_id":"{APPLICATION}","name":"Zoë"}}'.encode(encoding)
+
+    assert "second part" in refusal(f"e30.{base64.urlsafe_b64encode(payload).rstrip(b'=').decode()}.c2ln")

@@ -272,5 +272,6 @@ class Agenda:
 
 def _host(settled: Stored) -> tuple[str, int] | None:
     """Return machine and port of the callback, None if its URL makes no sense."""
-    url = parse_callback_url(settled.call.callback.url)
+    callback = settled.call.callback
+    url = None if callback is None else parse_callback_url(callback.url)
     return None if url is None else (url.host.rstrip("."), url.port or _DEFAULT_PORTS[url.scheme])

@@ -26,6 +26,8 @@ class Deliveries(CallWriter):
     def deliver_within_webhook(self, stored: Stored, deadline: Deadline) -> None:
         """Try at once, in what is left of the webhook's time; if that is too little, leave it due."""
         timeout_s = deadline.try_s()
+        if stored.call.callback is None:
+            return
         if timeout_s is None:
             log.warning("callback_put_off", extra={"fields": {"tid": stored.call.tid}})
             return
@@ -43,7 +45,7 @@ class Deliveries(CallWriter):
         None is made if nothing is to be delivered, or if it could not begin for want of our own resources: then the
         call stays due, and nobody counts it.
         """
-        if call.payload is None or call.delivery.state is not DeliveryState.PENDING:
+        if call.payload is None or call.callback is None or call.delivery.state is not DeliveryState.PENDING:
             return None
         request = CallbackRequest(
             webhook_id=call.tid,

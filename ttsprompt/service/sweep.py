@@ -135,7 +135,7 @@ class Sweep(CallWriter):
                 return
             report.expired += 1
             report_settled(settled.call)
-            if not agenda.enter(item, settled):
+            if settled.call.callback is None or not agenda.enter(item, settled):
                 return
             stored, is_held = settled, True
         if item.lane.machine is None:

@@ -6,6 +6,7 @@ import base64
 import binascii
 import json
 import re
+import unicodedata
 from datetime import datetime
 from typing import Any, Final
 
@@ -15,6 +16,8 @@ from ttsprompt.vonage.numeric_date import numeric_date
 LEEWAY_S: Final = 60
 DEFAULT_LIFE_S: Final = 15 * 60
 """How long a token without `exp` is valid (docs/vonage.md §1.2)."""
+
+APPLICATION: Final = "application_id"
 
 PARTS: Final = 3
 _BASE64URL: Final = re.compile(r"[A-Za-z0-9_-]+", re.ASCII)
@@ -31,9 +34,11 @@ def application_of(token: str, now: datetime) -> str:
         UnauthenticatedError: it cannot be valid; the message holds nothing of the token.
     """
     claims = _claims(token)
-    # Twice: we might take one for the application, and Vonage the other (RFC 7519 §4).
-    ids = [value for name, value in claims if name == "application_id"]
-    if len(ids) != 1 or not isinstance(ids[0], str) or not _UUID.fullmatch(ids[0]):
+    # Twice: we might take one for the application, and Vonage the other (RFC 7519 §4). Whoever has an application of
+    # their own could then sign a token that is theirs at Vonage and somebody else's here.
+    ids = [value for name, value in claims if _folded(name) == _folded(APPLICATION)]
+    named = [name for name, _ in claims].count(APPLICATION)
+    if (len(ids), named) != (1, 1) or not isinstance(ids[0], str) or not _UUID.fullmatch(ids[0]):
         raise UnauthenticatedError(
             "The token has no application_id that is a UUID: it must be made for a Vonage application."
         )
@@ -53,12 +58,18 @@ def _claims(token: str) -> list[tuple[str, Any]]:
         raise UnauthenticatedError(_what_it_is_instead(token, len(parts)))
     try:
         payload = base64.urlsafe_b64decode(parts[1] + "=" * (-len(parts[1]) % 4))
-        claims = json.loads(payload, object_pairs_hook=_Pairs)
+        # As text: of bytes, `json` would also read UTF-16, UTF-32 and a byte-order mark (RFC 7519 §3: UTF-8).
+        claims = json.loads(payload.decode("utf-8"), object_pairs_hook=_Pairs)
     except (binascii.Error, ValueError, RecursionError):
         claims = None
     if not isinstance(claims, _Pairs):
         raise UnauthenticatedError("The credential is not a JWT: its second part is not a JSON object in base64url.")
     return claims
+
+
+def _folded(name: str) -> str:
+    """Return what is left of a name for a parser that is careless of case, width, separators or control characters."""
+    return "".join(letter for letter in unicodedata.normalize("NFKC", name).casefold() if letter.isalnum())
 
 
 class _Pairs(list[tuple[str, Any]]):

@@ -19,10 +19,12 @@ from urllib.parse import quote
 from requests import Request
 
 from ttsprompt.domain.events import CallEnded
+from ttsprompt.domain.model import MachineDetection
 from ttsprompt.errors import UnauthenticatedError, VendorUnclearError, VendorUnreachableError
 from ttsprompt.net.attempt import Attempt
 from ttsprompt.net.attempt_connections import AttemptAdapter
 from ttsprompt.ports import CallOrder, VoiceApi
+from ttsprompt.vonage.bulkhead import Bulkhead
 from ttsprompt.vonage.errors import json_object, vendor_error
 from ttsprompt.vonage.webhooks import parse_call_ended
 
@@ -36,7 +38,8 @@ class VonageVoiceApi:
 
     Time-outs in seconds: `connect_timeout_s` for each address, `setup_timeout_s` by the wall clock until the request
     leaves (name, addresses, TLS), `read_timeout_s` for each read. The whole is over within `setup_timeout_s` +
-    `read_timeout_s` by the wall clock.
+    `read_timeout_s` by the wall clock. `most_at_once` requests wait for an answer at a time, hang-ups aside: those come
+    only after a token that was accepted, and somebody's phone rings until they are sent.
     """
 
     def __init__(
@@ -47,7 +50,9 @@ class VonageVoiceApi:
         connect_timeout_s: float = 3.0,
         setup_timeout_s: float = 4.0,
         read_timeout_s: float = 10.0,
+        most_at_once: int = 64,
     ) -> None:
+        self._bulkhead = Bulkhead(most_at_once)
         self._url = f"{base_url}/v1/calls"
         self._user_agent = user_agent
         self._connect_timeout_s = connect_timeout_s
@@ -57,14 +62,16 @@ class VonageVoiceApi:
     def place_call(self, order: CallOrder, token: str) -> str | None:
         """Ask for one phone call, once; see `VoiceApi`."""
         request = self._request("POST", self._url, token, _order_body(order))
-        answer = self._exchange(request)
+        with self._bulkhead.place():
+            answer = self._exchange(request)
         if 200 <= answer.status <= 299:  # noqa: PLR2004 - any success means that the phone may ring
             return _uuid(answer.body)
         raise vendor_error(answer.status, answer.headers, answer.body, token, datetime.now(UTC))
 
     def look_up(self, uuid: str, token: str) -> CallEnded | None:
         """Ask how a call stands; see `VoiceApi`."""
-        answer = self._ask("GET", uuid, token, None)
+        with self._bulkhead.place():
+            answer = self._ask("GET", uuid, token, None)
         if answer.status in {401, 403}:
             raise UnauthenticatedError("Vonage does not accept the token.")
         if answer.status == 404:  # noqa: PLR2004 - over for days, or of another application: the token is good
@@ -179,8 +186,11 @@ def _send(request: _Request, attempt: Attempt, outcome: _Outcome) -> None:
 
 def _order_body(order: CallOrder) -> dict[str, Any]:
     """Return the request of docs/vonage.md §1.1."""
+    callee = {"type": "phone", "number": order.to}
+    if order.extension is not None:
+        callee["dtmfAnswer"] = order.extension
     body: dict[str, Any] = {
-        "to": [{"type": "phone", "number": order.to}],
+        "to": [callee],
         "from": {"type": "phone", "number": order.from_},
         "event_url": [order.event_url],
         "event_method": "POST",
@@ -191,7 +201,9 @@ def _order_body(order: CallOrder) -> dict[str, Any]:
         body["ncco"] = order.ncco
     if order.answer_url is not None:
         body |= {"answer_url": [order.answer_url], "answer_method": "POST"}
-    if order.machine_detection is not None:
+    if order.machine_detection is MachineDetection.NOTICE:
+        body["advanced_machine_detection"] = {"behavior": "continue", "mode": "default"}
+    elif order.machine_detection is not None:
         body["machine_detection"] = order.machine_detection.value
     return body
 
