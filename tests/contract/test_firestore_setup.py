@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import re
 import uuid
+from collections.abc import Iterator
+from concurrent import futures
 from pathlib import Path
-from types import SimpleNamespace
-from typing import Any, cast
+from typing import Any
 
 import grpc
 import pytest
-from google.api_core.exceptions import PermissionDenied
-from google.cloud.firestore_admin_v1.types import Index
+from google.cloud.firestore_admin_v1 import FirestoreAdminClient
+from google.cloud.firestore_admin_v1.services.firestore_admin.transports import FirestoreAdminGrpcTransport
+from google.cloud.firestore_admin_v1.types import Field, GetFieldRequest, Index, UpdateFieldRequest
+from google.longrunning import operations_pb2  # type: ignore[import-untyped]
 
 from devphone.processes.emulator import Emulator
 from tests.builders import NOW
@@ -24,30 +27,100 @@ PACKAGE = Path(__file__).parents[2] / "ttsprompt"
 FIELDS = "projects/p/databases/(default)/collectionGroups/calls/fields"
 
 
-class AdminClient:
-    """An Admin API that notes what it is asked; its operations are done, or still run."""
+class AdminApi:
+    """Google's Admin API, as far as it is asked: a real server that keeps fields and notes changes to them.
 
-    def __init__(self, *, done: bool = True, error: Exception | None = None) -> None:
-        self.requests: list[Any] = []
-        self._done = done
-        self._error = error
+    `errors` come first, one for each change. Without an override a field has its ancestor's indexes. What is changed
+    is being made until `finish`.
+    """
 
-    def update_field(self, *, request: Any, timeout: float) -> Any:
-        assert timeout > 0
-        if self._error is not None:
-            raise self._error
+    def __init__(self) -> None:
+        self.requests: list[UpdateFieldRequest] = []
+        self.errors: list[grpc.StatusCode] = []
+        self.port = 0
+        self._fields: dict[str, Any] = {}
+
+    def get(self, request: GetFieldRequest, _context: grpc.ServicerContext) -> Field:
+        inherited = Field.IndexConfig(
+            indexes=[
+                Index(fields=[Index.IndexField(field_path="*", order=order)], state=Index.State.READY)
+                for order in (Index.IndexField.Order.ASCENDING, Index.IndexField.Order.DESCENDING)
+            ],
+            uses_ancestor_config=True,
+        )
+        return (
+            self._fields[request.name]
+            if request.name in self._fields
+            else Field(name=request.name, index_config=inherited)
+        )
+
+    def update(self, request: UpdateFieldRequest, context: grpc.ServicerContext) -> Any:
+        if self.errors:
+            context.abort(self.errors.pop(0), "Please retry, underlying data changed")
         self.requests.append(request)
-        name = f"{request.field.name}/operations/{len(self.requests)}"
-        return SimpleNamespace(operation=SimpleNamespace(name=name, done=self._done))
+        field: Any = Field(Field.pb(request.field))
+        for index in field.index_config.indexes:
+            index.state = Index.State.CREATING
+        if "ttl_config" in field:
+            field.ttl_config.state = Field.TtlConfig.State.CREATING
+        self._fields[field.name] = field
+        return operations_pb2.Operation(name=f"{field.name}/operations/{len(self.requests)}")
+
+    def finish(self) -> None:
+        for field in self._fields.values():
+            for index in field.index_config.indexes:
+                index.state = Index.State.READY
+            if "ttl_config" in field:
+                field.ttl_config.state = Field.TtlConfig.State.ACTIVE
+
+    def break_index(self) -> None:
+        self._fields[f"{FIELDS}/{QUERIED_FIELD}"].index_config.indexes[0].state = Index.State.NEEDS_REPAIR
+
+    def revert(self, name: str) -> None:
+        del self._fields[f"{FIELDS}/{name}"]
+
+    def names(self) -> list[str]:
+        return [request.field.name for request in self.requests]
 
 
-def set_up(client: Any) -> list[str]:
-    return set_up_firestore(project="p", database="(default)", collection="calls", client=client)
+@pytest.fixture
+def admin() -> Iterator[AdminApi]:
+    api = AdminApi()
+    server = grpc.server(futures.ThreadPoolExecutor(1))
+    handlers = {
+        "GetField": grpc.unary_unary_rpc_method_handler(
+            api.get, request_deserializer=GetFieldRequest.deserialize, response_serializer=Field.serialize
+        ),
+        "UpdateField": grpc.unary_unary_rpc_method_handler(
+            api.update,
+            request_deserializer=UpdateFieldRequest.deserialize,
+            response_serializer=operations_pb2.Operation.SerializeToString,
+        ),
+    }
+    service = "google.firestore.admin.v1.FirestoreAdmin"
+    server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(service, handlers),))
+    api.port = server.add_insecure_port("127.0.0.1:0")
+    server.start()
+    yield api
+    server.stop(None)
 
 
-def test_one_index_one_exemption_and_the_ttl_policy_are_asked_for() -> None:
-    admin = AdminClient()
-    assert set_up(admin) == []
+def set_up(admin: AdminApi, limits: str | None = None, patience_s: float = 90.0) -> list[str]:
+    with grpc.insecure_channel(f"127.0.0.1:{admin.port}") as channel:
+        client = FirestoreAdminClient(transport=FirestoreAdminGrpcTransport(channel=channel))
+        return set_up_firestore(
+            project="p",
+            database="(default)",
+            collection="calls",
+            limits=limits,
+            client=client,
+            patience_s=patience_s,
+            pause_s=0.01,
+        )
+
+
+def test_one_index_one_exemption_and_the_ttl_policy_are_asked_for(admin: AdminApi) -> None:
+    set_up(admin)
     indexed, exempt, expiring = admin.requests
 
     assert [request.field.name for request in admin.requests] == [
@@ -65,18 +138,14 @@ def test_one_index_one_exemption_and_the_ttl_policy_are_asked_for() -> None:
     assert [list(r.update_mask.paths) for r in admin.requests] == [["index_config"], ["index_config"], ["ttl_config"]]
 
 
-def test_the_index_comes_before_the_exemption_so_that_the_query_always_has_one() -> None:
-    admin = AdminClient()
+def test_the_index_comes_before_the_exemption_so_that_the_query_always_has_one(admin: AdminApi) -> None:
     set_up(admin)
 
     assert [request.field.name.rpartition("/")[2] for request in admin.requests][:2] == [QUERIED_FIELD, "*"]
 
 
-def test_with_a_limit_its_places_are_exempt_and_removed_in_time_too() -> None:
-    admin = AdminClient()
-    set_up_firestore(
-        project="p", database="(default)", collection="calls", limits="calls_limits", client=cast("Any", admin)
-    )
+def test_with_a_limit_its_places_are_exempt_and_removed_in_time_too(admin: AdminApi) -> None:
+    set_up(admin, limits="calls_limits")
     _, exempt, expiring = admin.requests[:3]
 
     assert [request.field.name for request in admin.requests[3:]] == [
@@ -84,16 +153,53 @@ def test_with_a_limit_its_places_are_exempt_and_removed_in_time_too() -> None:
     ]
 
 
-def test_operations_that_still_run_are_named_and_it_may_be_done_again() -> None:
-    admin = AdminClient(done=False)
+def test_what_is_still_being_made_is_named_and_not_asked_for_again(admin: AdminApi) -> None:
+    assert [name.rpartition("/operations/")[0] for name in set_up(admin)] == admin.names()
+    assert set_up(admin) == [f"{FIELDS}/{QUERIED_FIELD}", f"{FIELDS}/{TTL_FIELD}"]
+    admin.finish()
+    assert set_up(admin) == []
+    assert len(admin.requests) == 3
 
-    assert len(set_up(admin)) == len(set_up(admin)) == 3
-    assert all("/operations/" in name for name in set_up(admin))
+
+@pytest.mark.parametrize("name", [QUERIED_FIELD, "*", TTL_FIELD])
+def test_what_somebody_has_undone_is_done_again_and_nothing_else(admin: AdminApi, name: str) -> None:
+    set_up(admin)
+    admin.finish()
+    admin.requests.clear()
+    admin.revert(name)
+    set_up(admin)
+
+    assert admin.names() == [f"{FIELDS}/{name}"]
 
 
-def test_an_admin_api_that_refuses_is_an_unavailable_store() -> None:
+def test_a_broken_index_is_asked_for_again(admin: AdminApi) -> None:
+    set_up(admin)
+    admin.break_index()
+    set_up(admin)
+
+    assert admin.names()[3:] == [f"{FIELDS}/{QUERIED_FIELD}"]
+
+
+def test_a_fresh_database_that_aborts_changes_is_asked_again(admin: AdminApi) -> None:
+    """https://github.com/GoogleCloudPlatform/magic-modules/issues/9329."""
+    admin.errors = [grpc.StatusCode.ABORTED, grpc.StatusCode.ABORTED, grpc.StatusCode.UNAVAILABLE]
+    set_up(admin)
+
+    assert admin.errors == []
+    assert len(admin.requests) == 3
+
+
+def test_patience_ends(admin: AdminApi) -> None:
+    admin.errors = [grpc.StatusCode.ABORTED] * 1000
+    with pytest.raises(StoreUnavailableError, match="Aborted"):
+        set_up(admin, patience_s=0.1)
+
+
+def test_an_admin_api_that_refuses_is_an_unavailable_store_at_once(admin: AdminApi) -> None:
+    admin.errors = [grpc.StatusCode.PERMISSION_DENIED] * 2
     with pytest.raises(StoreUnavailableError, match="PermissionDenied"):
-        set_up(AdminClient(error=PermissionDenied("no")))
+        set_up(admin)
+    assert len(admin.errors) == 1
 
 
 class Watching(grpc.UnaryStreamClientInterceptor):  # type: ignore[misc]  # no types
