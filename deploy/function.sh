@@ -33,7 +33,7 @@ for name in $SERVICE_NAMES; do
 done
 variable CALL_STORE firestore
 variable GOOGLE_CLOUD_PROJECT "$PROJECT"
-variable COMMIT "${COMMIT:-unknown}"
+[[ -z ${COMMIT:-} ]] || variable COMMIT "$COMMIT"
 variable THREADS "$threads"
 
 [[ -z $DRY_RUN ]] || sed 's/^/# /' "$variables"

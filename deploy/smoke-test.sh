@@ -15,6 +15,7 @@ done
 echo "$about"
 version="$(sed -n 's/^__version__[^"]*"\(.*\)"$/\1/p' ttsprompt/__init__.py)"
 [[ $about == *'"name": "ttsprompt"'* && $about == *"\"version\": \"$version\""* ]] || fail "This is not ttsprompt $version."
+[[ -z ${COMMIT:-} || $about == *"\"commit\": \"$COMMIT\""* ]] || fail "This is not the commit $COMMIT that was deployed."
 
 answer="$(ask --fail "$BASE_URL/call" -H 'Content-Type: application/json' -d '{
   "to": "447700900001", "from": "447700900999", "text": "Smoke test", "pin_code": "1234",

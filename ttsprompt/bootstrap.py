@@ -170,6 +170,7 @@ def build_app(settings: Settings, parts: Parts = Parts()) -> App:
         clock=clock,
         callback_public_keys=lambda: public_keys(settings.callback_signing_secrets),
         base_url=settings.base_url,
+        commit=settings.commit,
         verify_signature=_signature_check(settings, clock),
     )
 

@@ -160,6 +160,21 @@ def _number_types(text: str) -> frozenset[str]:
     return types
 
 
+def _numbers(text: str) -> frozenset[str]:
+    numbers = frozenset(word.removeprefix("+") for word in _words(text))
+    if not all(re.fullmatch(r"[1-9][0-9]{6,14}", number, re.ASCII) for number in numbers):
+        msg = "must be whole numbers in E.164 form (447700900001), comma-separated"
+        raise ValueError(msg)
+    return numbers
+
+
+def _commit(text: str) -> str:
+    if not re.fullmatch(r"[0-9a-f]{7,40}", text, re.ASCII):
+        msg = "must be a commit's id, 7 to 40 hex digits"
+        raise ValueError(msg)
+    return text
+
+
 def _number_limit(text: str) -> NumberLimit | None:
     match = re.fullmatch(r"([1-9][0-9]{0,3})/([1-9][0-9]{0,6})s", text, re.ASCII)
     if match is None:
@@ -220,9 +235,11 @@ class Settings:
     refused_number_types: frozenset[str] = setting(
         _number_types, frozenset({"premium_rate", "shared_cost", "personal_number"})
     )
+    refused_numbers: frozenset[str] = setting(_numbers, frozenset(), secret=True)
     max_calls_per_number: NumberLimit | None = setting(_number_limit, None)
     retention_days: timedelta = setting(_days, Policy().retention)
     log_level: str = setting(_log_level, "INFO")
+    commit: str | None = setting(_commit, None)
     on_firestore_emulator: bool = False
     """Not a setting: FIRESTORE_EMULATOR_HOST is set."""
     threads: int = 4
@@ -242,6 +259,7 @@ class Settings:
             applications=self.allowed_applications,
             countries=self.allowed_countries,
             refused_types=self.refused_number_types,
+            refused_numbers=self.refused_numbers,
             limit=self.max_calls_per_number,
         )
 

@@ -9,7 +9,7 @@
     ├── UnauthenticatedError       unauthenticated      no usable credential
     ├── ApplicationNotAllowedError application_not_allowed
     ├── CountryNotAllowedError     country_not_allowed
-    ├── NumberNotAllowedError      number_not_allowed   of a kind that is not called, or of no country
+    ├── NumberNotAllowedError      number_not_allowed   listed, of a kind that is not called, or of no country
     ├── TooManyCallsError          too_many_calls       this number was called often enough for now
     ├── NotFoundError              not_found            no such resource, or not for this token
     │   └── CallNotFoundError
@@ -132,15 +132,9 @@ class CountryNotAllowedError(TtsPromptError):
 
 
 class NumberNotAllowedError(TtsPromptError):
-    """A kind of number that the operator does not let be called; None: one that belongs to no country."""
+    """The operator does not let this number, or its kind, be called, or it belongs to no country."""
 
     code = "number_not_allowed"
-
-    def __init__(self, kind: str | None) -> None:
-        if kind is None:
-            super().__init__("Numbers of satellite and other networks of no country are not called.")
-        else:
-            super().__init__(f"This is a number of a kind that is not called here: {kind.replace('_', ' ')}.")
 
 
 class TooManyCallsError(TtsPromptError):

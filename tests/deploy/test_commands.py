@@ -192,6 +192,7 @@ NOT_IN_A_FILE = {
     "VONAGE_SIGNATURE_SECRET": "in SECRETS",
     "STALE_AFTER": "for tests and demos only",
     "ALLOW_PRIVATE_CALLBACKS": "for tests and demos only",
+    "COMMIT": "what is deployed",
 }
 
 

@@ -18,6 +18,7 @@ from tests.deploy.project import L, P
 from tests.deploy.story import ALERTS, APPLICATIONS, BASE_URL, BY_HAND, DEPLOYERS_ROLES, SECRET, Story, story
 from tests.deploy.test_commands import needs_gcloud
 from ttsprompt import __version__
+from ttsprompt.config import load_settings
 
 __all__ = ["story"]  # a fixture
 pytestmark = [needs_gcloud, pytest.mark.timeout(1800)]
@@ -282,6 +283,17 @@ def test_where_bindings_for_everybody_are_forbidden_the_check_is_switched_off_in
     assert project.sh("bash deploy/smoke-test.sh", PROJECT=PROJECT, ENV="prod").returncode == 0
 
 
+def test_another_commit_than_was_deployed_does_not_pass_the_smoke_test(story: Story) -> None:
+    about, live = story.project.sh(f"curl --silent {BASE_URL}/").stdout, environment_now(story).get("COMMIT")
+    failed = story.project.sh(
+        "bash deploy/smoke-test.sh", check=False, PROJECT=PROJECT, ENV="prod", COMMIT="000000000000"
+    )
+
+    assert json.loads(about).get("commit") == live
+    assert failed.returncode != 0
+    assert "not the commit 000000000000" in failed.stderr
+
+
 def night(story: Story, *words: str) -> str:
     """Run the one block of the page's night chapter that has these words, as somebody would paste it."""
     (block,) = [each for each in blocks("docs/operations.md", "3 a.m.") if all(word in each for word in words)]
@@ -315,6 +327,12 @@ def test_at_night_customers_are_kept_out_and_all_new_calls_stopped_in_one_comman
     assert (restricted["ALLOWED_APPLICATIONS"], restricted["ALLOWED_COUNTRIES"]) == (APPLICATIONS, "GB,DE")
     assert environment_now(story)["ALLOWED_APPLICATIONS"] == "00000000-0000-0000-0000-000000000000"
     assert environment_now(story)["BASE_URL"] == BASE_URL
+
+
+def test_at_night_a_number_is_kept_from_being_called_in_one_command(story: Story) -> None:
+    night(story, "REFUSED_NUMBERS")
+
+    assert load_settings(environment_now(story)).refused_numbers == {"447700900001", "4930123456"}
 
 
 def environment_now(story: Story) -> dict[str, str]:

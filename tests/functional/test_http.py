@@ -17,7 +17,7 @@ from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
 from tests.fakes import FakeClock
-from tests.world import REQUEST, bearer
+from tests.world import REQUEST, bearer, json_of, make_world
 
 MAIN = Path(__file__).parents[2] / "main.py"
 TID = "6a2827c9-4c68-46fc-b179-115f055dc0eb"
@@ -59,6 +59,11 @@ def test_the_root_says_what_this_is(client: FlaskClient) -> None:
     assert response.json is not None
     assert response.json["name"] == "ttsprompt"
     assert response.json["callback_public_keys"] == []
+
+
+def test_the_root_says_which_commit_was_deployed_if_the_operator_says(tmp_path: Path) -> None:
+    assert "commit" not in json_of(make_world(tmp_path / "1").client.get("/"))
+    assert json_of(make_world(tmp_path / "2", COMMIT="1f3c9a2b7d04").client.get("/"))["commit"] == "1f3c9a2b7d04"
 
 
 @pytest.mark.parametrize(

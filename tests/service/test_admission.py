@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from tests.world import APPLICATION_ID, World, json_of, make_world
+from ttsprompt.config import SettingsError, load_settings
 
 GERMAN, BRITISH, AMERICAN, CANADIAN, JAMAICAN = (
     "4930123456",
@@ -110,6 +111,23 @@ def test_numbers_of_no_country_are_refused_whatever_the_operator_says(tmp_path: 
 
     assert refused(world, "number_not_allowed", to="881612345678")
     assert not refused(world, "", to="449098790000")
+
+
+def test_a_number_may_be_kept_from_being_called_however_it_is_written(tmp_path: Path) -> None:
+    world = make_world(tmp_path, REFUSED_NUMBERS=f"+{BRITISH}, 4915112345678")
+
+    assert refused(world, "number_not_allowed", to="+44 7970 513607")
+    assert refused(world, "number_not_allowed", to="491511234567800")  # the network drops what is too much
+    assert json_of(world.post_call(dry_run=True, to=BRITISH))["code"] == "number_not_allowed"
+    assert not refused(world, "", to="447970513608")
+
+
+def test_numbers_that_are_refused_are_not_shown_by_settings_or_faults(tmp_path: Path) -> None:
+    assert BRITISH not in repr(load_settings({"REFUSED_NUMBERS": BRITISH}))
+    assert BRITISH not in repr(load_settings({"REFUSED_NUMBERS": BRITISH}).admission)
+    with pytest.raises(SettingsError) as raised:
+        load_settings({"REFUSED_NUMBERS": f"00{BRITISH}"})
+    assert BRITISH not in str(raised.value)
 
 
 def test_one_phone_has_one_number_however_it_is_written(tmp_path: Path) -> None:

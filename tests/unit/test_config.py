@@ -80,6 +80,8 @@ def test_all_faults_are_reported_together() -> None:
         RETENTION_DAYS="many",
         ALLOWED_APPLICATIONS="mine",
         ALLOWED_COUNTRIES="GB,Germany",
+        REFUSED_NUMBERS="447700900001, 07700 900002",
+        COMMIT="main",
         MAX_CALLS_PER_NUMBER="5 a day",
         LOG_LEVEL="chatty",
     )
@@ -96,6 +98,8 @@ def test_all_faults_are_reported_together() -> None:
         "RETENTION_DAYS",
         "ALLOWED_APPLICATIONS",
         "ALLOWED_COUNTRIES",
+        "REFUSED_NUMBERS",
+        "COMMIT",
         "MAX_CALLS_PER_NUMBER",
         "LOG_LEVEL",
     }

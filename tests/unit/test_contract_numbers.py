@@ -293,9 +293,11 @@ NUMBERS = [
     default("ALLOWED_APPLICATIONS", None, "settings"),
     default("ALLOWED_COUNTRIES", None, "settings"),
     default("REFUSED_NUMBER_TYPES", frozenset({"premium_rate", "shared_cost", "personal_number"}), "settings"),
+    default("REFUSED_NUMBERS", frozenset(), "settings"),
     default("MAX_CALLS_PER_NUMBER", None, "settings"),
     default("RETENTION_DAYS", 30.0 * DAY_S, "settings"),
     default("LOG_LEVEL", "INFO", "settings"),
+    default("COMMIT", None, "settings"),
 ]
 
 

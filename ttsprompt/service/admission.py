@@ -41,16 +41,22 @@ class Admission:
             raise ApplicationNotAllowedError
 
     def check_number(self, number: str) -> None:
-        """Refuse a number that is expensive by its kind, or whose country is not on the list.
+        """Refuse a number that is listed, that is expensive by its kind, or whose country is not on the list.
+
+        Surplus digits make no other number of it: a network drops them.
 
         Raises:
             NumberNotAllowedError, CountryNotAllowedError: it is.
         """
         judged = judge(number)
+        if not self.rules.refused_numbers.isdisjoint({number, judged.reached}):
+            raise NumberNotAllowedError("This number is not called here.")
         if INTERNATIONAL in judged.regions:
-            raise NumberNotAllowedError(None)
+            raise NumberNotAllowedError("Numbers of satellite and other networks of no country are not called.")
         for kind in sorted(judged.kinds & self.rules.refused_types):
-            raise NumberNotAllowedError(kind)
+            raise NumberNotAllowedError(
+                f"This is a number of a kind that is not called here: {kind.replace('_', ' ')}."
+            )
         if self.rules.countries is not None and self.rules.countries.isdisjoint(judged.regions):
             raise CountryNotAllowedError
 

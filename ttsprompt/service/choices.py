@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 from enum import StrEnum
 
@@ -26,10 +26,11 @@ class NumberLimit:
 class AdmissionRules:
     """The operator's lists; None allows all. Countries are ISO 3166 codes, so that +1 is told apart.
 
-    `refused_types` are libphonenumber's, in lower case.
+    `refused_types` are libphonenumber's, in lower case; `refused_numbers` are E.164 digits.
     """
 
     applications: frozenset[str] | None = None
     countries: frozenset[str] | None = None
     refused_types: frozenset[str] = frozenset()
+    refused_numbers: frozenset[str] = field(default=frozenset(), repr=False)
     limit: NumberLimit | None = None

@@ -17,6 +17,8 @@ def about(app: App, _request: Request, _body: bytes) -> Response:
         "documentation": f"{app.base_url}/openapi.json",
         "callback_public_keys": app.callback_public_keys(),
     }
+    if app.commit is not None:
+        told["commit"] = app.commit
     return json_response(told)
 
 

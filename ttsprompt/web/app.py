@@ -54,6 +54,8 @@ class App:
     clock: Clock
     callback_public_keys: Callable[[], list[str]]
     base_url: str
+    commit: str | None = None
+    """What was deployed, if the operator says."""
     verify_signature: VerifySignature | None = None
     """Set if webhooks must be signed."""
     _handlers: dict[str, Handler] = field(default_factory=dict, init=False, repr=False)

@@ -156,6 +156,7 @@ class About(TypedDict):
 
     name: Annotated[Literal["ttsprompt"], _like("ttsprompt")]
     version: Annotated[str, _like(__version__)]
+    commit: NotRequired[Annotated[str, _like("1f3c9a2b7d04", pattern="^[0-9a-f]{7,40}$")]]
     documentation: Annotated[str, _like("https://calls.example.com/openapi.json", format="uri")]
     callback_public_keys: Annotated[list[str], _like(["whpk_oPz4XWmA1Kk7c2bMoNLQdUlPBBQ0GfWhmf0CgMJSYyE="])]
 
