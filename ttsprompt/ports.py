@@ -94,6 +94,14 @@ class CallStore(Protocol):
     ) -> list[DueCall]:
         """Return calls whose `due_at` is `now` or earlier, the oldest first; `after` goes on where a page ended."""
 
+    def scan(
+        self, limit: int, *, after: str | None = None, timeout_s: float = STORE_TIMEOUT_S
+    ) -> list[tuple[str, Stored | None]]:
+        """Return all calls by tid, a page at a time: those with a tid greater than `after`, the smallest first.
+
+        A call is None when its record makes no sense. For chores: it reads the whole store, page by page.
+        """
+
     def quarantine(self, due: DueCall, until: datetime, *, timeout_s: float = STORE_TIMEOUT_S) -> None:
         """Make a record that cannot be read due at `until`, so that it does not come up with every sweep.
 

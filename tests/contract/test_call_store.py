@@ -236,6 +236,33 @@ def test_due_pages_go_on_where_the_last_one_ended(store: CallStore) -> None:
     assert pages == [["0", "1", "2"], ["3", "4", "5"], ["6"]]
 
 
+def test_all_calls_are_scanned_in_pages_whatever_their_state_and_readable_or_not(store: CallStore) -> None:
+    assert store.scan(10) == []
+    calls = [
+        replace(a_call(tid=TID[:-1] + digit), due_at=due_at)
+        for digit, due_at in zip("31420", (NOW, None, NOW, None, NOW), strict=True)
+    ]
+    for call in calls:
+        store.create(call)
+    rewrite(store, TID[:-1] + "1", lambda document: document | {"state": "from another world"})
+    pages: list[list[tuple[str, bool]]] = []
+    after = None
+    while page := store.scan(2, after=after):
+        pages.append([(tid[-1], stored is not None) for tid, stored in page])
+        after = page[-1][0]
+
+    assert pages == [[("0", True), ("1", False)], [("2", True), ("3", True)], [("4", True)]]
+
+
+def test_what_was_scanned_may_be_updated_without_another_read(store: CallStore) -> None:
+    store.create(a_call())
+    ((tid, stored),) = store.scan(1)
+    assert stored is not None
+    store.update(tid, noting("scanned"), expected=stored)
+
+    assert (stored.call, notes(store)) == (a_call(), ["created", "scanned"])
+
+
 def test_what_is_due_comes_with_the_call_and_may_be_updated_without_another_read(store: CallStore) -> None:
     store.create(replace(a_call(), due_at=NOW))
     (due,) = store.due(NOW, 10)

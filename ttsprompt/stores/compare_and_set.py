@@ -64,6 +64,9 @@ class Records(Protocol):
     def due(self, now: datetime, limit: int, after: DueCall | None, timeout_s: float) -> list[tuple[Record, datetime]]:
         """Return records whose `due_at` is `now` or earlier, by that and key; `after` is where the last page ended."""
 
+    def scan(self, limit: int, after: str | None, timeout_s: float) -> list[Record]:
+        """Return records by key; `after` is the key where the last page ended."""
+
     def purge(self, now: datetime, timeout_s: float) -> None:
         """Delete what has outlived its `expire_at`, in all of the service's collections."""
 
@@ -157,6 +160,12 @@ class CompareAndSetCalls:
     ) -> list[DueCall]:
         """Return the calls that need attention; see `CallStore`."""
         return [_due(*found) for found in self._records.due(now, limit, after, timeout_s)]
+
+    def scan(
+        self, limit: int, *, after: str | None = None, timeout_s: float = STORE_TIMEOUT_S
+    ) -> list[tuple[str, Stored | None]]:
+        """Return all calls by tid; see `CallStore`."""
+        return [(record.key, _readable(record)) for record in self._records.scan(limit, after, timeout_s)]
 
     def quarantine(self, due: DueCall, until: datetime, *, timeout_s: float = STORE_TIMEOUT_S) -> None:
         """Postpone a record that cannot be read; see `CallStore`."""
@@ -270,11 +279,14 @@ def _stored(record: Record) -> Stored:
 
 
 def _due(record: Record, due_at: datetime) -> DueCall:
+    return DueCall(record.key, due_at, _readable(record), record.version)
+
+
+def _readable(record: Record) -> Stored | None:
     try:
-        stored = _stored(record)
+        return _stored(record)
     except CorruptRecordError:
-        stored = None
-    return DueCall(record.key, due_at, stored, record.version)
+        return None
 
 
 def _new_write_id() -> str:

@@ -54,7 +54,7 @@ class SqliteRecords:
 
     def __init__(self, file: SqliteFile, table: str, key: str) -> None:
         self._file = file
-        self._select, self._insert, self._update, self._postpone, self._delete, self._due = (
+        self._select, self._insert, self._update, self._postpone, self._delete, self._due, self._scan = (
             statement.format(table=table, key=key) for statement in _STATEMENTS
         )
 
@@ -93,6 +93,12 @@ class SqliteRecords:
             rows = connection.execute(self._due, (now.timestamp(), *position, limit)).fetchall()
         return [(_record(*row), datetime.fromtimestamp(due_at, UTC)) for due_at, *row in rows]
 
+    def scan(self, limit: int, after: str | None, timeout_s: float) -> list[Record]:
+        """Return records by key; see `Records`."""
+        with self._file.connection(timeout_s) as connection:
+            rows = connection.execute(self._scan, (after or "", limit)).fetchall()
+        return [_record(*row) for row in rows]
+
     def purge(self, now: datetime, timeout_s: float) -> None:
         """Delete what has outlived its `expire_at`, in both tables; see `Records`."""
         with self._file.connection(timeout_s) as connection:
@@ -116,6 +122,7 @@ _STATEMENTS: Final = (
     "DELETE FROM {table} WHERE {key} = ? AND version = ?",
     """SELECT due_at, {key}, version, CAST(document AS BLOB) FROM {table}
     WHERE due_at <= ? AND (due_at, {key}) > (?, ?) ORDER BY due_at, {key} LIMIT ?""",
+    "SELECT {key}, version, CAST(document AS BLOB) FROM {table} WHERE {key} > ? ORDER BY {key} LIMIT ?",
 )
 _PURGE: Final = ("DELETE FROM calls WHERE expire_at <= ?", "DELETE FROM quota WHERE expire_at <= ?")
 

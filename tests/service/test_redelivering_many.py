@@ -1,0 +1,107 @@
+"""The operator has many outcomes told again, at most once each a run."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+
+from tests.deploy.commands import ROOT
+from tests.world import World, bearer
+from ttsprompt.bootstrap import Parts, build_sweep
+from ttsprompt.config import load_settings
+from ttsprompt.errors import StoreUnavailableError
+from ttsprompt.ports import CallbackResponse
+from ttsprompt.redeliver import main
+
+ENVIRONMENT = {"CALL_STORE": "sqlite:///never-opened.db"}
+
+
+def given_up(world: World, **fields: str) -> str:
+    world.sender.responses = [CallbackResponse(http_status=410)]
+    tid = world.place(**fields)
+    world.event("busy")
+    world.sender.responses = []
+    return tid
+
+
+def redeliver(world: World, *more: str) -> int:
+    now = world.clock.now()
+    span = ["--since", (now - timedelta(hours=1)).isoformat(), "--until", (now + timedelta(seconds=1)).isoformat()]
+    return main([*span, *more], ENVIRONMENT, Parts(store=world.store, clock=world.clock))
+
+
+def sweep(world: World) -> None:
+    world.clock.advance(61)
+    build_sweep(load_settings({}), Parts(store=world.store, clock=world.clock, sender=world.sender)).sweep.run()
+
+
+def counts(printed: str) -> dict[str, int]:
+    return {line.split()[0]: int(line.split()[1]) for line in printed.splitlines()[1:]}
+
+
+def test_what_was_given_up_is_told_again_by_the_sweep_with_the_same_payload(world: World) -> None:
+    tid = given_up(world)
+    assert redeliver(world) == 0
+    sweep(world)
+
+    assert world.call(tid).delivery.state == "delivered"
+    assert len(world.sender.sent) == 2
+    assert len({(sent.webhook_id, sent.payload) for sent in world.sender.sent}) == 1
+
+
+def test_a_run_that_goes_on_asks_for_nothing_twice(world: World, capsys: pytest.CaptureFixture[str]) -> None:
+    run = world.clock.now().isoformat()
+    given_up(world)
+    redeliver(world, "--run", run)
+    world.sender.responses = [CallbackResponse(http_status=410)]
+    sweep(world)
+    given_up(world)
+    world.clock.advance(120)
+    capsys.readouterr()
+    redeliver(world, "--run", run)
+    told = counts(capsys.readouterr().out)
+
+    assert (told["seen"], told["requested"], told["requested_before"]) == (2, 1, 1)
+
+
+def test_only_what_is_selected_is_told_and_a_dry_run_changes_nothing(
+    world: World, capsys: pytest.CaptureFixture[str]
+) -> None:
+    tid = given_up(world)
+    given_up(world, callback="https://other.example/")
+    erased = given_up(world)
+    world.place()
+    assert world.client.post(f"/call/{erased}/erase", headers=bearer(world.clock)).status_code in {200, 204}
+    capsys.readouterr()
+    redeliver(world, "--host", "EXAMPLE.com", "--dry-run")
+
+    assert counts(capsys.readouterr().out)["would_be_requested"] == 1
+    assert world.call(tid).redelivered_at is None
+
+
+def test_a_store_that_does_not_answer_ends_the_run_which_may_go_on(
+    world: World, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def fail(*_args: object, **_options: object) -> None:
+        raise StoreUnavailableError
+
+    monkeypatch.setattr(type(world.store), "scan", fail)
+
+    assert redeliver(world) == 1
+    assert "--run" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("more", [("--run", "2999-01-01T00:00Z"), ("--host", "a/b"), ("--run", "2026-01-01T00:00")])
+def test_what_makes_no_sense_begins_nothing(world: World, more: tuple[str, str]) -> None:
+    with pytest.raises(SystemExit):
+        redeliver(world, *more)
+
+
+def test_the_command_of_the_page_is_understood(world: World) -> None:
+    page = (ROOT / "docs/operations.md").read_text()
+    commands = [line.split()[3:] for line in page.splitlines() if line.startswith(".venv/bin/python -m ttsprompt.")]
+
+    assert len(commands) == 2
+    for arguments in commands:
+        assert main(arguments, ENVIRONMENT, Parts(store=world.store, clock=world.clock)) == 0
