@@ -164,7 +164,9 @@ def looks_at_calls_of_others(world: World, r: random.Random) -> TestResponse:
 
 
 def long_paths_and_queries(world: World, r: random.Random) -> TestResponse:
-    path = r.choice(["/" * 4000, "/call/" + "a/" * 2000, "/call/x?" + "&" * 4000, "/?" + "a=1&" * 1000, "/?a" + "%41" * 1300])
+    path = r.choice(
+        ["/" * 4000, "/call/" + "a/" * 2000, "/call/x?" + "&" * 4000, "/?" + "a=1&" * 1000, "/?a" + "%41" * 1300]
+    )
     return world.client.open(path, method=r.choice(["GET", "POST", "DELETE", "BREW"]))
 
 

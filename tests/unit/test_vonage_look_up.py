@@ -25,7 +25,9 @@ def asked() -> Iterator[list[bytes]]:
     yield []
 
 
-def look_up(status: int, body: bytes = ENDED, *headers: str, uuid: str = "u", asked: list[bytes] | None = None) -> object:
+def look_up(
+    status: int, body: bytes = ENDED, *headers: str, uuid: str = "u", asked: list[bytes] | None = None
+) -> object:
     """Return what a look-up comes to: how the call ended, None, or the class of the error."""
     lines = [f"HTTP/1.1 {status} X", f"Content-Length: {len(body)}", *headers, "", ""]
     with raw_servers() as start:
@@ -68,7 +70,9 @@ def test_a_redirect_is_not_followed_and_lets_nobody_in(status: int) -> None:
         assert elsewhere.received == []
 
 
-@pytest.mark.parametrize("script", [silent(b""), resetting(b""), silent(b"HTTP/1.1 200 OK\r\n"), answering(b"what?\r\n\r\n")])
+@pytest.mark.parametrize(
+    "script", [silent(b""), resetting(b""), silent(b"HTTP/1.1 200 OK\r\n"), answering(b"what?\r\n\r\n")]
+)
 def test_no_answer_lets_nobody_in(script: Script) -> None:
     with raw_servers() as start:
         server = start(script)
