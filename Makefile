@@ -7,6 +7,8 @@ PYTHON ?= $(shell for p in python3.13 python3.12 python3.11 python3; do \
 
 # How many requests each of these tests makes in a soak.
 FUZZ_EXAMPLES ?= 10000
+# How many runs of a ladder are broken in a soak.
+BROKEN_RUNS ?= 1000
 FUZZ := tests/functional/test_fuzz.py tests/e2e/test_raw_bytes.py
 
 BIN := .venv/bin
@@ -17,7 +19,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 unexport PIP_USER PIP_TARGET PIP_PREFIX PIP_ROOT PIP_REQUIRE_VIRTUALENV PYTHONHOME PYTHONPATH
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo run test quick soak bench lint types imports check audit bootstrap deploy fmt screenshots lock clean
+.PHONY: help setup demo run test quick claims mutants soak bench lint types imports check audit bootstrap deploy fmt screenshots lock clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 14
@@ -47,17 +49,24 @@ test: setup .venv-nexmo/ready ## run the tests (ARGS="-k something")
 quick: setup ## run the tests that need no other program, in about a minute
 	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder -q tests/unit tests/service tests/functional tests/contract -k "not firestore" $(ARGS)
 
-bootstrap: ## make what must exist once in a Google Cloud project (PROJECT=…, DRY_RUN=1 shows the commands)
-	@PROJECT="$(PROJECT)" REGION="$(or $(REGION),us-central1)" DRY_RUN="$(DRY_RUN)" bash deploy/bootstrap.sh
+bootstrap: ## make what a deployment needs to exist in a Google Cloud project (ENV=prod PROJECT=…, DRY_RUN=1 shows it)
+	@ENV="$(ENV)" PROJECT="$(PROJECT)" DRY_RUN="$(DRY_RUN)" bash deploy/bootstrap.sh
 
-deploy: ## test and deploy to Google Cloud (PROJECT=…, DRY_RUN=1 shows the command)
-	@PROJECT="$(PROJECT)" REGION="$(or $(REGION),us-central1)" DRY_RUN="$(DRY_RUN)" bash deploy/deploy.sh
+deploy: ## check the commit and deploy it to Google Cloud (ENV=prod PROJECT=…, DRY_RUN=1 shows it, CHECK=skip is faster)
+	@ENV="$(ENV)" PROJECT="$(PROJECT)" DRY_RUN="$(DRY_RUN)" CHECK="$(CHECK)" bash deploy/deploy.sh
+
+claims: setup ## break the code a line at a time and see the test fail that guards it, in minutes (ARGS="sweep")
+	$(BIN)/python -m tests.tools.claims $(ARGS)
+
+mutants: setup ## change the code in small ways and count what no test notices (ARGS="domain", ARGS=--changed)
+	$(BIN)/python -m tests.tools.mutants $(ARGS)
 
 bench: setup ## measure speed against the floors (ARGS="--only hot-paths")
 	$(BIN)/python -m benchmarks $(ARGS)
 
 soak: setup ## minutes of kill -9 under load on both stores, and thousands of hostile requests (ARGS="--seconds 600")
 	$(BIN)/python -m tests.soak $(ARGS)
+	$(BIN)/python client/tests/broken_runs.py --runs $(BROKEN_RUNS)
 	FUZZ_EXAMPLES=$(FUZZ_EXAMPLES) $(BIN)/python -m pytest -q --timeout 3600 $(FUZZ)
 
 lint: setup ## style

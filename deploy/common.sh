@@ -1,12 +1,48 @@
-# Sourced by the scripts here. DRY_RUN=1 shows what would be done and changes nothing.
+# shellcheck shell=bash
+# Sourced by the scripts here. PROJECT and ENV say what is deployed: deploy/env/$ENV.env over deploy/defaults/.
+# DRY_RUN=1 shows what would be done, asks nothing and changes nothing.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 : "${PROJECT:?say which project: PROJECT=my-project}"
-REGION="${REGION:-us-central1}"
+: "${ENV:?say which deployment: ENV=prod reads deploy/env/prod.env}"
 DRY_RUN="${DRY_RUN:-}"
 export CLOUDSDK_CORE_PROJECT="$PROJECT" CLOUDSDK_CORE_DISABLE_PROMPTS=1
 
+fail() {
+  echo "$*" >&2
+  exit 2
+}
+
+names_in() { sed -n 's/^\([A-Z_]*\)=.*/\1/p' "$1"; }
+
+# Sets one variable for each line of a file; values are taken as they are, without quotes.
+read_settings() {
+  local line
+  while IFS= read -r line || [[ -n $line ]]; do
+    line="${line%$'\r'}"
+    [[ -z $line || $line == \#* ]] && continue
+    [[ $line =~ ^([A-Z_]+)=(.*)$ ]] || fail "$1: this is not NAME=value: $line"
+    [[ " $DEPLOYMENT_NAMES $SERVICE_NAMES " == *" ${BASH_REMATCH[1]} "* ]] ||
+      fail "$1: ${BASH_REMATCH[1]} is no setting; deploy/defaults/ has them all"
+    printf -v "${BASH_REMATCH[1]}" '%s' "${BASH_REMATCH[2]}"
+  done <"$1"
+}
+
+DEPLOYMENT_NAMES="$(names_in deploy/defaults/deployment.env | tr '\n' ' ')"
+SERVICE_NAMES="$(names_in deploy/defaults/service.env | tr '\n' ' ')"
+[[ -f deploy/env/$ENV.env ]] || fail "There is no deploy/env/$ENV.env."
+read_settings deploy/defaults/deployment.env
+read_settings deploy/defaults/service.env
+read_settings "deploy/env/$ENV.env"
+
 account() { echo "ttsprompt-$1@$PROJECT.iam.gserviceaccount.com"; }
+
+project_number() {
+  if [[ -n $DRY_RUN ]]; then echo PROJECT_NUMBER; else echo "${PROJECT_NUMBER:-$(gcloud projects describe "$PROJECT" --format='value(projectNumber)')}"; fi
+}
+
+# A service's deterministic address (docs/decisions/0011).
+address() { echo "https://$1-$(project_number).$REGION.run.app"; }
 
 # Changes something, or says that it would.
 change() {
@@ -18,11 +54,21 @@ change() {
   fi
 }
 
-# Looks something up; with DRY_RUN nothing is there, so that everything that would be made is shown.
-found() {
-  [[ -z $DRY_RUN ]] && "$@" >/dev/null 2>&1
+# Changes something that may not be possible yet: Google takes minutes to see new APIs, accounts, roles and metrics.
+# Any other failure ends the script at once.
+not_yet='has not been used|does not exist|cannot find metric|permission|concurrent policy changes|conflict|try again'
+patiently() {
+  local try said
+  for ((try = 1; try <= 30; try++)); do
+    { said="$(change "$@" 2>&1 >&3)" && return; } 3>&1
+    grep -qiE "$not_yet" <<<"$said" || break
+    echo "Not yet (${said:0:300}); trying again in 30 seconds." >&2
+    sleep 30
+  done
+  fail "$said"
 }
 
-first() {
-  if [[ -z $DRY_RUN ]]; then "$@" | head -n 1; fi
+# Looks something up. With DRY_RUN nothing is there, so that everything that would be made is shown.
+look() {
+  if [[ -z $DRY_RUN ]]; then "$@"; fi
 }

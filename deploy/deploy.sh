@@ -1,18 +1,35 @@
 #!/usr/bin/env bash
-# Submits the build. PROJECT is required; REGION, ALLOWED_APPLICATIONS and SUBSTITUTIONS (more of cloudbuild.yaml's,
-# comma-separated NAME=value) optional; DRY_RUN=1 shows the command.
-source "$(dirname "$0")/common.sh"
-
-if [[ -z ${ALLOWED_APPLICATIONS+set} ]]; then
-  if [[ ! -t 0 ]]; then
-    echo "Say which Vonage applications may use this deployment: ALLOWED_APPLICATIONS=id,id (empty: all)." >&2
+# Deploys the commit that is checked out, as deploy/env/$ENV.env in it says, after its checks have passed.
+# CHECK=skip leaves the checks out, for a fix that cannot wait; DRY_RUN=1 shows the commands.
+for name in ALLOWED_APPLICATIONS SUBSTITUTIONS REGION; do
+  if [[ -n ${!name:-} ]]; then
+    echo "$name is not given here: a deployment is what deploy/env/${ENV:-NAME}.env says, this time and the next." >&2
     exit 2
   fi
-  read -rp "Vonage application ids that may use this deployment, comma-separated (empty: everybody's): " ALLOWED_APPLICATIONS
+done
+# shellcheck source=deploy/common.sh
+source "$(dirname "$0")/common.sh"
+
+[[ -n $ALLOWED_APPLICATIONS ]] || fail "Say in deploy/env/$ENV.env who may use this deployment:
+ALLOWED_APPLICATIONS=id,id of Vonage applications, or ALLOWED_APPLICATIONS=all for everybody."
+[[ $SECRETS != *:latest* ]] || fail "deploy/env/$ENV.env: pin the versions in SECRETS; a rollback brings back the key it had."
+
+file() { if grep -q "^$1=" "deploy/env/$ENV.env"; then echo "deploy/env/$ENV.env"; else echo default; fi; }
+for name in $DEPLOYMENT_NAMES $SERVICE_NAMES; do printf '%-24s %-40s %s\n' "$name" "${!name:--}" "$(file "$name")"; done
+
+commit=COMMIT archive=ARCHIVE.tgz
+if [[ -z $DRY_RUN ]]; then
+  [[ -z "$(git status --porcelain)" ]] || fail "Commit first: what is deployed is a commit, and this folder has changes."
+  commit="$(git rev-parse --short=12 HEAD)"
+  folder="$(mktemp -d)"
+  trap 'rm -rf "$folder"' EXIT
+  archive="$folder/$commit.tgz"
+  git archive --format=tar.gz --output="$archive" HEAD
 fi
 
-# Semicolons part the substitutions, since the ids are parted by commas.
-values="_REGION=$REGION;_ALLOWED_APPLICATIONS=$ALLOWED_APPLICATIONS"
-if [[ -n ${SUBSTITUTIONS:-} ]]; then values+=";${SUBSTITUTIONS//,/;}"; fi
-change gcloud builds submit . --config=cloudbuild.yaml --ignore-file=deploy/build.gcloudignore \
-  --region="$REGION" "--substitutions=^;^$values"
+submit() {
+  change gcloud beta builds submit "$archive" --region="$REGION" --gcs-source-staging-dir="gs://$PROJECT-ttsprompt-source/source" "$@"
+}
+[[ ${CHECK:-} == skip ]] || submit --config=deploy/check.yaml
+submit --config=cloudbuild.yaml --substitutions="_ENV=$ENV,_COMMIT=$commit"
+[[ -n $DRY_RUN ]] || echo "Deployed: $commit as $ENV in $PROJECT."

@@ -1,37 +1,46 @@
 #!/usr/bin/env bash
-# Applies metrics, alerts, dashboard, and the exclusion of request logs; what is there is updated.
+# Makes or updates the uptime check, the dashboard and the alerts. A policy that has not changed is left alone, since
+# an alert on absence forgets what it has seen when it is modified; channels that somebody has added stay.
+# shellcheck source=deploy/common.sh
 source "$(dirname "$0")/common.sh"
 
-for file in deploy/metrics/*.json; do
-  name="ttsprompt-$(basename "$file" .json)"
-  verb=create
-  if found gcloud logging metrics describe "$name"; then verb=update; fi
-  change gcloud logging metrics "$verb" "$name" --config-from-file="$file"
-done
+work="$(mktemp -d)"
+trap 'rm -rf "$work"' EXIT
+host="${BASE_URL:-$(address ttsprompt)}"
+host="${host#https://}" path="/"
+[[ $host != */* ]] || path="/${host#*/}/"
+host="${host%%/*}"
 
-channel=()
-if [[ -n ${NOTIFICATION_CHANNEL:-} ]]; then channel=(--notification-channels="$NOTIFICATION_CHANNEL"); fi
+checks="$(look gcloud monitoring uptime list-configs --format='value(displayName,monitoredResource.labels.host)')"
+grep -q "^ttsprompt	$host$" <<<"$checks" || change gcloud monitoring uptime create ttsprompt \
+  --resource-type=uptime-url --resource-labels="host=$host,project_id=$PROJECT" --protocol=https --path="$path" --period=1
+
+name="$(look gcloud monitoring dashboards list --format='value(displayName,name)' | sed -n 's/^ttsprompt	//p' | sed -n 1p)"
+if [[ -n $name ]]; then
+  etag="$(gcloud monitoring dashboards describe "$name" --format='value(etag)')"
+  sed "1s/{/{\"etag\": \"$etag\",/" deploy/dashboard.json >"$work/dashboard.json"
+  change gcloud monitoring dashboards update "$name" --config-from-file="$work/dashboard.json"
+else
+  change gcloud monitoring dashboards create --config-from-file=deploy/dashboard.json
+fi
+
+ours="$(look gcloud beta monitoring channels list --filter='userLabels.ttsprompt=alerts' --format='value(name)')"
+wanted="$(printf '%s\n' "$ours" "${NOTIFICATION_CHANNELS//,/$'\n'}" | sed '/^$/d')"
+[[ -n $wanted || -n $DRY_RUN ]] || echo "WARNING: these alerts reach nobody: set ALERT_EMAIL and run make bootstrap." >&2
+policies="$(look gcloud alpha monitoring policies list --filter='userLabels.ttsprompt:*' \
+  --format='csv[no-heading,separator=" "](userLabels.ttsprompt,name,userLabels.content,notificationChannels)')"
 for file in deploy/alerts/*.json; do
   label="$(basename "$file" .json)"
-  policy="$(first gcloud alpha monitoring policies list --filter="userLabels.ttsprompt=\"$label\"" --format='value(name)')"
-  if [[ -n $policy ]]; then
-    change gcloud alpha monitoring policies update "$policy" --policy-from-file="$file"
-  else
-    change gcloud alpha monitoring policies create --policy-from-file="$file" "${channel[@]}"
+  sed "s/@HOST@/$host/" "$file" >"$work/$label.json"
+  content="$(cksum <"$work/$label.json" | tr -d ' ')"
+  sed -i.bak "s/@CONTENT@/$content/" "$work/$label.json"
+  read -r _ policy old channels <<<"$(grep "^$label " <<<"$policies" || true)"
+  all="$(printf '%s\n' "$wanted" "${channels//;/$'\n'}" | sed '/^$/d' | sort -u | paste -s -d, -)"
+  if [[ -z $policy ]]; then
+    patiently gcloud alpha monitoring policies create --policy-from-file="$work/$label.json" \
+      ${all:+--notification-channels="$all"} --format='value(name)'
+  elif [[ $old != "$content" || $(tr ';' '\n' <<<"$channels" | sed '/^$/d' | sort -u | paste -s -d, -) != "$all" ]]; then
+    patiently gcloud alpha monitoring policies update "$policy" --policy-from-file="$work/$label.json" \
+      ${all:+--set-notification-channels="$all"} --format='value(name)'
   fi
 done
-
-dashboard="$(first gcloud monitoring dashboards list --filter='displayName="ttsprompt"' --format='value(name)')"
-if [[ -n $dashboard ]]; then
-  # An update needs the etag of what it replaces, so it is made anew: nothing refers to it by name.
-  change gcloud monitoring dashboards delete "$dashboard"
-fi
-change gcloud monitoring dashboards create --config-from-file=deploy/dashboard.json
-
-# Request logs keep URLs, and Vonage's webhook URLs hold the call's secret (SECURITY.md).
-filter="$(tr '\n' ' ' <deploy/request-log-exclusion.filter)"
-exclusion=--add-exclusion
-if [[ -z $DRY_RUN ]] && gcloud logging sinks describe _Default --format='value(exclusions.name)' | grep -q ttsprompt-webhook-urls; then
-  exclusion=--update-exclusion
-fi
-change gcloud logging sinks update _Default "$exclusion=^;^name=ttsprompt-webhook-urls;filter=$filter"

@@ -1,13 +1,30 @@
 #!/usr/bin/env bash
-# Asks the deployed service who it is, and for a dry run. Nobody is phoned.
+# Asks the public function who it is, for a dry run, and for a call that does not exist, which it looks for in the
+# database. Nobody is phoned.
+# shellcheck source=deploy/common.sh
 source "$(dirname "$0")/common.sh"
-: "${BASE_URL:?say where the service is}"
+BASE_URL="${BASE_URL:-$(address ttsprompt)}"
+ask() { curl --silent --show-error --max-time 30 "$@"; }
 
-about="$(curl --fail --silent --show-error --max-time 30 "$BASE_URL/")"
+# A binding for allUsers that was made now works after minutes.
+for ((try = 1; try <= 20; try++)); do
+  about="$(ask --fail "$BASE_URL/")" && break
+  echo "Not yet; trying again in 30 seconds." >&2
+  sleep 30
+done
 echo "$about"
-grep -q '"name": "ttsprompt"' <<<"$about"
-answer="$(curl --fail --silent --show-error --max-time 30 "$BASE_URL/call" -H 'Content-Type: application/json' -d '{
+version="$(sed -n 's/^__version__[^"]*"\(.*\)"$/\1/p' ttsprompt/__init__.py)"
+[[ $about == *'"name": "ttsprompt"'* && $about == *"\"version\": \"$version\""* ]] || fail "This is not ttsprompt $version."
+
+answer="$(ask --fail "$BASE_URL/call" -H 'Content-Type: application/json' -d '{
   "to": "447700900001", "from": "447700900999", "text": "Smoke test", "pin_code": "1234",
   "callback": "https://example.com/callback", "dry_run": true}')"
-grep -q "$BASE_URL/input/" <<<"$answer"
-echo "The dry run names $BASE_URL."
+grep -q "$BASE_URL/input/" <<<"$answer" || fail "The dry run does not name $BASE_URL: $answer"
+
+# Where Vonage signs, an unsigned webhook is refused before the database is asked; there the sweep has proved it.
+wanted=404
+[[ $SECRETS != *VONAGE_SIGNATURE_SECRET=* ]] || wanted=401
+status="$(ask -o /dev/null -w '%{http_code}' "$BASE_URL/event/00000000-0000-4000-8000-000000000000?token=x" \
+  -H 'Content-Type: application/json' -d '{"status": "answered"}')"
+[[ $status == "$wanted" ]] || fail "A webhook for no call was answered $status, not $wanted (503: the database)."
+echo "$BASE_URL is ttsprompt $version, and answers webhooks as it should."

@@ -123,6 +123,16 @@ class PickedUp(Happening):
     to: Party = Party.VONAGE
 
 
+class ExtensionKeyed(Happening):
+    """Vonage keys what the request has as `dtmfAnswer`, right after the pick-up."""
+
+    kind: Literal["extension_keyed"] = "extension_keyed"
+    says = "keys the extension"
+    from_: Party = Party.VONAGE
+    to: Party = Party.CALLEE
+    keys: str
+
+
 class CallRejected(Happening):
     """The callee refuses the call that rings."""
 
@@ -252,6 +262,7 @@ AnyHappening = Annotated[
     | HangUpRequested
     | CallRang
     | PickedUp
+    | ExtensionKeyed
     | CallRejected
     | CalleeHungUp
     | Spoken

@@ -5,7 +5,9 @@ from __future__ import annotations
 import re
 from typing import Any, Final
 
-SECRETS: Final = frozenset({"pin_code", "reject_code", "digits", "keys", "private_key", "authorization"})
+SECRETS: Final = frozenset(
+    {"pin_code", "reject_code", "digits", "keys", "private_key", "authorization", "dtmfanswer", "extension"}
+)
 MOST_DOTS: Final = 20
 _TOKEN: Final = re.compile(r"\b(token=)[^&\s\"]*")
 

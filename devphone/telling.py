@@ -54,7 +54,7 @@ def _parts(happening: h.Happening) -> dict[str, Any]:  # noqa: C901, PLR0911 - a
             return parts | {"Body": happening.order, "Faults": happening.faults or None}
         case h.Spoken(text=text):
             return {"facts": [f"“{text}”"]}
-        case h.Keyed(keys=keys):
+        case h.Keyed(keys=keys) | h.ExtensionKeyed(keys=keys):
             return {"facts": [masked(keys)]}
         case h.HangUpRequested(status=status):
             return {"result": status}

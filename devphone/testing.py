@@ -153,6 +153,10 @@ class DevPhone:
         """
         self._running.pair.board.phone.behaviour.habits = frozenset(Habit(name) for name in names)
 
+    def rate(self, calls_a_second: float | None) -> None:
+        """Answer 429 to more new calls in a second; None for no limit."""
+        self._running.pair.board.phone.behaviour.rate = calls_a_second
+
     def place(self, **fields: Any) -> httpx.Response:
         """Send `POST /call`; `to`, `from`, `text`, `pin_code` and `callback` are filled in when left out.
 

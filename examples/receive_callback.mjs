@@ -1,18 +1,23 @@
-// Receive the outcome with Node 18 or newer, no packages: set SIGNING_SECRET (whsec_…) and PORT.
-import { createHmac, timingSafeEqual } from "node:crypto";
+// Receive the outcome with Node 18 or newer, no packages: set PORT, and SIGNING_KEY to whpk_… (GET / shows it) or whsec_….
+import { createHmac, createPublicKey, timingSafeEqual, verify } from "node:crypto";
 import { createServer } from "node:http";
 
-const key = Buffer.from(process.env.SIGNING_SECRET.replace("whsec_", ""), "base64");
+const [kind, encoded] = process.env.SIGNING_KEY.trim().split("_");
+const key = Buffer.from(encoded, "base64");
 const seen = new Set(); // in real life: your database, with the tids that you were given
 
-function isOurs(headers, body) {
-  const { "webhook-id": id, "webhook-timestamp": at, "webhook-signature": signatures = "" } = headers;
-  if (Math.abs(Date.now() / 1000 - Number(at)) > 300) return false;
-  const expected = createHmac("sha256", key).update(`${id}.${at}.`).update(body).digest();
-  return signatures.split(" ").some((entry) => {
-    const given = Buffer.from(entry.replace("v1,", ""), "base64");
-    return entry.startsWith("v1,") && given.length === expected.length && timingSafeEqual(given, expected);
-  });
+function isSignature(signed, version, given) {
+  const jwk = { kty: "OKP", crv: "Ed25519", x: key.toString("base64url") };
+  if (kind === "whpk") return version === "v1a" && verify(null, signed, createPublicKey({ key: jwk, format: "jwk" }), given);
+  const expected = createHmac("sha256", key).update(signed).digest();
+  return version === "v1" && given.length === expected.length && timingSafeEqual(given, expected);
+}
+
+function isOurs({ "webhook-id": id, "webhook-timestamp": at, "webhook-signature": signatures = "" }, body) {
+  if (!(Math.abs(Date.now() / 1000 - Number(at)) <= 300)) return false;
+  const signed = Buffer.concat([Buffer.from(`${id}.${at}.`), body]);
+  const entries = signatures.split(" ").map((entry) => entry.split(",")); // one for each of the service's keys
+  return entries.some(([version, given = ""]) => isSignature(signed, version, Buffer.from(given, "base64")));
 }
 
 createServer(async (request, response) => {

@@ -1,9 +1,13 @@
-"""Receive the outcome: pip install flask standardwebhooks; set SIGNING_SECRET; flask --app receive_callback run."""
+"""Receive the outcome: pip install flask ./client; set SIGNING_KEY; flask --app receive_callback run.
+
+SIGNING_KEY is the service's whpk_… (GET / shows it), or the shared whsec_….
+"""
 
 import os
 
 from flask import Flask, Response, request
-from standardwebhooks import Webhook
+
+from ttsprompt_client import VerificationError, verify
 
 app = Flask(__name__)
 seen: set[str] = set()  # in real life: your database, with the tids that you were given
@@ -12,11 +16,10 @@ seen: set[str] = set()  # in real life: your database, with the tids that you we
 @app.post("/callback")
 def callback() -> Response:
     try:
-        Webhook(os.environ["SIGNING_SECRET"]).verify(request.get_data(), dict(request.headers), json_parse=False)
-    except Exception:  # whatever is wrong with it, it is not ours
+        outcome = verify(request.headers, request.get_data(), os.environ["SIGNING_KEY"])
+    except VerificationError:
         return Response(status=401)
-    if request.headers["webhook-id"] not in seen:  # it may come more than once
-        seen.add(request.headers["webhook-id"])
-        fields = request.get_json() if request.is_json else request.form
-        print("confirmed" if fields["status"] == "ok" else "not confirmed", fields["tid"], fields["reason"], flush=True)
+    if outcome.tid not in seen:  # it may come more than once
+        seen.add(outcome.tid)
+        print("confirmed" if outcome.is_ok else "not confirmed", outcome.tid, outcome.reason, flush=True)
     return Response(status=204)

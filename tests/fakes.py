@@ -16,7 +16,7 @@ class FakeClock:
 
     current: datetime = datetime(2026, 1, 1, 12, tzinfo=UTC)
     slept: list[float] = field(default_factory=list)
-    on_sleep: Callable[[], None] | None = None
+    on_sleep: Callable[[], object] | None = None
 
     def now(self) -> datetime:
         return self.current
@@ -91,7 +91,7 @@ class FakeSender:
     clock: FakeClock
     responses: list[CallbackResponse] = field(default_factory=list)
     takes_s: float = 0
-    meanwhile: Callable[[], None] | None = None
+    meanwhile: Callable[[], object] | None = None
     sent: list[CallbackRequest] = field(default_factory=list)
     timeouts: list[float] = field(default_factory=list)
 

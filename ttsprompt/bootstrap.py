@@ -12,6 +12,7 @@ import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import TYPE_CHECKING
 
 from ttsprompt import __version__, late
 from ttsprompt.callbacks.signing import public_keys
@@ -19,16 +20,17 @@ from ttsprompt.config import Settings, load_settings
 from ttsprompt.logs import configure_logging
 from ttsprompt.ports import CallbackRequest, CallbackResponse, CallbackSender, CallStore, Clock, QuotaStore, VoiceApi
 from ttsprompt.service.delivery import Deliveries
-from ttsprompt.service.sweep import Sweep
 from ttsprompt.service.webhooks import Webhooks
 from ttsprompt.stores.sqlite import make_schema, open_sqlite
 from ttsprompt.web.app import App, Callers, MakeJwt, VerifySignature
-from ttsprompt.web.jobs import SetupJob, SweepJob
+
+if TYPE_CHECKING:
+    from ttsprompt.web.jobs import SetupJob, SweepJob
 
 USER_AGENT = f"ttsprompt/{__version__}"
 
 LEAST_AT_VONAGE = 8
-"""Of all threads a quarter may wait for Vonage, but so many always: a process of few threads protects no webhook by it."""
+"""Of all threads a quarter may wait for Vonage, but always so many: few threads protect no webhook by it."""
 
 
 def _make_application_jwt(application_id: str, private_key: str) -> str:
@@ -97,6 +99,9 @@ def open_stores(settings: Settings) -> tuple[CallStore, QuotaStore]:
 
 def build_sweep(settings: Settings, parts: Parts = Parts()) -> SweepJob:
     """Return the scheduled function."""
+    from ttsprompt.service.sweep import Sweep
+    from ttsprompt.web.jobs import SweepJob
+
     clock = parts.clock or SystemClock()
     store = parts.store or open_stores(settings)[0]
     deliveries = _deliveries(settings, parts, store, clock)
@@ -105,6 +110,8 @@ def build_sweep(settings: Settings, parts: Parts = Parts()) -> SweepJob:
 
 def build_setup(settings: Settings) -> SetupJob:
     """Return the function that prepares the store."""
+    from ttsprompt.web.jobs import SetupJob
+
     if settings.call_store != "firestore":
         return SetupJob(lambda: make_schema(settings.call_store))
     if settings.on_firestore_emulator:
@@ -174,7 +181,9 @@ def _build_callers(
     from ttsprompt.service.admission import Admission
     from ttsprompt.service.authority import Authority
     from ttsprompt.service.calls import Calls
-    from ttsprompt.service.placed_calls import PlacedCalls
+    from ttsprompt.service.placed_calls import PlacedCalls, WaitingRoom
+    from ttsprompt.vonage.application_jwt import application_of
+    from ttsprompt.vonage.languages import LANGUAGES
     from ttsprompt.vonage.voice import VonageVoiceApi
 
     voice = parts.voice or VonageVoiceApi(
@@ -193,15 +202,19 @@ def _build_callers(
             answer_mode=settings.answer_mode,
             new_tid=lambda: str(uuid.uuid4()),
             new_token=lambda: secrets.token_urlsafe(32),
+            random=random.SystemRandom().random,
+            languages=LANGUAGES,
         ),
         placed_calls=PlacedCalls(
             store=store,
             voice=voice,
             authority=authority,
+            waiting_room=WaitingRoom(max(1, settings.threads // 2)),
             deliveries=deliveries,
             clock=clock,
             policy=settings.policy,
         ),
+        application_of=lambda token: application_of(token, clock.now()),
         make_jwt=_make_application_jwt,
         allow_private_callbacks=settings.allow_private_callbacks,
     )

@@ -6,14 +6,15 @@ OpenAPI's `CallRequest` and the README's table are made from this model. Codes o
     unknown_field           no field of this name
     repeated                given more than once (found by whoever reads the body)
     wrong_type              a string, whole number or truth value was wanted
-    too_short, too_long     length in characters
+    too_short, too_long     length in characters; a text that says nothing is too short
     out_of_range            a whole number outside its limits
     invalid_choice          not one of the words allowed
     invalid_text            control characters
-    invalid_ssml            begins with `<speak` but is not well formed
-    invalid_number          not a possible E.164 number
+    invalid_ssml            begins like markup but is no well-formed `<speak>`
+    invalid_number          not a possible number in libphonenumber's own E.164 form
     same_number             `from` is `to`
     invalid_pin             other than the digits 0 to 9
+    invalid_extension       other than the keys of a telephone and `p`
     prefix_of_pin           `reject_code` begins like `pin_code`, or the reverse
     invalid_language        not a BCP-47 tag
     invalid_application_id  not a UUID
@@ -32,7 +33,7 @@ from typing import Annotated, Any, Final
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator
 
 from ttsprompt.domain import timing
-from ttsprompt.domain.model import CallbackFormat, CallbackMethod, Prompts
+from ttsprompt.domain.model import CallbackFormat, CallbackMethod, CallbackTarget, Prompts
 from ttsprompt.errors import FieldFault, InvalidFieldsError, shown_name
 from ttsprompt.field_types import (
     FAULT,
@@ -40,6 +41,7 @@ from ttsprompt.field_types import (
     ApplicationId,
     CallbackUrl,
     Detection,
+    Extension,
     Format,
     Language,
     Method,
@@ -55,16 +57,28 @@ from ttsprompt.field_types import (
     fault,
 )
 
+MAX_NAMED: Final = 20
+"""Unknown fields that are named."""
+
 _CREDENTIAL_FIELDS: Final = ("private_key", "app_id")
+_NOT_OF_THE_CALL: Final = {*_CREDENTIAL_FIELDS, "dry_run"}
+_CALLBACK_OPTIONS: Final = ("callback_method", "callback_format")
+_SCHEMA: Final[dict[str, Any]] = {
+    "additionalProperties": False,
+    "dependentSchemas": {
+        name: {"required": ["callback"], "properties": {"callback": {"type": "string"}}} for name in _CALLBACK_OPTIONS
+    },
+}
 
 
 class CallRequest(BaseModel):
     """One request for a call. Unknown fields are refused; an empty optional field counts as absent."""
 
-    model_config = ConfigDict(frozen=True, hide_input_in_errors=True, json_schema_extra={"additionalProperties": False})
+    model_config = ConfigDict(frozen=True, hide_input_in_errors=True, json_schema_extra=_SCHEMA)
 
     to: Number = Field(
-        description="Number to call, E.164; `+` and spaces are tolerated.",
+        description="Number to call, E.164: country code first, no trunk `0`. `+`, blanks, `-`, `.`, `(` and `)` are "
+        "dropped.",
         examples=["447970513607"],
     )
     from_: Number = Field(
@@ -73,16 +87,18 @@ class CallRequest(BaseModel):
         examples=["447520616161"],
     )
     text: Text = Field(
-        description="What is spoken first. SSML if it is one well-formed `<speak>` element.",
+        description="What is spoken first; it must say something. What begins like markup must be SSML: one "
+        "well-formed `<speak>` element. Blanks and invisible characters at the ends of a text are dropped.",
         examples=["This is the on-call desk. Enter your PIN, please."],
     )
     pin_code: Annotated[Pin, SECRET] = Field(
         description="The digits that the callee has to key. They are never stored, logged or returned.",
         examples=["1234"],
     )
-    callback: CallbackUrl = Field(
+    callback: CallbackUrl | None = Field(
+        default=None,
         description="Where the outcome goes: a public `http(s)` URL without user info, fragment, or a query name of "
-        "the payload. Its own query is kept.",
+        "the payload. Its own query is kept. Without it the outcome is fetched: `GET /call/{tid}?wait=50`.",
         examples=["https://example.com/callback"],
     )
     callback_method: Method = Field(
@@ -104,6 +120,12 @@ class CallRequest(BaseModel):
         default=None,
         description="Spoken after a wrong PIN while tries are left; without it `text` is spoken again.",
         examples=["That was not right. Please try again."],
+    )
+    silence_text: Text | None = Field(
+        default=None,
+        description="Spoken after an entry without a key while tries are left; without it `text` is spoken again. "
+        "Nobody who said nothing hears that it was wrong.",
+        examples=["Are you there? Please enter your PIN."],
     )
     attempts: Whole = Field(
         default=3,
@@ -149,9 +171,16 @@ class CallRequest(BaseModel):
     )
     machine_detection: Detection | None = Field(
         default=None,
-        description="What Vonage does when a machine answers: `hangup` or `continue`; without it, machines are not "
-        "looked for.",
+        description="What Vonage does when a machine answers. `hangup` ends the call and `continue` speaks on; with "
+        "both, a person hears nothing for up to 5 s, until Vonage has made up its mind. `notice` speaks at once and "
+        "only tells `answered_by`; Vonage charges for it. Without it, machines are not looked for.",
         examples=["hangup"],
+    )
+    extension: Extension | None = Field(
+        default=None,
+        description="Keys that Vonage sends when the call is answered, before anything is spoken: the digits, `*` and "
+        "`#`, and `p`, a pause of half a second.",
+        examples=["pp204#"],
     )
     reference: Reference | None = Field(
         default=None,
@@ -160,7 +189,8 @@ class CallRequest(BaseModel):
     )
     dry_run: Truth = Field(
         default=False,
-        description="`true`: phone nobody and store nothing; show what would happen. Needs no credential.",
+        description="`true`: phone nobody and store nothing; show what would happen. Needs no credential; one that is "
+        "there is shown to Vonage.",
         examples=[False],
     )
     private_key: Annotated[PrivateKey | None, SECRET] = Field(
@@ -204,9 +234,19 @@ class CallRequest(BaseModel):
         """Return what the callee is to hear."""
         return Prompts(**{field.name: getattr(self, field.name) for field in dataclasses.fields(Prompts)})
 
+    def target(self) -> CallbackTarget | None:
+        """Return where the outcome goes, None if it is fetched."""
+        if self.callback is None:
+            return None
+        return CallbackTarget(self.callback, self.callback_method, self.callback_format)
+
     def normalised(self) -> dict[str, Any]:
-        """Return the fields as they are understood, PIN included, credential not: equal for equal requests."""
-        return self.model_dump(mode="json", by_alias=True, exclude={*_CREDENTIAL_FIELDS, "dry_run"})
+        """Return the fields as they are understood, PIN included, credential not."""
+        return self.model_dump(mode="json", by_alias=True, exclude=_NOT_OF_THE_CALL)
+
+    def given(self) -> dict[str, Any]:
+        """Return the same without the fields that are at their default: equal for equal requests in every version."""
+        return self.model_dump(mode="json", by_alias=True, exclude=_NOT_OF_THE_CALL, exclude_defaults=True)
 
 
 FIELDS: Final = {field.alias or name: field for name, field in CallRequest.model_fields.items()}
@@ -241,7 +281,7 @@ def parse_call_request(
     """
     found = {fault.field: fault for fault in faults}
     # Not left to the library: it stops at the first name that is not Unicode and would hide the other faults.
-    for unknown in (_unknown_field(name) for name in fields if name not in FIELDS):
+    for unknown in _unknown_fields([name for name in fields if name not in FIELDS]):
         found.setdefault(unknown.field, unknown)
     values = {name: value for name, value in fields.items() if name in FIELDS and value not in (None, "")}
     if credentials_in_body:
@@ -257,6 +297,9 @@ def parse_call_request(
         for details in error.errors(include_url=False, include_input=False):
             broken = _field_fault(str(details["loc"][0]), details["type"], details["msg"], details.get("ctx", {}))
             found.setdefault(broken.field, broken)
+    if "callback" not in values and any(name in values for name in _CALLBACK_OPTIONS):
+        message = "How the outcome is sent is said, but not where."
+        found.setdefault("callback", FieldFault("callback", "required", message))
     if found:
         raise InvalidFieldsError(list(found.values()))
     return request
@@ -288,6 +331,15 @@ def _field_fault(field: str, kind: str, message: str, context: Mapping[str, Any]
         return FieldFault(field, context["code"], message)
     code, template = LIBRARY_FAULTS[kind]
     return FieldFault(field, code, template.format_map(context))
+
+
+def _unknown_fields(names: Sequence[str]) -> list[FieldFault]:
+    """Name the first of what there is no such field of, and count the rest: 64 KiB hold thousands."""
+    faults = [_unknown_field(name) for name in names[:MAX_NAMED]]
+    if len(names) > MAX_NAMED:
+        message = f"There are {len(names) - MAX_NAMED} more fields that do not exist."
+        faults = [*(fault for fault in faults if fault.field), FieldFault("", "unknown_field", message)]
+    return faults
 
 
 def _unknown_field(name: str) -> FieldFault:

@@ -4,11 +4,12 @@
     ├── MalformedRequestError      malformed            the body or a header cannot be read at all
     ├── UnsupportedMediaTypeError  unsupported_media_type
     ├── TooLargeError              too_large
+    ├── RequestTimeoutError        request_timeout      the body did not arrive in time
     ├── InvalidFieldsError         invalid_fields       read, but fields break a rule; lists every fault
     ├── UnauthenticatedError       unauthenticated      no usable credential
     ├── ApplicationNotAllowedError application_not_allowed
     ├── CountryNotAllowedError     country_not_allowed
-    ├── NumberNotAllowedError      number_not_allowed   premium-rate and the like
+    ├── NumberNotAllowedError      number_not_allowed   of a kind that is not called, or of no country
     ├── TooManyCallsError          too_many_calls       this number was called often enough for now
     ├── NotFoundError              not_found            no such resource, or not for this token
     │   └── CallNotFoundError
@@ -16,8 +17,10 @@
     ├── CallExistsError            (never leaves the service) the tid is taken
     ├── IdempotencyConflictError   idempotency_conflict the key was used with another body
     ├── NotSettledError            not_settled          the call has no outcome yet
+    ├── NoCallbackError            no_callback          there is nowhere to deliver the outcome to
+    ├── TooManyRedeliveriesError   too_many_redeliveries
     ├── InProgressError            in_progress          the first request with this key still waits for Vonage
-    ├── CorruptRecordError         internal             a stored record cannot be understood
+    ├── CorruptRecordError         store_unavailable    a stored record cannot be understood, by this version at least
     ├── StoreUnavailableError      store_unavailable    the record could not be read or written for sure
     └── VendorError                what Vonage's answer, or its lack, means
         ├── VendorRefusedError       vendor_refused       definite: no call was placed
@@ -30,6 +33,7 @@ Anything else is a bug and becomes an opaque `internal` 500.
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -84,14 +88,22 @@ class TooLargeError(TtsPromptError):
     code = "too_large"
 
 
+class RequestTimeoutError(TtsPromptError):
+    """The body did not arrive in time."""
+
+    code = "request_timeout"
+
+
 class InvalidFieldsError(TtsPromptError):
-    """The body was read, but some of its fields break a rule."""
+    """The body was read, but some of its fields break a rule. The detail is the first fault's message."""
 
     code = "invalid_fields"
 
     def __init__(self, faults: Sequence[FieldFault]) -> None:
-        names = ", ".join(dict.fromkeys(fault.field for fault in faults))
-        super().__init__(f"The request was not accepted; see errors for: {names}.")
+        first, more = faults[0], len(faults) - 1
+        name = f"{first.field}: " if first.field else ""
+        rest = f" There {'is 1 more fault' if more == 1 else f'are {more} more faults'}; see errors." if more else ""
+        super().__init__(f"{name}{first.message}{rest}")
         self.faults = tuple(faults)
 
 
@@ -120,12 +132,15 @@ class CountryNotAllowedError(TtsPromptError):
 
 
 class NumberNotAllowedError(TtsPromptError):
-    """A kind of number that is never called: its calls cost far more than others."""
+    """A kind of number that the operator does not let be called; None: one that belongs to no country."""
 
     code = "number_not_allowed"
 
-    def __init__(self) -> None:
-        super().__init__("Premium-rate, shared-cost, universal-access and satellite numbers are not called.")
+    def __init__(self, kind: str | None) -> None:
+        if kind is None:
+            super().__init__("Numbers of satellite and other networks of no country are not called.")
+        else:
+            super().__init__(f"This is a number of a kind that is not called here: {kind.replace('_', ' ')}.")
 
 
 class TooManyCallsError(TtsPromptError):
@@ -180,12 +195,31 @@ class IdempotencyConflictError(TtsPromptError):
 
 
 class NotSettledError(TtsPromptError):
-    """The call has no outcome to deliver yet."""
+    """The call has no outcome yet."""
 
     code = "not_settled"
 
     def __init__(self) -> None:
-        super().__init__("The call is not settled yet: there is no outcome to deliver.")
+        super().__init__("The call is not settled yet: there is no outcome.")
+
+
+class NoCallbackError(TtsPromptError):
+    """There is nowhere to deliver the outcome to."""
+
+    code = "no_callback"
+
+    def __init__(self) -> None:
+        super().__init__("The call has no callback, so there is nothing to deliver: fetch its outcome.")
+
+
+class TooManyRedeliveriesError(TtsPromptError):
+    """A redelivery was asked for too soon; `retry_after_s` says when it may be, in seconds."""
+
+    code = "too_many_redeliveries"
+
+    def __init__(self, retry_after_s: int) -> None:
+        super().__init__("A callback is redelivered at most once a minute, and not while a try is under way.")
+        self.retry_after_s = retry_after_s
 
 
 class InProgressError(TtsPromptError):
@@ -198,12 +232,12 @@ class InProgressError(TtsPromptError):
 
 
 class CorruptRecordError(TtsPromptError):
-    """A stored record cannot be understood: written by something else, or by a later version."""
+    """A stored record cannot be understood: written by something else, or by a later version that may be back soon."""
 
-    code = "internal"
+    code = "store_unavailable"
 
     def __init__(self, tid: str) -> None:
-        super().__init__("The record of this call cannot be read.")
+        super().__init__("The record of this call cannot be read at the moment.")
         self.tid = tid
 
 
@@ -243,13 +277,18 @@ class VendorRefusedError(VendorError):
 
 
 class VendorRateLimitedError(VendorError):
-    """Vonage throttled the request: no call was placed. `retry_after_s` says when to ask again, in seconds."""
+    """Vonage throttled the request: no call was placed. `asked_for_s`: its Retry-After in seconds, if it sent one."""
 
     code = "vendor_rate_limited"
 
-    def __init__(self, detail: str, *, retry_after_s: int = 1, trace_id: str | None = None) -> None:
+    def __init__(self, detail: str, *, asked_for_s: float | None = None, trace_id: str | None = None) -> None:
         super().__init__(detail, trace_id=trace_id)
-        self.retry_after_s = retry_after_s
+        self.asked_for_s = asked_for_s
+
+    @property
+    def retry_after_s(self) -> int:
+        """When the caller may ask again, in whole seconds."""
+        return 1 if self.asked_for_s is None else max(1, math.ceil(self.asked_for_s))
 
 
 class VendorUnreachableError(VendorError):

@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Annotated, Any, Final
 
-import phonenumbers
 from pydantic import (
     AfterValidator,
     BeforeValidator,
@@ -24,8 +23,9 @@ from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema, PydanticCustomError, core_schema
 
 from ttsprompt.domain.model import CallbackFormat, CallbackMethod, MachineDetection
-from ttsprompt.domain.ssml import is_ssml, ssml_fault
+from ttsprompt.domain.spoken_text import means_ssml, says_something, ssml_fault, strip_invisible
 from ttsprompt.net.callback_url import check_callback_url
+from ttsprompt.phone_numbers import NumberFaultError, read_number
 
 MAX_TEXT: Final = 1500
 """Vonage's limit for one `talk` (docs/vonage.md §2.1)."""
@@ -91,16 +91,21 @@ class OneOf:
     def _read(self, value: object) -> StrEnum:
         word = value.upper() if self.any_case and isinstance(value, str) and value.isascii() else value
         if not isinstance(word, str) or word not in list(self.choices):
-            raise fault("invalid_choice", f"This must be {' or '.join(self.choices)}.")
+            *others, last = self.choices
+            raise fault("invalid_choice", f"This must be {', '.join(others)} or {last}.")
         return self.choices(word)
 
 
 def _spoken(text: str) -> str:
-    if not text.strip():
-        raise fault("too_short", "This must say something.")
-    wrong = ssml_fault(_clean(text)) if is_ssml(_clean(text)) else None
+    """Return a text without what nobody hears at its ends."""
+    text = _clean(strip_invisible(text))
+    if len(text) > MAX_TEXT:
+        raise fault("too_long", f"This must have at most {MAX_TEXT} characters.")
+    wrong = ssml_fault(text) if means_ssml(text) else None
     if wrong is not None:
         raise fault("invalid_ssml", f"This begins as SSML but is not well formed: {wrong}")
+    if not says_something(text):
+        raise fault("too_short", "This must say something: a letter or a digit at least.")
     return text
 
 
@@ -112,24 +117,20 @@ def _clean(text: str) -> str:
 
 def _number(text: str) -> str:
     """Return an E.164 number as digits."""
-    digits = text.replace(" ", "").removeprefix("+")
-    message = "This must be a telephone number in E.164 form: country code and number, 7 to 15 digits."
-    if not re.fullmatch(r"[1-9][0-9]{6,14}", digits, re.ASCII):
-        raise fault("invalid_number", message)
     try:
-        possible = phonenumbers.is_possible_number(phonenumbers.parse(f"+{digits}"))
-    except phonenumbers.NumberParseException:
-        possible = False
-    if not possible:
-        raise fault("invalid_number", message)
-    return digits
+        return read_number(text)
+    except NumberFaultError as error:
+        raise fault("invalid_number", str(error)) from None
 
 
 def _whole_number(value: object) -> object:
-    """Refuse what the library would read in a form as a number: `1_0` is 10 to it."""
+    """Refuse what the library would read in a form as a number: `1_0` is 10 to it.
+
+    JSON has one kind of numbers, and some languages write 3 as 3.0.
+    """
     if isinstance(value, str) and not _WHOLE_NUMBER.fullmatch(value):
         raise fault("wrong_type", "This must be a whole number.")
-    return value
+    return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
 def _truth_value(value: object) -> object:
@@ -144,7 +145,7 @@ def _callback(text: str, info: ValidationInfo) -> str:
     return text
 
 
-def _schema(**more: str) -> Any:
+def _schema(**more: str | int) -> Any:
     """Return what JSON Schema can say of a rule that only code tells."""
     return Field(json_schema_extra=dict(more))
 
@@ -152,9 +153,16 @@ def _schema(**more: str) -> Any:
 Digits = Matches(r"[0-9]+", "invalid_pin", "This must consist of the digits 0 to 9.")
 
 Text = Annotated[
-    str, StringConstraints(min_length=1, max_length=MAX_TEXT), AfterValidator(_spoken), _schema(format="spoken-text")
+    str,
+    StringConstraints(min_length=0),  # as the library then looks at the characters
+    AfterValidator(_spoken),
+    _schema(format="spoken-text", minLength=1, maxLength=MAX_TEXT),
 ]
-Number = Annotated[str, AfterValidator(_number), _schema(format="e164", pattern=r"^ *\+? *[1-9]( *[0-9]){6,14} *$")]
+Number = Annotated[
+    str,
+    AfterValidator(_number),
+    _schema(format="e164", pattern=r"^[ .()-]*\+?[ .()-]*[1-9]([ .()-]*[0-9]){6,14}[ .()-]*$"),
+]
 Pin = Annotated[str, StringConstraints(min_length=1, max_length=20), Digits]
 RejectCode = Annotated[str, StringConstraints(min_length=1, max_length=4), Digits]
 CallbackUrl = Annotated[
@@ -175,6 +183,11 @@ Language = Annotated[
 Method = Annotated[CallbackMethod, OneOf(CallbackMethod, any_case=True)]
 Format = Annotated[CallbackFormat, OneOf(CallbackFormat)]
 Detection = Annotated[MachineDetection, OneOf(MachineDetection)]
+Extension = Annotated[
+    str,
+    StringConstraints(min_length=1, max_length=32),
+    Matches(r"[0-9*#p]+", "invalid_extension", "This must consist of the digits 0 to 9, *, # and p for a pause."),
+]
 Reference = Annotated[str, StringConstraints(max_length=255), AfterValidator(_clean), _schema(format="plain-text")]
 PrivateKey = Annotated[str, StringConstraints(max_length=16384)]
 ApplicationId = Annotated[

@@ -10,6 +10,7 @@ import json
 import logging
 import re
 import sys
+from collections.abc import Callable
 from contextvars import ContextVar
 from datetime import UTC, datetime
 from typing import Any, Final, TextIO
@@ -20,7 +21,16 @@ from ttsprompt import __version__
 
 _trace: ContextVar[str | None] = ContextVar("trace", default=None)
 
-_REDACTIONS: Final = (
+_GAP: Final = r"(?:[ \u00a0()./-]|%20){0,3}"
+_NUMBER: Final = re.compile(
+    r"(?:(?<![\w.-])|(?<=%2B)|(?<=%20))"
+    r"(?!(?:19|20)[0-9]{2}-[0-9]{2}-[0-9]{2}|[0-9]\.[0-9]+(?![0-9.])|(?:[0-9]{1,3}\.){3}[0-9]{1,3}(?![\w.]))"
+    rf"(?:\+\(?[0-9](?:{_GAP}[0-9]){{6,19}}(?![0-9])|\(?[0-9](?:{_GAP}[0-9]){{6,19}}(?![\w-]))",
+    re.IGNORECASE,
+)
+"""A telephone number, also with blanks and punctuation; no piece of a UUID or hash, no fraction, address or date."""
+
+_REDACTIONS: Final[tuple[tuple[re.Pattern[str], str | Callable[[re.Match[str]], str]], ...]] = (
     (re.compile(r"-----BEGIN [^-]*-----.*?(-----END [^-]*-----|\Z)", re.DOTALL), "[key]"),
     (re.compile(r"\beyJ[\w-]*(\.[\w-]*)*"), "[jwt]"),
     (re.compile(r"(?i)\b(bearer)\s+[^\s\"',]+"), r"\1 [token]"),
@@ -29,8 +39,7 @@ _REDACTIONS: Final = (
         r"\1\2[hidden]",
     ),
     (re.compile(r"\bwh(?:sec|sk)_[\w+/=]+"), "[signing key]"),
-    # A telephone number, but not a piece of a UUID, a hash or a decimal fraction.
-    (re.compile(r"(?<![\w.-])\+?[0-9]{5,12}([0-9]{2})(?![\w-])"), r"[number …\1]"),
+    (_NUMBER, lambda match: f"[number …{re.sub('[^0-9]', '', match[0])[-2:]}]"),
 )
 
 _TRACEPARENT: Final = re.compile(r"00-([0-9a-f]{32})-[0-9a-f]{16}-[0-9a-f]{2}", re.ASCII)
@@ -71,7 +80,7 @@ class JsonLines(logging.Formatter):
         trace = _trace.get()
         if trace is not None and self._project is not None:
             line["logging.googleapis.com/trace"] = f"projects/{self._project}/traces/{trace}"
-        return json.dumps(line, ensure_ascii=False, default=lambda value: redact(str(value)))
+        return json.dumps(line, default=lambda value: redact(str(value)))
 
 
 def configure_logging(level: str, project: str | None, stream: TextIO | None = None) -> None:

@@ -103,6 +103,9 @@ class CallStore(Protocol):
     def purge(self, now: datetime, *, timeout_s: float = STORE_TIMEOUT_S) -> None:
         """Delete what has outlived its retention, unless the database does that by itself; of the quota too."""
 
+    def scrub(self, *, timeout_s: float = STORE_TIMEOUT_S) -> None:
+        """Leave nothing of what was overwritten in files of the store's own."""
+
 
 class QuotaStore(Protocol):
     """Holders that are taken for a while: at most so many for each key. Kept beside the calls."""
@@ -145,6 +148,8 @@ class CallOrder:
     ncco: Ncco | None = field(default=None, repr=False)
     answer_url: str | None = field(default=None, repr=False)
     machine_detection: MachineDetection | None = None
+    extension: str | None = field(default=None, repr=False)
+    """Keys to send when the call is answered; `p` is a pause of half a second."""
 
 
 class VoiceApi(Protocol):
@@ -183,6 +188,10 @@ class CallbackRequest:
     method: CallbackMethod
     format: CallbackFormat
     payload: str = field(repr=False)
+
+
+BUSY: Final = "busy"
+"""The fault of a try that did not begin for want of our own resources: it is none."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,7 +19,7 @@ Change = Callable[[Request], Request]
 
 
 def measure(stage: Stage, *, rounds: int = ROUNDS) -> Iterator[Row]:
-    """Return p50 at a Vonage that takes 100 ms, for a caller who makes a token for each request and one who keeps it."""
+    """Return p50 at a Vonage that takes 100 ms, for a caller with a token for each request and one who keeps it."""
     vendor, application = stage.stand_ins(VENDOR_S), make_application()
     service = stage.service("sqlite", vendor)
 

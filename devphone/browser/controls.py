@@ -26,6 +26,7 @@ from devphone.vendor.habits import Habit
 MAX_BODY: Final = 128 * 1024
 """Bytes; more than the service takes, so that its refusal is seen."""
 MAX_FAULT: Final = 10
+MAX_RATE: Final = 1_000_000
 NO_SERVICE: Final = "There is no service beside this phone. Start both with make run."
 
 
@@ -81,14 +82,16 @@ class Controls:
         return Response(status_code=204)
 
     async def _switch(self, request: Request) -> Response:
-        """Set the phone's habits and the faults on the way to the service: {"habits": […], "faults": {…}}."""
+        """Set how Vonage and the way to the service behave: {"habits": […], "faults": {…}, "rate": 1}."""
         try:
             body = await _json(request)
             habits = frozenset(Habit(name) for name in body["habits"])
             faults = Faults(**{field.name: _share(body["faults"].get(field.name, 0)) for field in fields(Faults)})
+            rate = _rate(body.get("rate"))
         except (ValueError, KeyError, TypeError, AttributeError) as error:
             return problem(400, f"No switches: {error}")
-        self._phone.behaviour.habits, self._phone.behaviour.faults = habits, faults
+        behaviour = self._phone.behaviour
+        behaviour.habits, behaviour.faults, behaviour.rate = habits, faults, rate
         self._phone.page.renew()
         return Response(status_code=204)
 
@@ -157,6 +160,15 @@ async def _text(request: Request, name: str) -> str | None:
 def _share(value: Any) -> float:
     if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= MAX_FAULT:
         msg = "a fault is a number from 0 to 10"
+        raise ValueError(msg)
+    return float(value)
+
+
+def _rate(value: Any) -> float | None:
+    if value is None:
+        return None
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value <= MAX_RATE:
+        msg = "a rate is a number above 0, or null for no limit"
         raise ValueError(msg)
     return float(value)
 

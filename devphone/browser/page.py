@@ -107,4 +107,5 @@ class Page:
             numbers=[NumberMessage(number=number, what=reserved.what) for number, reserved in NUMBERS.items()],
             habits=sorted(behaviour.habits),
             faults=behaviour.faults,
+            rate=behaviour.rate,
         )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Any, Final
 
 from devphone.browser.wire import CallMessage, LegMessage, OutcomeMessage
 from devphone.happenings import CallbackReceived, CallRequested, Happening, RequestAnswered
@@ -52,7 +52,8 @@ class RecentCalls:
                 call.tries += 1
                 call.outcome = OutcomeMessage(
                     status=str(fields.get("status", "")),
-                    reason=None if fields.get("reason") is None else str(fields["reason"]),
+                    reason=_text(fields, "reason"),
+                    answered_by=_text(fields, "answered_by"),
                     verified=happening.verified,
                     taken=happening.is_taken,
                 )
@@ -95,3 +96,7 @@ class RecentCalls:
             tries=call.tries,
             leg=None if leg is None else LegMessage.of(leg),
         )
+
+
+def _text(fields: Mapping[str, Any], name: str) -> str | None:
+    return None if fields.get(name) is None else str(fields[name])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 from pydantic import BaseModel, ConfigDict
 
@@ -32,7 +32,10 @@ class NumberMessage(_Message):
 
 
 class SettingsMessage(_Message):
-    """The phone itself. `run` changes when it is started anew; `now_s` is telephone time, at `speed`."""
+    """The phone itself. `run` changes when it is started anew; `now_s` is telephone time, at `speed`.
+
+    `rate`: most new calls a second, None for no limit.
+    """
 
     run: str
     now_s: float
@@ -43,6 +46,7 @@ class SettingsMessage(_Message):
     numbers: list[NumberMessage]
     habits: list[Habit]
     faults: Faults
+    rate: float | None
 
 
 class QuestionMessage(_Message):
@@ -60,6 +64,7 @@ class LegMessage(_Message):
     from_: str
     status: str
     person: bool
+    verdict: Literal["human", "machine"] | None
     rings_until_s: float
     answered_s: float | None
     ended_s: float | None
@@ -77,6 +82,7 @@ class LegMessage(_Message):
             from_=leg.from_,
             status=leg.status,
             person=leg.person is not None,
+            verdict=leg.verdict,
             rings_until_s=scene.rings_until_s,
             answered_s=scene.answered_s,
             ended_s=scene.ended_s,
@@ -93,6 +99,7 @@ class OutcomeMessage(_Message):
 
     status: str
     reason: str | None
+    answered_by: str | None
     verified: bool | None
     taken: bool
 

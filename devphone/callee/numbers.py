@@ -5,9 +5,9 @@ Vonage never learns the PIN, so callees key 1234 as the right one, 1111 as a wro
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
-from typing import Final
+from typing import Any, Final, Literal
 
 from devphone.callee.script import Callee, PickUp, parse_callee
 
@@ -37,6 +37,10 @@ class ReservedNumber:
     failing_callbacks: int = 0
 
 
+def _right(taken_for: Literal["human", "machine"] | None = None, **how: Any) -> Callee:
+    return replace(parse_callee(PIN), taken_for=taken_for, **how)
+
+
 NUMBERS: Final = {
     "447700900001": ReservedNumber("right first time", parse_callee("1234")),
     "447700900002": ReservedNumber("right on the third", parse_callee("1111,1111,1234")),
@@ -57,6 +61,12 @@ NUMBERS: Final = {
     "447700900017": ReservedNumber(
         "right, and the callback endpoint fails twice, then works", parse_callee("1234"), failing_callbacks=2
     ),
+    "447700900018": ReservedNumber("a call screener, silent twice, then right", parse_callee("silence,silence,1234")),
+    "447700900019": ReservedNumber("right; known for human before the entry", _right(verdict_s=0.2)),
+    "447700900020": ReservedNumber("right; known for human during the entry", _right(verdict_s=2, interrupts=True)),
+    "447700900021": ReservedNumber("right; taken for a machine after the entry", _right("machine", verdict_s=30)),
+    "447700900022": ReservedNumber("busy, and `completed` overtakes it", Callee(PickUp.BUSY, completed_first=True)),
+    "447700900023": ReservedNumber("a switchboard: right at extension 42, else silence", _right(extension="42")),
 }
 
 

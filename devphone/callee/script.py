@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Final
+from typing import Final, Literal
 
 
 class PickUp(StrEnum):
@@ -43,6 +43,19 @@ class Callee:
     key_s: float = 0.4
     interrupts: bool = False
     """Keys while the speech is still playing."""
+    taken_for: Literal["human", "machine"] | None = None
+    """The verdict of machine detection; None for what they are. It can be wrong."""
+    verdict_s: float = 1.5
+    """How long after picking up it comes."""
+    extension: str | None = None
+    """Behind a switchboard: who does not key this after it picked up reaches nobody."""
+    completed_first: bool = False
+    """`completed` overtakes the event that says why nobody answered."""
+
+    @property
+    def verdict(self) -> Literal["human", "machine"]:
+        """What machine detection says."""
+        return self.taken_for or ("machine" if self.pick_up is PickUp.MACHINE else "human")
 
     def entry(self, question: int) -> Entry:
         """Return what the callee does at question number `question`, from 0."""

@@ -4,27 +4,32 @@ from __future__ import annotations
 
 import asyncio
 import uuid
-from collections.abc import Callable, Collection
+from collections.abc import Awaitable, Callable, Collection
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
-from typing import Any, Final
+from typing import Any, Final, Literal
 from urllib.parse import urlsplit
 
 from devphone.callee.person import Person
 from devphone.callee.scene import Scene
 from devphone.callee.script import Callee, PickUp
-from devphone.happenings import CallEnded, CallRang, CallRejected, Happening, PickedUp
-from devphone.pace import Pace, iso
+from devphone.happenings import CallEnded, CallRang, CallRejected, ExtensionKeyed, Happening, PickedUp
+from devphone.pace import Pace
 from devphone.timeline import Timeline
+from devphone.vendor.billing import bill
+from devphone.vendor.detection import BEEP_S, LONGEST_WAIT_S, Detection, detection_of
 from devphone.vendor.habits import Habit
 from devphone.vendor.player import HungUp, Player
 from devphone.vendor.reporter import Reporter
 from devphone.vendor.webhook_bodies import VERDICTS, Bodies
 from devphone.vendor.webhooks import WebhookSender
 
-PRICE_PER_MINUTE: Final = 0.0142
-MACHINE_VERDICT_S: Final = 1.5
+OVERTAKEN_S: Final = 0.5
+"""How late the event comes that `completed` overtakes."""
+EXTENSION_KEY_S: Final = 0.2
+EXTENSION_PAUSE_S: Final = 0.5
+"""What a `p` in `dtmfAnswer` stands for."""
 TOO_EARLY_S: Final = 2.0
 NO_COMPLETED: Final = frozenset({"rejected"})
 """Every other ending is followed by `completed` (docs/vonage.md §3.3)."""
@@ -49,6 +54,8 @@ class Leg:
     created_s: float = 0
     answered_at: datetime | None = None
     ended_at: datetime | None = None
+    verdict: Literal["human", "machine"] | None = None
+    """Of machine detection, once there is one."""
     scene: Scene = field(init=False)
     person: Person | None = field(init=False)
     """Whoever sits at the page, if it is for them to answer."""
@@ -110,14 +117,17 @@ class Leg:
         self.scene.ring(self.pace.seconds() + patience_s)
         ending = await (self._ring(patience_s) if self.person is None else self._ring_for(self.person, patience_s))
         if ending is not None:
-            self._end(ending, detail=self.callee.detail, by=None)
+            self._end(ending, tasks, detail=self.callee.detail, by=None)
             return
         self.answered_at = self.pace.now()
         self._event("answered", start_time=None, rate=None, network=None)
         self.tell(PickedUp)
         self.scene.answer(self.pace.seconds())
+        detection = detection_of(self.order)
+        if detection is not None and not detection.waits:
+            tasks.create_task(self._detect(detection, self._reporter.event_aside))
         player = Player(self.callee, self.pace, self._reporter, tasks, self.habits, self.person, self.scene)
-        self._end("completed", detail=None, by=await self._talk_until_over(player))
+        self._end("completed", tasks, detail=None, by=await self._talk_until_over(player))
 
     async def _ring(self, patience_s: float) -> str | None:
         """Return the status of a call that nobody answers, None for one that is answered."""
@@ -174,21 +184,49 @@ class Leg:
     async def _talk(self, player: Player) -> str:
         """Play NCCOs until nothing is left; return who ended the call."""
         try:
-            await self._tell_human_from_machine()
+            await self._key_extension(player)
+            await self._detect_first()
             await player.play(await self._first_ncco())
         except HungUp as ended:
             return ended.by
         return "platform"
 
-    async def _tell_human_from_machine(self) -> None:
-        detection = self.order.get("machine_detection")
-        if detection is None:
+    async def _detect(self, detection: Detection, send: Callable[..., Awaitable[None]]) -> None:
+        """Tell human from machine, and of a machine's beep; hang up on it if that is asked for."""
+        longest_s = LONGEST_WAIT_S if detection.waits else self.callee.verdict_s
+        waited_s = min(self.callee.verdict_s, longest_s)
+        await self.pace.sleep(waited_s)
+        self.verdict = self.callee.verdict
+        self.changed(self.uuid)
+        await send(self.verdict)
+        if self.verdict == "human":
             return
-        await self.pace.sleep(MACHINE_VERDICT_S)
-        is_machine = self.callee.pick_up is PickUp.MACHINE
-        self._event("machine" if is_machine else "human")
-        if is_machine and detection == "hangup":
+        if detection.hangs_up:
+            self.hang_up()
+        elif detection.hears_beep and not self.is_over:
+            await self.pace.sleep(BEEP_S - waited_s)
+            await send("machine", sub_state="beep_start")
+
+    async def _detect_first(self) -> None:
+        detection = detection_of(self.order)
+        if detection is None or not detection.waits:
+            return
+
+        async def send(status: str, **extra: Any) -> None:
+            self._event(status, **extra)
+
+        await self._detect(detection, send)
+        if self._hang_up.is_set():
             raise HungUp("platform")
+
+    async def _key_extension(self, player: Player) -> None:
+        """Key what is to be keyed after the pick-up; whoever is not reached by that keys nothing."""
+        extension = str(self.order["to"][0].get("dtmfAnswer", ""))
+        if extension:
+            await self.pace.sleep(sum(EXTENSION_PAUSE_S if key == "p" else EXTENSION_KEY_S for key in extension))
+            self.tell(ExtensionKeyed, keys=extension)
+        if self.callee.extension not in {None, extension.replace("p", "")}:
+            player.callee = replace(self.callee, entries=())
 
     async def _first_ncco(self) -> list[dict[str, Any]]:
         if "ncco" in self.order:
@@ -199,29 +237,29 @@ class Leg:
             raise HungUp("platform")
         return ncco
 
-    def _end(self, status: str, *, detail: str | None, by: str | None) -> None:
+    def _end(self, status: str, tasks: asyncio.TaskGroup, *, detail: str | None, by: str | None) -> None:
         self.status = status
         self.ended_at = self.pace.now()
         self.scene.end(self.pace.seconds())
         self.tell(CallEnded, status=status, by=by)
         if status != "completed":
-            extra = {} if detail is None else {"detail": detail}
-            self._event(status, **extra, sip_code=_SIP.get(status, 480))
+            extra: dict[str, Any] = {} if detail is None else {"detail": detail}
+            extra["sip_code"] = _SIP.get(status, 480)
+            if self.callee.completed_first:
+                tasks.create_task(self._overtaken(status, extra))
+            else:
+                self._event(status, **extra)
             if status in NO_COMPLETED or Habit.NO_COMPLETED in self.habits:
                 return
         self._event("completed", **self._bill(), **({} if by is None else {"disconnected_by": by}), sip_code=200)
 
+    async def _overtaken(self, status: str, extra: dict[str, Any]) -> None:
+        await self.pace.sleep(OVERTAKEN_S)
+        await self._reporter.event_aside(status, **extra)
+
     def _bill(self) -> dict[str, Any]:
-        start = self.answered_at or self.ended_at or self.pace.now()
-        seconds = round(((self.ended_at or start) - start).total_seconds())
-        return {
-            "start_time": iso(start),
-            "end_time": iso(self.ended_at or start),
-            "duration": str(seconds),
-            "rate": f"{PRICE_PER_MINUTE:.8f}",
-            "price": f"{PRICE_PER_MINUTE * seconds / 60:.8f}",
-            "network": "GB-MOBILE",
-        }
+        end = self.ended_at or self.pace.now()
+        return bill(self.answered_at or end, end)
 
     def details(self) -> dict[str, Any]:
         """Return the call as `GET /v1/calls/{uuid}` shows it."""

@@ -48,19 +48,26 @@ class Reporter:
             while self._held:
                 self._events.put_nowait(self._held.pop(0))
 
+    async def event_aside(self, status: str, **extra: Any) -> None:
+        """Send an event beside those that are queued: it may overtake them, or come after the last."""
+        await self._send_event(self.bodies.event(status, self.pace.now(), **extra))
+
     def close(self) -> None:
         """Say that no event will follow."""
         self._events.put_nowait(None)
 
     async def send_events(self) -> None:
         """Send what is queued until closed."""
-        url, method = self.order["event_url"][0], self.order.get("event_method", "POST")
         while (body := await self._events.get()) is not None:
             if body.get("status") == "completed":
                 self.ended.set()
-            reply = await self.sender.send(url, body, method=method)
-            self._tell_sent("event", url, body, reply, event=body.get("status"))
+            await self._send_event(body)
         self.ended.set()
+
+    async def _send_event(self, body: dict[str, Any]) -> None:
+        url, method = self.order["event_url"][0], self.order.get("event_method", "POST")
+        reply = await self.sender.send(url, body, method=method)
+        self._tell_sent("event", url, body, reply, event=body.get("status"))
 
     async def keys(self, action: dict[str, Any], keys: str, *, timed_out: bool) -> Reply:
         """Report what was keyed at an input."""

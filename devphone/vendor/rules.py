@@ -102,8 +102,15 @@ _CALL: Final = {
     "event_url": _Key(ONE_URL, _one_url, required=True),
     "event_method": _Key("must be GET or POST.", _one_of("GET", "POST")),
     "machine_detection": _Key("must be continue or hangup.", _one_of("continue", "hangup")),
+    "advanced_machine_detection": _Key("must be an object.", lambda value: isinstance(value, dict)),
     "length_timer": _Key("must be an integer from 1 to 86400.", _whole(1, 86400)),
     "ringing_timer": _Key("must be an integer from 1 to 120.", _whole(1, 120)),
+}
+
+_ADVANCED: Final = {
+    "behavior": _Key("must be continue or hangup.", _one_of("continue", "hangup")),
+    "mode": _Key("must be detect, detect_beep or default.", _one_of("detect", "detect_beep", "default")),
+    "beep_timeout": _Key("must be an integer from 45 to 120 (seconds).", _whole(45, 120)),
 }
 
 _CALLER: Final = {
@@ -152,6 +159,9 @@ def check_call(body: Any) -> list[Fault]:
         faults += _check_object(body["to"][0], _CALLED, "/to/0", REFUSED)
     if isinstance(body.get("from"), dict):
         faults += _check_object(body["from"], _CALLER, "/from", REFUSED)
+    if isinstance(body.get("advanced_machine_detection"), dict):
+        pointer = "/advanced_machine_detection"
+        faults += _check_object(body["advanced_machine_detection"], _ADVANCED, pointer, REFUSED)
     if ("ncco" in body) == ("answer_url" in body):
         faults.append(Fault("/ncco", "exactly one of ncco and answer_url must be given.", REFUSED))
     if ("from" in body) == (body.get("random_from_number") is True):

@@ -47,7 +47,7 @@ def pair() -> Iterator[Pair]:
 def page(chromium: Chromium, pair: Pair) -> Iterator[Page]:
     """The page, just opened, by somebody whom no earlier call concerns; the page must not complain of anything."""
     phone = pair.board.phone
-    phone.behaviour.habits, phone.behaviour.faults = frozenset(), Faults()
+    phone.behaviour.habits, phone.behaviour.faults, phone.behaviour.rate = frozenset(), Faults(), None
     opened = chromium.new_page(viewport={"width": 1280, "height": 900})
     opened.set_default_timeout(10_000)
     lines = phone.timeline.count()

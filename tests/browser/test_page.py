@@ -371,6 +371,24 @@ def test_outcomes_differ_in_colour_and_sign(page: Page) -> None:
     assert len({colour for _, colour in looks}) == 3
 
 
+def test_the_phone_says_whom_machine_detection_takes_the_callee_for(page: Page) -> None:
+    page.get_by_text("All fields").click()
+    page.get_by_label("When a machine answers").select_option("go on")
+    place(page)
+    page.get_by_role("button", name="Answer", exact=True).click()
+
+    expect(state(page)).to_have_text("Waiting for keys, taken for a human")
+
+
+def test_the_rate_is_switched_on_and_stays_on_after_a_reload(page: Page, pair: Pair) -> None:
+    page.get_by_text("Faults", exact=False).first.click()
+    page.get_by_label("More than one a second gets 429").check()
+    expect(page.locator("#faults-on")).to_have_text("1 on")
+    assert pair.board.phone.behaviour.rate == 1
+    page.reload()
+    expect(page.get_by_label("More than one a second gets 429")).to_be_checked()
+
+
 def test_the_title_rings(page: Page) -> None:
     before = page.title()
     place(page)

@@ -58,6 +58,8 @@ def test_one_index_one_exemption_and_the_ttl_policy_are_asked_for() -> None:
     (index,) = indexed.field.index_config.indexes
     assert index.query_scope == Index.QueryScope.COLLECTION
     assert [(f.field_path, f.order) for f in index.fields] == [(QUERIED_FIELD, Index.IndexField.Order.ASCENDING)]
+    # Without an `index_config` the mask would bring the automatic indexes of all fields back.
+    assert "index_config" in exempt.field
     assert list(exempt.field.index_config.indexes) == []
     assert "ttl_config" in expiring.field
     assert [list(r.update_mask.paths) for r in admin.requests] == [["index_config"], ["index_config"], ["ttl_config"]]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-import shlex
 import subprocess
 from pathlib import Path
 from typing import Any, Final
@@ -12,37 +11,17 @@ from typing import Any, Final
 import yaml
 
 ROOT: Final = Path(__file__).parents[2]
-SCRIPTS: Final = ("bootstrap", "deploy", "run-setup", "schedule", "monitoring")
+SCRIPTS: Final = ("bootstrap", "deploy", "logs", "function", "run-setup", "schedule", "monitoring")
 BUILD: Final[dict[str, Any]] = yaml.safe_load((ROOT / "cloudbuild.yaml").read_text())
-PAGES: Final = ("README.md", "docs/operations.md")
-_GIVEN: Final = {"PROJECT_ID": "my-project", "PROJECT_NUMBER": "123456789012"}
+FUNCTIONS: Final = ("ttsprompt", "expire-stale-calls", "setup")
+PAGES: Final = ("README.md", "docs/operations.md", "docs/capacity.md")
 
 
-def substituted(text: str) -> str:
-    """Return text of the build with its substitutions' defaults."""
-    values = _GIVEN | BUILD["substitutions"]
-    return re.sub(r"\$(?:\{(\w+)\}|(\w+))", lambda found: values[found[1] or found[2]], text)
-
-
-def steps() -> dict[str, list[str]]:
-    """Return the build's steps: program and arguments by id."""
-    return {
-        step["id"]: [step["entrypoint"], *(substituted(argument) for argument in step["args"])]
-        for step in BUILD["steps"]
-    }
-
-
-def of_build() -> list[str]:
-    """Return the commands that the build runs itself."""
-    return [shlex.join(step) for step in steps().values() if step[0] == "gcloud"]
-
-
-def run_script(name: str, folder: Path, **environment: str) -> str:
+def run_script(name: str, folder: Path, *arguments: str, root: Path = ROOT, **environment: str) -> str:
     """Run a script with the programs of a folder before all others; return what it prints."""
     done = subprocess.run(
-        ["bash", str(ROOT / "deploy" / f"{name}.sh")],
-        env={"PATH": f"{folder}:{os.environ['PATH']}", "PROJECT": "my-project", "ALLOWED_APPLICATIONS": "a,b"}
-        | environment,
+        ["bash", str(root / "deploy" / f"{name}.sh"), *arguments],
+        env={"PATH": f"{folder}:{os.environ['PATH']}", "PROJECT": "my-project", "ENV": "prod"} | environment,
         capture_output=True,
         text=True,
         stdin=subprocess.DEVNULL,
@@ -52,10 +31,19 @@ def run_script(name: str, folder: Path, **environment: str) -> str:
     return done.stdout
 
 
-def of_scripts(folder: Path) -> list[str]:
+def of_scripts(root: Path, folder: Path) -> list[str]:
     """Return the commands that the scripts would run in an empty project."""
-    printed = "".join(run_script(name, folder, DRY_RUN="1") for name in SCRIPTS)
+    printed = ""
+    for name in SCRIPTS:
+        for argument in FUNCTIONS if name == "function" else ("",):
+            printed += run_script(name, folder, *filter(None, [argument]), root=root, DRY_RUN="1")
     return [line for line in printed.splitlines() if line.startswith("gcloud ")]
+
+
+def blocks(page: str, heading: str) -> list[str]:
+    """Return the blocks of commands under a heading of a page."""
+    section = (ROOT / page).read_text().split(f"\n## {heading}\n")[1].split("\n## ")[0]
+    return re.findall(r"^```\n(.*?)^```$", section, re.MULTILINE | re.DOTALL)
 
 
 def of_pages() -> list[str]:

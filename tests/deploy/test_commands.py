@@ -5,24 +5,31 @@ from __future__ import annotations
 import json
 import os
 import re
-import shlex
 import shutil
 import subprocess
+import zipfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.conftest import OUR_SETTINGS
-from tests.deploy.commands import BUILD, ROOT, SCRIPTS, of_build, of_pages, of_scripts, run_script, steps
-from ttsprompt.config import load_settings
+from tests.deploy.commands import BUILD, FUNCTIONS, ROOT, SCRIPTS, of_pages, of_scripts, run_script
+from tests.deploy.project import Checkout
+from ttsprompt.config import SETTING_NAMES
 
 needs_gcloud = pytest.mark.skipif(shutil.which("gcloud") is None, reason="the Cloud SDK is needed")
-FUNCTIONS = {"ttsprompt": "ttsprompt", "expire-stale-calls": "expire_stale_calls", "setup": "setup"}
+
+
+@pytest.fixture(scope="module")
+def checkout(tmp_path_factory: pytest.TempPathFactory) -> Checkout:
+    made = Checkout(tmp_path_factory.mktemp("checkout") / "ttsprompt")
+    made.configure(ALLOWED_APPLICATIONS="all", ALERT_EMAIL="ops@example.com")
+    return made
 
 
 @needs_gcloud
-def test_gcloud_itself_understands_every_command(tmp_path: Path) -> None:
-    commands = [*of_build(), *of_scripts(tmp_path), *of_pages()]
+def test_gcloud_itself_understands_every_command(checkout: Checkout, tmp_path: Path) -> None:
+    commands = [*of_scripts(checkout.folder, tmp_path), *of_pages()]
     (tmp_path / "commands.json").write_text(json.dumps([{"command_string": command} for command in commands]))
     done = subprocess.run(
         ["gcloud", "meta", "lint-gcloud-commands", f"--commands-file={tmp_path}/commands.json"],
@@ -34,112 +41,86 @@ def test_gcloud_itself_understands_every_command(tmp_path: Path) -> None:
     )
     results = json.loads(done.stdout)
 
-    assert len(commands) > 50
+    assert len(commands) > 80
     assert len(results) == len(set(commands))
     assert [(result["command_string"], result["error_message"]) for result in results if not result["success"]] == []
 
 
+_ZIP = """
+import sys
+sys.path[:0] = [sys.argv[1] + "/lib", sys.argv[1] + "/lib/third_party"]
+from googlecloudsdk.command_lib.functions import source_util
+print(source_util.CreateSourcesZipFile(sys.argv[2], "."))
+"""
+
+
 @needs_gcloud
 def test_only_what_the_functions_import_is_uploaded(tmp_path: Path) -> None:
-    done = subprocess.run(
-        ["gcloud", "meta", "list-files-for-upload"],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        env={**os.environ, "CLOUDSDK_CONFIG": str(tmp_path)},
-        timeout=100,
-        check=True,
-    )
+    """By the archive that `gcloud functions deploy` makes; `meta list-files-for-upload` reads the list otherwise."""
+    asked = "value[separator=' '](installation.sdk_root,basic.python_location)"
+    info = subprocess.run(["gcloud", "info", f"--format={asked}"], capture_output=True, text=True, check=True)
+    root, python = info.stdout.split()
+    made = subprocess.run([python, "-c", _ZIP, root, tmp_path], cwd=ROOT, capture_output=True, text=True, check=True)
+    with zipfile.ZipFile(made.stdout.strip()) as archive:
+        names = {name for name in archive.namelist() if not name.endswith("/")}
     modules = {str(path.relative_to(ROOT)) for path in (ROOT / "ttsprompt").rglob("*.py")}
 
-    assert set(done.stdout.split()) == {"main.py", "requirements.txt"} | modules
+    assert names == {"main.py", "requirements.txt"} | modules
 
 
-def flags(step: str) -> dict[str, str]:
-    return {name: value for name, _, value in (argument.partition("=") for argument in steps()[step])}
+def steps() -> list[str]:
+    return [step["id"] for step in BUILD["steps"]]
 
 
-def environment(step: str) -> dict[str, str]:
-    pairs = flags(step)["--set-env-vars"].removeprefix("^;^").split(";")
-    return dict(pair.split("=", 1) for pair in pairs)
+def test_each_function_is_deployed_once_and_its_entry_point_is_there(checkout: Checkout, tmp_path: Path) -> None:
+    deployed = {step["args"][1] for step in BUILD["steps"] if step["args"][0] == "deploy/function.sh"}
+
+    assert deployed == set(FUNCTIONS)
+    for function in FUNCTIONS:
+        command = run_script("function", tmp_path, function, root=checkout.folder, DRY_RUN="1")
+        (entry,) = re.findall(r"--entry-point=(\w+)", command)
+        assert f"def {entry}(request: Request)" in (ROOT / "main.py").read_text()
 
 
-@pytest.mark.parametrize("function", FUNCTIONS)
-def test_each_function_starts_with_the_settings_it_is_deployed_with(function: str) -> None:
-    given = environment(function)
-    platform = {"K_SERVICE": function, "FUNCTION_TARGET": FUNCTIONS[function]}
+def test_an_instance_has_a_thread_for_every_request_that_it_is_sent(tmp_path: Path) -> None:
+    script = (ROOT / "deploy/function.sh").read_text()
 
-    assert flags(function)["--entry-point"] == FUNCTIONS[function]
-    assert f"def {FUNCTIONS[function]}(request: Request)" in (ROOT / "main.py").read_text()
-    assert given.keys() - {"THREADS"} <= set(OUR_SETTINGS)
-    assert load_settings({**given, **platform}).call_store == "firestore"
+    assert 'threads="$CONCURRENCY"' in script
+    assert '--concurrency="$CONCURRENCY"' in script
 
 
-def test_only_the_public_function_is_public() -> None:
-    assert {name for name in FUNCTIONS if "--allow-unauthenticated" in flags(name)} == {"ttsprompt"}
-    assert {name for name in FUNCTIONS if "--no-allow-unauthenticated" in flags(name)} == set(FUNCTIONS) - {"ttsprompt"}
+def test_webhook_urls_are_kept_out_of_the_logs_first_and_alerts_come_last() -> None:
+    order = steps()
+
+    assert order[0] == "logs"
+    assert max(map(order.index, (*FUNCTIONS, "run-setup", "schedule"))) < order.index("smoke-test")
+    assert order[-1] == "monitoring"
 
 
-def test_the_base_url_is_known_before_the_first_deployment() -> None:
-    given = environment("ttsprompt")
+def test_no_secret_is_in_any_file_of_the_deployment() -> None:
+    files = [ROOT / "cloudbuild.yaml", *(path for path in (ROOT / "deploy").rglob("*") if path.is_file())]
 
-    assert given["BASE_URL"] == "https://ttsprompt-123456789012.us-central1.run.app"
-    assert "BASE_URL=https://ttsprompt-$PROJECT_NUMBER.${_REGION}.run.app" in BUILD["options"]["env"]
-
-
-def test_an_instance_has_a_thread_for_every_request_that_it_is_sent() -> None:
-    assert environment("ttsprompt")["THREADS"] == flags("ttsprompt")["--concurrency"]
-
-
-def test_nothing_is_deployed_before_the_checks_and_the_smoke_test_comes_after_all_functions() -> None:
-    order = list(steps())
-
-    assert order[0] == "check"
-    assert steps()["check"] == ["bash", ".ci/run"]
-    assert max(map(order.index, (*FUNCTIONS, "run-setup"))) < order.index("smoke-test") < order.index("monitoring")
-
-
-def test_secrets_come_from_the_secret_manager_and_are_nowhere_in_the_build() -> None:
-    assert flags("ttsprompt")["--set-secrets"] == "CALLBACK_SIGNING_SECRETS=ttsprompt-callback-signing-secrets:latest"
-    assert not re.search(r"wh(sec|sk)_", (ROOT / "cloudbuild.yaml").read_text())
-
-
-def recorder(folder: Path, *, answers: str) -> Path:
-    """Put a `gcloud` into a folder that notes its arguments and knows every resource."""
-    folder.mkdir()
-    script = folder / "gcloud"
-    script.write_text(f'#!/bin/sh\nprintf "%s\\n" "$*" >> {folder}/asked\necho {shlex.quote(answers)}\n')
-    script.chmod(0o755)
-    return folder
+    assert len(files) > 20
+    assert [
+        path.name for path in files if re.search(r"wh(sec|sk)_[A-Za-z0-9+/]{8}|PRIVATE KEY", path.read_text())
+    ] == []
 
 
 @pytest.mark.parametrize("script", SCRIPTS)
-def test_a_dry_run_asks_nothing_and_changes_nothing(script: str, tmp_path: Path) -> None:
-    folder = recorder(tmp_path / "bin", answers="")
+def test_a_dry_run_asks_nothing_and_changes_nothing(script: str, checkout: Checkout, tmp_path: Path) -> None:
+    (tmp_path / "gcloud").write_text(f"#!/bin/sh\necho $* >> {tmp_path}/asked\n")
+    (tmp_path / "gcloud").chmod(0o755)
+    function = ["ttsprompt"] if script == "function" else []
 
-    assert "gcloud " in run_script(script, folder, DRY_RUN="1")
-    assert not (folder / "asked").exists()
-
-
-def test_a_second_run_makes_nothing_anew(tmp_path: Path) -> None:
-    """Where everything is there already, it is updated; only the dashboard, which nothing refers to, is made again."""
-    folder = recorder(tmp_path / "bin", answers="ttsprompt-webhook-urls")
-    for script in SCRIPTS:
-        run_script(script, folder)
-    asked = (folder / "asked").read_text().splitlines()
-    created = [command for command in asked if " create " in command]
-
-    assert created == ["monitoring dashboards create --config-from-file=deploy/dashboard.json"]
-    assert sum("policies update" in command for command in asked) == len(list((ROOT / "deploy/alerts").iterdir()))
-    assert any("scheduler jobs update http expire-stale-calls" in command for command in asked)
-    assert any("--update-exclusion=" in command for command in asked)
-    assert not any("secrets versions add" in command for command in asked)
+    assert "gcloud " in run_script(script, tmp_path, *function, root=checkout.folder, DRY_RUN="1")
+    assert not (tmp_path / "asked").exists()
 
 
-def test_deploying_without_saying_who_may_use_it_is_refused(tmp_path: Path) -> None:
-    done = subprocess.run(
-        ["make", "deploy", "PROJECT=my-project", "DRY_RUN=1"],
-        cwd=ROOT,
+def deploy(checkout: Checkout, **variables: str) -> subprocess.CompletedProcess[str]:
+    arguments = [f"{name}={value}" for name, value in ({"ENV": "prod", "PROJECT": "my-project"} | variables).items()]
+    return subprocess.run(
+        ["make", "deploy", *arguments],
+        cwd=checkout.folder,
         capture_output=True,
         text=True,
         env={"PATH": os.environ["PATH"]},
@@ -148,17 +129,73 @@ def test_deploying_without_saying_who_may_use_it_is_refused(tmp_path: Path) -> N
         check=False,
     )
 
-    assert done.returncode != 0
-    assert "ALLOWED_APPLICATIONS" in done.stderr
+
+@pytest.fixture
+def changed(checkout: Checkout) -> Iterator[Checkout]:
+    yield checkout
+    checkout.configure(ALLOWED_APPLICATIONS="all", ALERT_EMAIL="ops@example.com")
 
 
-def test_the_job_sweeps_each_minute_as_an_account_that_may_do_nothing_else(tmp_path: Path) -> None:
-    (job,) = [command for command in of_scripts(tmp_path) if "scheduler jobs" in command]
-    words = shlex.split(job)
-    grants = [command for command in of_scripts(tmp_path) if "ttsprompt-scheduler@" in command and "role=" in command]
+@pytest.mark.parametrize(
+    ("settings", "named"),
+    [
+        ({"ALLOWED_APPLICATIONS": ""}, "ALLOWED_APPLICATIONS=all for everybody"),
+        ({}, "ALLOWED_APPLICATIONS=all for everybody"),
+        ({"ALLOWED_APPLICATIONS": "all", "ALLOWED_COUNTRY": "GB"}, "ALLOWED_COUNTRY is no setting"),
+        ({"ALLOWED_APPLICATIONS": "all", "PATH": "/"}, "PATH is no setting"),
+        ({"ALLOWED_APPLICATIONS": "all", "SECRETS": "CALLBACK_SIGNING_SECRETS=keys:latest"}, "pin the versions"),
+        ({"ALLOWED_APPLICATIONS": "all", "allowed_countries": "GB"}, "this is not NAME=value"),
+    ],
+)
+def test_a_file_that_does_not_say_what_must_be_said_is_refused(
+    settings: dict[str, str], named: str, changed: Checkout
+) -> None:
+    changed.configure(**settings)
+    refused = deploy(changed, DRY_RUN="1")
 
-    assert "--schedule=* * * * *" in words
-    assert "--oidc-service-account-email=ttsprompt-scheduler@my-project.iam.gserviceaccount.com" in words
-    assert [
-        re.findall(r"--role=(\S+)", grant) for grant in grants if "serviceAccount:ttsprompt-scheduler" in grant
-    ] == [["roles/run.invoker"]]
+    assert refused.returncode != 0
+    assert named in refused.stderr
+
+
+def test_what_belongs_into_the_file_is_refused_on_the_command_line(checkout: Checkout) -> None:
+    refused = deploy(checkout, ALLOWED_APPLICATIONS="a", DRY_RUN="1")
+
+    assert refused.returncode != 0
+    assert "deploy/env/prod.env" in refused.stderr
+
+
+def test_a_folder_with_changes_is_not_deployed(changed: Checkout) -> None:
+    (changed.folder / "main.py").write_text("# half a thought\n")
+    refused = deploy(changed)
+    (changed.folder / "main.py").write_text((ROOT / "main.py").read_text())
+
+    assert refused.returncode != 0
+    assert "Commit first" in refused.stderr
+
+
+def test_every_setting_is_printed_with_where_it_comes_from(checkout: Checkout) -> None:
+    printed = deploy(checkout, DRY_RUN="1").stdout
+
+    assert re.search(r"^ALLOWED_APPLICATIONS +all +deploy/env/prod.env$", printed, re.MULTILINE)
+    assert re.search(r"^MAX_CALLS_PER_NUMBER +5/600s +default$", printed, re.MULTILINE)
+
+
+def test_the_committed_file_must_be_filled_in_before_it_can_be_used() -> None:
+    """Who may use a deployment is stated, never left open."""
+    assert re.search(r"^ALLOWED_APPLICATIONS=$", (ROOT / "deploy/env/prod.env").read_text(), re.MULTILINE)
+
+
+NOT_IN_A_FILE = {
+    "CALL_STORE": "always Firestore",
+    "GOOGLE_CLOUD_PROJECT": "PROJECT",
+    "CALLBACK_SIGNING_SECRETS": "in SECRETS",
+    "VONAGE_SIGNATURE_SECRET": "in SECRETS",
+    "STALE_AFTER": "for tests and demos only",
+    "ALLOW_PRIVATE_CALLBACKS": "for tests and demos only",
+}
+
+
+def test_a_deployments_file_may_have_every_setting_of_the_service() -> None:
+    offered = re.findall(r"^([A-Z_]+)=", (ROOT / "deploy/defaults/service.env").read_text(), re.MULTILINE)
+
+    assert sorted(offered) == sorted(set(SETTING_NAMES) - NOT_IN_A_FILE.keys())

@@ -100,6 +100,10 @@ TROUBLE = {
 }
 
 
+PLATFORM = {"requests-refused", "schedule-failing", "not-reachable"}
+"""Alerts on what Google counts or logs itself."""
+
+
 def printed(folder: Path, *actions: Callable[[World], None]) -> list[dict[str, Any]]:
     """Return the log entries of a service to which something happens."""
     stream = io.StringIO()
@@ -126,12 +130,38 @@ def test_an_alert_sees_the_trouble_it_is_for(alert: str, action: Callable[[World
 
 
 def test_every_alert_is_tried() -> None:
-    assert TROUBLE.keys() == ALERTS.keys()
+    assert TROUBLE.keys() | PLATFORM == ALERTS.keys()
+    assert not TROUBLE.keys() & PLATFORM
+
+
+@pytest.mark.parametrize(
+    ("severity", "job", "fires"),
+    [("ERROR", "expire-stale-calls", True), ("INFO", "expire-stale-calls", False), ("ERROR", "x", False)],
+)
+def test_a_run_of_the_job_that_failed_fires(severity: str, job: str, fires: bool) -> None:
+    resource = {"type": "cloud_scheduler_job", "labels": {"job_id": job}}
+
+    assert matches(log_filter("schedule-failing"), {"resource": resource, "severity": severity}) == fires
+
+
+def test_what_cloud_run_refuses_itself_fires_although_the_service_logs_nothing() -> None:
+    filters = [each["conditionThreshold"]["filter"] for each in ALERTS["requests-refused"]["conditions"]]
+
+    assert all('metric.type="run.googleapis.com/request_count"' in each for each in filters)
+    assert ['response_code_class="5xx"' in filters[0], 'response_code="429"' in filters[1]] == [True, True]
+
+
+def test_an_alert_on_absence_waits_longer_than_a_metric_may_be_late() -> None:
+    """Metrics made of logs may be ten minutes late; whole minutes only."""
+    absent = ALERTS["sweep-stopped"]["conditions"][0]["conditionAbsent"]["duration"]
+
+    assert int(absent.removesuffix("s")) > 600
+    assert int(absent.removesuffix("s")) % 60 == 0
 
 
 def test_a_call_that_goes_well_is_no_trouble(tmp_path: Path) -> None:
     entries = [*printed(tmp_path / "call", good_call), *printed(tmp_path / "sweep", sweep)]
-    seen = {alert for alert in ALERTS for entry in entries if matches(log_filter(alert), entry)}
+    seen = {alert for alert in TROUBLE for entry in entries if matches(log_filter(alert), entry)}
 
     # These two count what goes well, too: one waits for it to stop, the other divides by it.
     assert seen == {"sweep-stopped", "outcome-mix"}
@@ -186,7 +216,7 @@ def test_each_alert_can_be_found_again_and_names_its_playbook() -> None:
     playbooks = (ROOT / "docs/operations.md").read_text()
     for name, alert in ALERTS.items():
         title = alert["displayName"].removeprefix("ttsprompt: ")
-        assert alert["userLabels"] == {"ttsprompt": name}
+        assert alert["userLabels"] == {"ttsprompt": name, "content": "@CONTENT@"}
         assert f'See docs/operations.md, "{title}".' in alert["documentation"]["content"]
         assert f"### {title[0].upper()}{title[1:]}\n" in playbooks
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -15,7 +16,7 @@ import pytest
 
 from devphone.processes.service import free_port
 from tests.deploy.commands import ROOT, run_script
-from tests.deploy.test_commands import needs_gcloud
+from tests.deploy.project import Checkout
 from tests.e2e.conftest import wait_for
 
 
@@ -23,10 +24,11 @@ from tests.e2e.conftest import wait_for
 def uploaded(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return a folder with the uploaded files and an environment that has only what the functions require."""
     folder = tmp_path_factory.mktemp("uploaded")
-    config = {**os.environ, "CLOUDSDK_CONFIG": str(folder / "config")}
-    names = subprocess.run(
-        ["gcloud", "meta", "list-files-for-upload"], cwd=ROOT, env=config, capture_output=True, text=True, check=True
-    ).stdout.split()
+    names = [
+        "main.py",
+        "requirements.txt",
+        *(str(path.relative_to(ROOT)) for path in (ROOT / "ttsprompt").rglob("*.py")),
+    ]
     for name in names:
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(ROOT / name, folder / name)
@@ -66,14 +68,43 @@ def listens(port: int) -> bool:
     return True
 
 
-@needs_gcloud
-def test_all_three_functions_work_from_the_uploaded_files_alone(uploaded: Path) -> None:
+def smoke_test(folder: Path, url: str) -> str:
+    """Run the smoke test of a deployment at an address, without its pauses."""
+    checkout = Checkout(folder)
+    checkout.configure(ALLOWED_APPLICATIONS="all", BASE_URL=url)
+    programs = folder / "bin"
+    programs.mkdir()
+    (programs / "sleep").write_text("#!/bin/sh\n")
+    (programs / "sleep").chmod(0o755)
+    return run_script("smoke-test", programs, root=checkout.folder)
+
+
+def test_all_three_functions_work_from_the_uploaded_files_alone(uploaded: Path, tmp_path: Path) -> None:
     with running(uploaded, "setup") as url:
         assert httpx.post(url, trust_env=False).json()["result"] == "ok"
     with running(uploaded, "ttsprompt") as url:
-        assert "The dry run names" in run_script("smoke-test", uploaded, BASE_URL=url)
+        assert "answers webhooks as it should" in smoke_test(tmp_path / "good", url)
         with pytest.raises(subprocess.CalledProcessError):
-            run_script("smoke-test", uploaded, BASE_URL=f"{url}/elsewhere")
+            smoke_test(tmp_path / "bad", f"{url}/elsewhere")
         assert httpx.get(f"{url}/openapi.json", trust_env=False).json()["openapi"] == "3.1.0"
     with running(uploaded, "expire_stale_calls") as url:
         assert httpx.post(url, trust_env=False).json()["expired"] == 0
+
+
+def test_bytecode_fits_although_the_image_resets_the_files_times(tmp_path: Path) -> None:
+    """The buildpack compiles with `compileall -f -q .`; what is deployed says how that checks whether it fits."""
+    (flag,) = re.findall(r"--set-build-env-vars=(SOURCE_DATE_EPOCH=\d+) ", (ROOT / "deploy/function.sh").read_text())
+    (tmp_path / "module.py").write_text("VALUE = 1\n")
+    compiled = [sys.executable, "-m", "compileall", "-f", "-q", "."]
+    subprocess.run(compiled, cwd=tmp_path, env=dict([flag.split("=")]), check=True)
+    os.utime(tmp_path / "module.py", (1, 1))
+    used = subprocess.run(
+        [sys.executable, "-v", "-c", "import module"],
+        cwd=tmp_path,
+        env={"PYTHONPATH": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+
+    assert re.search(r"module\.cpython-\d+\.pyc matches .*module\.py", used.stderr)

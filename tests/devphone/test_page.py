@@ -182,7 +182,7 @@ def test_the_outcome_is_told_with_the_verdict_on_its_signature() -> None:
     events = told(scene, phone())
 
     (call,) = [value for kind, _, value in events if kind == "call"]
-    assert call["outcome"] == {"status": "ok", "reason": None, "verified": False, "taken": True}
+    assert call["outcome"] == {"status": "ok", "reason": None, "answered_by": None, "verified": False, "taken": True}
     assert call["tries"] == 1
 
 
@@ -234,7 +234,7 @@ def test_a_call_that_a_script_plays_is_not_for_the_page_to_answer() -> None:
 
 def test_switches_are_set_and_told() -> None:
     async def scene(client: httpx.AsyncClient) -> None:
-        body = {"habits": ["no-digits"], "faults": {"drop": 0.5}}
+        body = {"habits": ["no-digits"], "faults": {"drop": 0.5}, "rate": 2}
         assert (await client.post("/devphone/switches", json=body)).status_code == 204
 
     served = phone()
@@ -245,6 +245,7 @@ def test_switches_are_set_and_told() -> None:
     (settings,) = [value for kind, _, value in events if kind == "settings"]
     assert settings["habits"] == ["no-digits"]
     assert settings["faults"]["drop"] == 0.5
+    assert settings["rate"] == served.behaviour.rate == 2
 
 
 @pytest.mark.parametrize(
@@ -256,6 +257,8 @@ def test_switches_are_set_and_told() -> None:
         {"habits": [], "faults": {"drop": "x"}},
         {"habits": [], "faults": {"drop": -1}},
         {"habits": [], "faults": {"drop": True}},
+        {"habits": [], "faults": {}, "rate": 0},
+        {"habits": [], "faults": {}, "rate": "1"},
     ],
 )
 def test_switches_that_are_none_change_nothing(body: Any) -> None:

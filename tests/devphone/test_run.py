@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import httpx
+import jwt
 import pytest
 
 from devphone.commands.cli import main
@@ -53,6 +54,10 @@ def test_what_run_prints_works_as_it_is_and_is_the_same_after_a_restart(tmp_path
             assert re.search(r'"tid": ?"[0-9a-f-]{36}"', shell(command))
             asked = 'curl -s "$TTSPROMPT_URL/call/00000000-0000-0000-0000-000000000000" -H "Authorization: Bearer '
             assert "not_found" in shell(f'{exports(printed)}\n{asked}$TTSPROMPT_TOKEN"')
+            claims = jwt.decode(
+                shell(f'{exports(printed)}\necho "$TTSPROMPT_TOKEN"').strip(), options={"verify_signature": False}
+            )
+            assert claims["exp"] - claims["iat"] == 24 * 60 * 60
             assert "BEGIN PRIVATE KEY" in shell(f'{exports(printed)}\ncat "$VONAGE_PRIVATE_KEY"')
             assert "<title>Dev phone" in httpx.get(printed.split()[-1], trust_env=False).text
             ids.append(shell(f'{exports(printed)}\necho "$VONAGE_APPLICATION_ID $TTSPROMPT_PUBLIC_KEY"'))

@@ -30,7 +30,9 @@ def told() -> Events:
         uuid = await place(client)
         await client.post(f"/devphone/calls/{uuid}/answer")
         await asyncio.sleep(0.5)
-        await client.post("/callback", data={"tid": "11111111-2222", "status": "failed", "reason": "hung_up"})
+        await client.post(
+            "/callback", data={"tid": "11111111-2222", "status": "failed", "reason": "hung_up", "answered_by": "human"}
+        )
         return await _events(served)
 
     served = phone()
@@ -49,7 +51,7 @@ def test_every_event_is_as_the_schema_says() -> None:
         check(kind, value)
     (call,) = [value for kind, _, value in events if kind == "call"]
     assert call["leg"]["question"]["keyed"] == 0
-    assert call["outcome"]["reason"] == "hung_up"
+    assert (call["outcome"]["reason"], call["outcome"]["answered_by"]) == ("hung_up", "human")
 
 
 def test_a_field_that_the_schema_does_not_know_is_a_fault() -> None:

@@ -26,6 +26,8 @@ from devphone.vendor.tokens import Application, make_application
 SPEED = 40
 WAIT_S = 30
 SIGNING_SECRET = "whsec_" + base64.b64encode(b"e2e-signing-secret-of-32-bytes..").decode()
+SIGNING_SEED = "whsk_" + base64.b64encode(b"e2e-signing-seed-is-of-32-bytes.").decode()
+"""As `make bootstrap` makes one."""
 
 
 @dataclass
@@ -114,7 +116,7 @@ def stack(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
     settings = {
         "VONAGE_API_URL": board.url,
         "ALLOW_PRIVATE_CALLBACKS": "true",
-        "CALLBACK_SIGNING_SECRETS": SIGNING_SECRET,
+        "CALLBACK_SIGNING_SECRETS": f"{SIGNING_SECRET},{SIGNING_SEED}",
         "LOG_LEVEL": "DEBUG",
         **store_settings(request.param, folder, request),
     }

@@ -40,7 +40,7 @@ def test_the_demo_shows_a_wrong_and_the_right_pin_and_the_callback(store: str) -
     assert done.returncode == 0, done.stdout + done.stderr
     for expected in (
         "callee    keys ••••",
-        "at /input step 2 → 200",
+        "/input step 2 → 200",
         "attempts          2",
         "signature         verified",
     ):

@@ -121,7 +121,6 @@ def environment_of(stack: Stack, request: dict[str, Any]) -> dict[str, str]:
         "BASE_URL": stack.service.url,
         "APP_ID": stack.application.id,
         "VONAGE_JWT": stack.application.token(),
-        "SIGNING_SECRET": SIGNING_SECRET,
         "CALLBACK": request["callback"],
         "TO": request["to"],
         "FROM": request["from"],
@@ -157,13 +156,13 @@ def test_each_example_places_a_call(stack: Stack, tmp_path: Path, example: str) 
 
 
 @contextmanager
-def receiver(example: str, port: int) -> Iterator[subprocess.Popen[str]]:
+def receiver(example: str, port: int, key: str) -> Iterator[subprocess.Popen[str]]:
     run = command(example)
     if example.endswith(".py"):
         run = [sys.executable, "-m", "flask", "--app", str(EXAMPLES / example), "run", "--port", str(port)]
     process = subprocess.Popen(
         run,
-        env=os.environ | {"SIGNING_SECRET": SIGNING_SECRET, "PORT": str(port)},
+        env=os.environ | {"SIGNING_KEY": key, "PORT": str(port), "PYTHONPATH": str(ROOT / "client")},
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
         text=True,
@@ -183,9 +182,12 @@ def answers(port: int) -> bool:
 
 @pytest.mark.parametrize("example", sorted(path.name for path in EXAMPLES.glob("receive_callback.*")))
 @pytest.mark.parametrize("callback_format", ["form", "json"])
-def test_each_example_receives_a_verified_callback(stack: Stack, example: str, callback_format: str) -> None:
+@pytest.mark.parametrize("kind", ["public", "shared"])
+def test_each_example_receives_a_verified_callback(stack: Stack, example: str, callback_format: str, kind: str) -> None:
+    """A deployment signs with a key of its own, whose public half `GET /` shows; a shared secret is the exception."""
+    (public,) = httpx.get(f"{stack.service.url}/", trust_env=False).json()["callback_public_keys"]
     port = free_port()
-    with receiver(example, port) as process:
+    with receiver(example, port, public if kind == "public" else SIGNING_SECRET) as process:
         callback = f"http://127.0.0.1:{port}/callback"
         request = stack.request(callback=callback, callback_format=callback_format)
         stack.script(request, "1234")

@@ -386,7 +386,10 @@ def not_public(reached: list[str]) -> list[str]:
 def test_a_name_is_looked_up_once_a_try(network: Network, what: str) -> None:
     asked = network.run(meet, what).questions
 
-    assert sorted(asked) == [("receiver.example", "A"), ("receiver.example", "AAAA")]
+    # A connection over IPv6 may be there before the other question was put.
+    assert asked
+    assert len(set(asked)) == len(asked)
+    assert set(asked) <= {("receiver.example", "A"), ("receiver.example", "AAAA")}
 
 
 @pytest.mark.parametrize(

@@ -63,7 +63,38 @@ def test_a_request_that_means_the_same_is_the_same(world: World, spelling: dict[
     assert post(world, **spelling).headers["Idempotency-Replayed"] == "true"
 
 
-@pytest.mark.parametrize("change", [{"pin_code": "1235"}, {"to": "447970513608"}, {"reference": "x"}])
+@pytest.mark.parametrize(
+    "usual", [{"attempts": 3}, {"language": "en-US"}, {"silence_text": ""}, {"callback_format": "form"}]
+)
+def test_a_field_at_its_default_is_as_good_as_none(world: World, usual: dict[str, Any]) -> None:
+    post(world)
+
+    assert post(world, **usual).headers["Idempotency-Replayed"] == "true"
+
+
+def test_after_the_call_nothing_tells_its_pin(world: World) -> None:
+    """Whoever holds the store and guesses the key could otherwise try every PIN."""
+    tid = (post(world).json or {})["tid"]
+    assert world.call(tid).secrets_fingerprint is not None
+    world.event("busy")
+
+    assert world.call(tid).secrets_fingerprint is None
+    assert post(world, pin_code="9999").headers["Idempotency-Replayed"] == "true"
+    assert code(post(world, to="447970513608")) == (409, "idempotency_conflict")
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"pin_code": "1235"},
+        {"reject_code": "9"},
+        {"to": "447970513608"},
+        {"reference": "x"},
+        {"silence_text": "Hello?"},
+        {"extension": "1"},
+        {"callback": ..., "callback_method": ...},
+    ],
+)
 def test_another_body_is_a_conflict(world: World, change: dict[str, Any]) -> None:
     post(world)
 
@@ -103,8 +134,9 @@ def test_a_request_that_died_while_it_waited_is_replayed_after_twenty_seconds(wo
     world.voice.error = DiedError()  # type: ignore[assignment]  # no Exception, so that nothing handles it
     with pytest.raises(DiedError):
         post(world)
+    world.clock.advance(19.9)
     assert code(post(world)) == (409, "in_progress")
-    world.clock.advance(20)
+    world.clock.advance(0.1)
 
     assert post(world).headers["Idempotency-Replayed"] == "true"
     assert len(world.voice.orders) == 1
@@ -161,7 +193,7 @@ def test_a_deletion_whose_reply_was_lost_spares_the_record_of_the_next_request(
 
     asked, answered = threading.Event(), threading.Event()
     thread = threading.Thread(target=lambda: answers.append(post(world)))
-    world.voice.error = VendorRateLimitedError("slow down")
+    world.voice.error = VendorRateLimitedError("slow down", asked_for_s=60)
     monkeypatch.setattr(type(world.store), "delete", DeletionWithALostReply(world.store, in_parallel))
     first = post(world)
     answered.set()

@@ -14,13 +14,13 @@ from werkzeug.test import TestResponse
 
 from tests.world import World, bearer, fields_logged, make_world
 from ttsprompt.domain.events import CallEnded, EndStatus
-from ttsprompt.errors import UnauthenticatedError, VendorUnreachableError
+from ttsprompt.errors import StoreUnavailableError, UnauthenticatedError, VendorUnreachableError
 from ttsprompt.ports import CallbackResponse, CallOrder
 from ttsprompt.service.authority import MOST_REMEMBERED, NO_UUID, Authority, Credential
 from ttsprompt.service.sweep import Sweep
 
 COMPLETED = CallEnded(EndStatus.COMPLETED, duration=9, price="0.01")
-ROUTES = [("GET", ""), ("DELETE", ""), ("POST", "/redeliver")]
+ROUTES = [("GET", ""), ("DELETE", ""), ("POST", "/redeliver"), ("POST", "/erase")]
 
 
 def ask(
@@ -56,6 +56,8 @@ def test_a_call_under_way_shows_all_fields(world: World) -> None:
         "status": None,
         "reason": None,
         "attempts": 1,
+        "answered_by": "human",
+        "sip_code": None,
         "duration": None,
         "price": None,
         "reference": "order 7",
@@ -342,6 +344,39 @@ def test_a_call_cancelled_while_it_is_placed_is_hung_up_by_the_request_that_plac
     assert world.call(tid).state == "placed"
 
 
+def test_a_call_cancelled_while_it_is_placed_is_hung_up_though_its_uuid_could_not_be_stored(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def cancel(order: CallOrder) -> None:
+        tid = order.event_url.partition("/event/")[2].partition("?")[0]
+        assert view(ask(world, tid, "DELETE"))["reason"] == "cancelled"
+        monkeypatch.setattr(type(world.store), "update", down)
+
+    def down(*_: object, **__: object) -> None:
+        raise StoreUnavailableError
+
+    world.voice.meanwhile = cancel
+    world.place()
+
+    assert world.voice.hung_up == [world.voice.uuid]
+
+
+def test_a_call_that_nobody_cancelled_is_not_hung_up_because_its_uuid_could_not_be_stored(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def down(*_: object, **__: object) -> None:
+        raise StoreUnavailableError
+
+    def right_at_once(_order: CallOrder) -> None:
+        world.enter("1234")
+        monkeypatch.setattr(type(world.store), "update", down)
+
+    world.voice.meanwhile = right_at_once
+    world.place()
+
+    assert world.voice.hung_up == []
+
+
 @pytest.mark.parametrize("keyed", ["1234", "9999", None])
 def test_a_call_that_completes_while_it_is_cancelled_keeps_the_outcome_that_was_first(
     world: World, keyed: str | None
@@ -405,21 +440,44 @@ def test_redelivery_restarts_the_schedule_with_the_same_payload(world: World) ->
     assert len({(request.webhook_id, request.payload) for request in world.sender.sent}) == 1
 
 
-def test_a_redelivery_asked_for_while_a_try_is_under_way_is_not_undone_by_its_failure(world: World) -> None:
-    """The first try takes long and fails; meanwhile the caller's own redelivery is tried, and fails too."""
+def test_a_redelivery_asked_for_while_a_try_is_under_way_is_turned_away(world: World) -> None:
     tid = world.place()
-    world.sender.responses = [CallbackResponse(http_status=410), CallbackResponse(http_status=500)]
     seen = []
 
     def redeliver() -> None:
-        seen.append(view(ask(world, tid, "POST", "/redeliver"))["delivery"])
+        seen.append(ask(world, tid, "POST", "/redeliver"))
 
-    world.sender.meanwhile = redeliver
+    world.sender.meanwhile, world.sender.takes_s = redeliver, 4
     world.event("busy")
-    body = view(ask(world, tid))
 
-    assert [len(delivery["tries"]) for delivery in (*seen, body["delivery"])] == [1, 2]
-    assert (body["delivery"]["state"], body["delivery"]["next_at"]) == ("pending", seen[0]["next_at"])
+    assert [code(response) for response in seen] == [(429, "too_many_redeliveries")]
+    assert seen[0].headers["Retry-After"] == "11"
+    assert len(world.sender.sent) == 1
+
+
+def test_redelivery_is_asked_for_once_a_minute_and_prolongs_nothing(world: World) -> None:
+    tid = world.place()
+    world.event("busy")
+    expire_at = world.call(tid).expire_at
+    assert view(ask(world, tid, "POST", "/redeliver"))["delivery"]["state"] == "delivered"
+    world.clock.advance(0.5)
+    early = [ask(world, tid, "POST", "/redeliver") for _ in range(28)]
+    world.clock.advance(59.5)
+    view(ask(world, tid, "POST", "/redeliver"))
+
+    assert {code(response) for response in early} == {(429, "too_many_redeliveries")}
+    assert {response.headers["Retry-After"] for response in early} == {"60"}
+    assert len(world.sender.sent) == 3
+    assert world.call(tid).expire_at == expire_at
+
+
+def test_a_call_without_a_callback_has_nothing_to_redeliver(world: World) -> None:
+    tid = world.place(callback=..., callback_method=...)
+    assert code(ask(world, tid, "POST", "/redeliver")) == (409, "not_settled")
+    world.event("busy")
+
+    assert code(ask(world, tid, "POST", "/redeliver")) == (409, "no_callback")
+    assert world.sender.sent == []
 
 
 def test_a_redelivery_that_fails_is_due_again(world: World) -> None:
@@ -464,7 +522,9 @@ def test_a_record_that_cannot_be_read_is_logged_with_its_tid(
     with closing(sqlite3.connect(tmp_path / "calls.db")) as connection, connection:
         connection.execute("UPDATE calls SET document = '{}'")
 
-    assert code(ask(world, tid)) == (500, "internal")
-    (record,) = [record for record in caplog.records if record.msg == "internal_error"]
-    assert record.fields == {"method": "GET", "route": "/call", "tid": tid}  # type: ignore[attr-defined]
+    response = ask(world, tid)
+    assert code(response) == (503, "store_unavailable")
+    assert response.headers["Retry-After"] == "1"
+    (record,) = [record for record in caplog.records if record.msg == "record_unreadable"]
+    assert record.fields == {"route": "/call", "tid": tid}  # type: ignore[attr-defined]
     assert record.exc_info is not None

@@ -33,7 +33,7 @@ def tid_of_last_order(world: World) -> str:
         (VendorRefusedError("no", vendor_status=403), 403, "vendor_refused"),
         (VendorRefusedError("no", vendor_status=404), 502, "vendor_refused"),
         (VendorRefusedError("no", vendor_status=302), 502, "vendor_refused"),
-        (VendorRateLimitedError("slow", retry_after_s=7), 429, "vendor_rate_limited"),
+        (VendorRateLimitedError("slow", asked_for_s=7), 429, "vendor_rate_limited"),
         (VendorUnreachableError("gone"), 503, "vendor_unreachable"),
     ],
 )
@@ -68,6 +68,7 @@ def test_an_unclear_answer_keeps_the_call_and_tells_its_tid(world: World) -> Non
     assert response.json is not None
     assert (response.status_code, response.json["code"]) == (504, "vendor_unclear")
     assert response.json["tid"] == tid_of_last_order(world)
+    assert (world.call(response.json["tid"]).state, world.records()) == ("placing", [response.json["tid"]])
 
 
 def test_after_an_unclear_answer_the_call_goes_on_and_is_reported(world: World) -> None:
@@ -111,6 +112,27 @@ def test_a_success_without_a_readable_uuid_is_a_success(world: World) -> None:
     tid = world.place()
 
     assert (world.call(tid).state, world.call(tid).uuid) == ("placed", None)
+
+
+@pytest.mark.parametrize("extension", [None, "pp204#"])
+def test_an_extension_goes_to_vonage_and_into_the_timers_and_not_into_the_record(
+    world: World, extension: str | None, caplog: pytest.LogCaptureFixture
+) -> None:
+    tid = world.place(extension=extension, text="abcd")
+
+    assert world.voice.orders[-1].extension == extension
+    assert world.call(tid).extension_s == (3 if extension else 0)
+    plain = make_world_order(world, text="abcd")
+    assert world.voice.orders[0].length_timer_s - plain.length_timer_s == (3 if extension else 0)
+    assert "204" not in repr(world.voice.orders[0])
+    assert "204" not in str(world.store.get(tid).document)
+    assert "pp204" not in caplog.text
+
+
+def make_world_order(world: World, **fields: object) -> CallOrder:
+    """What Vonage is asked for another call."""
+    world.place(**fields)
+    return world.voice.orders[-1]
 
 
 def test_the_record_is_made_before_anything_is_dialled(world: World) -> None:

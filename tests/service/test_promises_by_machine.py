@@ -7,6 +7,7 @@ import tempfile
 import threading
 from collections import defaultdict
 from collections.abc import Callable
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -15,13 +16,14 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 from tests.world import World, bearer, make_world, payload_of
-from ttsprompt.domain.model import Call, DeliveryState, Phase
+from ttsprompt.domain.events import EndStatus
+from ttsprompt.domain.model import AnsweredBy, Call, DeliveryState, Phase
 from ttsprompt.errors import VendorRefusedError, VendorUnclearError
 from ttsprompt.ports import CallbackResponse, CallOrder
 from ttsprompt.service.sweep import Sweep
 
 PIN = "1234"
-STATUSES = ("answered", "machine", "busy", "timeout", "unanswered", "failed", "rejected", "cancelled", "completed")
+STATUSES = ("answered", "human", "machine", *EndStatus)
 
 
 RESPONSES = [*(CallbackResponse(http_status=status) for status in (200, 500, 410)), CallbackResponse(fault="timeout")]
@@ -157,6 +159,13 @@ class Service(RuleBasedStateMachine):
                 assert call.verdict == before.verdict
             if before is not None and before.payload is not None:
                 assert call.payload == before.payload
+            if before is not None and before.answered_by is AnsweredBy.HUMAN:
+                assert call.answered_by is AnsweredBy.HUMAN
+            if call.verdict is not None and call.verdict.status != "error":
+                assert call.answered_at is not None
+            if before is not None and before.redelivered_at not in {None, call.redelivered_at}:
+                assert call.redelivered_at is not None
+                assert call.redelivered_at >= before.redelivered_at + timedelta(minutes=1)
             if call.delivery.state is DeliveryState.PENDING or call.phase is not Phase.SETTLED:
                 assert call.due_at is not None
             if call.phase is Phase.SETTLED:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import json
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -171,3 +173,28 @@ def test_an_error_event_for_what_is_no_tid_does_not_put_it_in_the_log(
 
     assert response.status_code == 204
     assert fields_logged(caplog, "vonage_error_event") == [{"reason": "x"}]
+
+
+def test_a_webhook_that_is_refused_is_logged_without_its_url(signed: World, caplog: pytest.LogCaptureFixture) -> None:
+    """With a wrong secret every webhook is refused, and every call expires: the log says why."""
+    signed.place()
+    event_url = signed.voice.orders[-1].event_url
+
+    for url in (event_url, signed.input_url, event_url.replace("/event/", "/answer/")):
+        assert signed.webhook(url, {"status": "completed"}).status_code == 401
+    assert len(fields_logged(caplog, "webhook_refused")) == 3
+    assert all(record.levelname == "WARNING" for record in caplog.records if record.msg == "webhook_refused")
+    logged = repr([record.__dict__ for record in caplog.records])
+    assert query_of(event_url)["token"] not in logged
+    assert "/event/" not in logged
+
+
+def test_a_webhook_whose_record_cannot_be_read_is_asked_for_again(world: World, tmp_path: Path) -> None:
+    """By Vonage, soon, and by then a version may be back that knows the word."""
+    world.place()
+    with closing(sqlite3.connect(tmp_path / "calls.db")) as connection, connection:
+        connection.execute("UPDATE calls SET document = replace(document, '\"placed\"', '\"word of a later version\"')")
+
+    for response in (world.key("1234"), world.event("completed"), world.event("answered")):
+        assert (response.status_code, json_of(response)["code"]) == (503, "store_unavailable")
+        assert response.headers["Retry-After"] == "1"

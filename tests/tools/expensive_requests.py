@@ -94,6 +94,18 @@ def texts_of_markup(world: World, r: random.Random) -> TestResponse:
     return _json(world, REQUEST | texts | {"dry_run": True})
 
 
+def long_texts(world: World, r: random.Random) -> TestResponse:
+    seed = r.choice([" ", "\u200b", "1", "<", "&", "<speak>", "<p ", "\n", "'", '"'])
+    return _json(
+        world, REQUEST | {"text": r.choice(["", "<speak>", "a"]) + _filled(seed, r, 15000) + "x", "dry_run": True}
+    )
+
+
+def almost_json(world: World, r: random.Random) -> TestResponse:
+    start = r.choice(["", "{", '{"a":', "a=", '{"a":"'])
+    return _json(world, start + _filled(r.choice(["a", " ", ",", "'", "1", "[", "\n", "%"]), r, 60000))
+
+
 def odd_numbers(world: World, r: random.Random) -> TestResponse:
     seeds = ["+", " ", "(", "-", "1", "00", "٣", "tel:"]
     return _json(
@@ -192,6 +204,8 @@ FAMILIES: Final[tuple[Send, ...]] = (
     long_number,
     a_form_of_many_fields,
     texts_of_markup,
+    long_texts,
+    almost_json,
     odd_numbers,
     odd_callbacks,
     long_tokens,

@@ -37,15 +37,24 @@ TRIES = st.builds(DeliveryAttempt, at=TIMES, http_status=st.none() | COUNTS, fau
 CALLS = st.builds(
     Call,
     tid=st.just(TID),
-    callback=st.builds(CallbackTarget, method=..., format=...),
+    callback=st.none() | st.builds(CallbackTarget, method=..., format=...),
     due_at=st.none() | TIMES,
     created_at=TIMES,
     expire_at=TIMES,
-    prompts=st.none() | st.builds(Prompts, bye_text=..., failed_text=..., language=..., style=..., premium=...),
+    prompts=st.none()
+    | st.builds(Prompts, bye_text=..., failed_text=..., silence_text=..., language=..., style=..., premium=...),
     secrets=st.none() | st.builds(Secrets, pin_mac=TEXTS, reject_mac=st.none() | TEXTS),
     reference=...,
     machine_detection=...,
+    extension_s=...,
     fingerprint=...,
+    secrets_fingerprint=...,
+    human_heard=...,
+    machine_heard=...,
+    sip_code=...,
+    redeliveries=...,
+    redelivered_at=st.none() | TIMES,
+    erased_at=st.none() | TIMES,
     state=...,
     uuid=...,
     placement_unclear=...,
@@ -63,13 +72,13 @@ CALLS = st.builds(
         state=st.sampled_from(DeliveryState),
         attempts_made=COUNTS,
         tries=st.lists(TRIES, max_size=3).map(tuple),
+        under_way_until=st.none() | TIMES,
     ),
     timeline=st.lists(LINES, max_size=3).map(tuple),
 )
 REQUIRED = (
     "application_id",
     "to",
-    "callback",
     "attempts_allowed",
     "max_digits",
     "input_timeout_s",
@@ -213,8 +222,8 @@ class Sip:
 class LaterCall(Call):
     """A call of a later version: the codec is told nothing of its fields."""
 
-    silence_text: str | None = None
-    answered_by: Reason | None = None
+    mood_text: str | None = None
+    blamed: Reason | None = None
     tone: str = "plain"
     sip: Sip | None = None
     notes: tuple[Sip, ...] = ()
@@ -223,7 +232,7 @@ class LaterCall(Call):
 def test_a_field_that_is_added_to_the_class_comes_back_and_survives_an_earlier_version() -> None:
     sip = Sip(486, (Reason.BUSY,), NOW)
     known = {field.name: getattr(a_call(), field.name) for field in fields(Call)}
-    call = LaterCall(**known, silence_text="Hello?", answered_by=Reason.MACHINE, tone="warm", sip=sip, notes=(sip, sip))
+    call = LaterCall(**known, mood_text="Hello?", blamed=Reason.MACHINE, tone="warm", sip=sip, notes=(sip, sip))
     document = to_document(call)
     earlier = from_document(TID, document)
 

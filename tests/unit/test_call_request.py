@@ -13,7 +13,7 @@ from pydantic import ValidationError
 
 from ttsprompt import call_request
 from ttsprompt.call_request import FIELDS, LIBRARY_FAULTS, CallRequest, parse_call_request
-from ttsprompt.domain.model import CallbackFormat, CallbackMethod, MachineDetection
+from ttsprompt.domain.model import CallbackFormat, CallbackMethod, CallbackTarget, MachineDetection
 from ttsprompt.errors import FieldFault, InvalidFieldsError
 
 APP_ID = "684027bc-a2e7-48b1-b4bd-adc02324e09c"
@@ -71,8 +71,11 @@ def codes_of(fields: dict[str, Any], *, form: bool = False, header: bool = True)
         ("text", ["Hi"], "wrong_type"),
         ("callback", {"url": "https://example.com"}, "wrong_type"),
         ("pin_code", True, "wrong_type"),
-        ("to", "+1 (415) 555-0102", "invalid_number"),
-        ("to", "1415-555-0102", "invalid_number"),
+        ("to", "+1 (415) 555/0102", "invalid_number"),
+        ("to", "tel:1415-555-0102", "invalid_number"),
+        ("to", "+44 07970 123456", "invalid_number"),
+        ("from", "+1 253 0000", "invalid_number"),
+        ("from", "+1 (415) 555-01.00", "same_number"),
         ("to", "++14155550102", "invalid_number"),
         ("to", "14155550102+", "invalid_number"),
         ("to", "14155550102\n", "invalid_number"),
@@ -121,7 +124,9 @@ def codes_of(fields: dict[str, Any], *, form: bool = False, header: bool = True)
         ("attempts", 10**400, "out_of_range"),
         ("attempts", "3", "wrong_type"),
         ("attempts", True, "wrong_type"),
-        ("attempts", 3.0, "wrong_type"),
+        ("attempts", 3.5, "wrong_type"),
+        ("attempts", 1e400, "wrong_type"),
+        ("attempts", 11.0, "out_of_range"),
         ("input_timeout", 0, "out_of_range"),
         ("input_timeout", 11, "out_of_range"),
         ("ringing_timeout", 9, "out_of_range"),
@@ -235,9 +240,64 @@ def test_what_is_left_out_has_its_default() -> None:
 
 @pytest.mark.parametrize("empty", ["", None])
 def test_an_empty_optional_field_counts_as_absent(empty: str | None) -> None:
-    optional = [name for name, field in FIELDS.items() if not field.is_required()]
+    optional = [name for name, field in FIELDS.items() if not field.is_required() and name not in BODY]
 
     assert parse(BODY | dict.fromkeys(optional, empty)) == parse(BODY)
+
+
+@pytest.mark.parametrize("empty", ["", None])
+def test_without_a_callback_there_is_no_target(empty: str | None) -> None:
+    request = parse(BODY | {"callback": empty})
+
+    assert (request.callback, request.target()) == (None, None)
+    assert parse(BODY).target() == CallbackTarget(BODY["callback"])
+
+
+@pytest.mark.parametrize("option", [{"callback_method": "GET"}, {"callback_format": "json"}])
+@pytest.mark.parametrize("empty", ["", None])
+def test_how_the_outcome_is_sent_is_not_said_without_where(option: dict[str, str], empty: str | None) -> None:
+    assert codes_of(BODY | {"callback": empty} | option) == [("callback", "required")]
+
+
+@pytest.mark.parametrize("extension", ["1", "pp204#", "*#0123456789p", "p" * 32])
+def test_an_extension_is_keys_and_pauses(extension: str) -> None:
+    assert parse(BODY | {"extension": extension}).extension == extension
+
+
+@pytest.mark.parametrize(
+    ("extension", "code"),
+    [
+        ("P1", "invalid_extension"),
+        ("1,2", "invalid_extension"),
+        ("w1", "invalid_extension"),
+        ("1 2", "invalid_extension"),
+        ("１", "invalid_extension"),
+        ("1\n", "invalid_extension"),
+        ("1" * 33, "too_long"),
+        (204, "wrong_type"),
+    ],
+)
+def test_an_extension_is_nothing_else(extension: object, code: str) -> None:
+    assert codes_of(BODY | {"extension": extension}) == [("extension", code)]
+
+
+@pytest.mark.parametrize(
+    "usual",
+    [{}, {"attempts": 3}, {"callback_method": "post"}, {"bye_text": ""}, {"language": "en-US"}, {"dry_run": False}],
+)
+def test_a_field_at_its_default_is_as_good_as_not_given(usual: dict[str, object]) -> None:
+    given = parse(BODY | usual).given()
+
+    assert given == parse(BODY).given()
+    assert given.keys() == BODY.keys() - {"callback_method"} - set(usual)
+
+
+@pytest.mark.parametrize("field", ["attempts", "style", "input_timeout"])
+def test_three_may_be_written_as_three_point_nought(field: str) -> None:
+    """JSON has one kind of numbers."""
+    value = getattr(parse(BODY | {field: 3.0}), field)
+
+    assert (value, type(value)) == (3, int)
 
 
 def test_the_choices_are_read() -> None:

@@ -52,7 +52,7 @@ def test_a_form_payload_says_all_that_is_known_in_the_order_of_the_contract() ->
     call = history(*keys("0000", PIN), COMPLETED, callback=FORM, reference="order 7/ä&b")
     assert payload(call) == (
         f"to=447970513607&tid={TID}&status=ok&reason=pin_matched&attempts=2"
-        "&duration=17&price=0.0234&reference=order+7%2F%C3%A4%26b"
+        "&answered_by=human&duration=17&price=0.0234&reference=order+7%2F%C3%A4%26b"
     )
 
 
@@ -70,7 +70,7 @@ def test_a_json_payload_is_compact_with_numbers_as_numbers_and_the_price_as_a_st
     call = history(*keys("0000", PIN), COMPLETED, callback=JSON, reference='ä"b')
     assert payload(call) == (
         f'{{"to":"447970513607","tid":"{TID}","status":"ok","reason":"pin_matched","attempts":2,'
-        '"duration":17,"price":"0.0234","reference":"ä\\"b"}'
+        '"answered_by":"human","duration":17,"price":"0.0234","reference":"ä\\"b"}'
     )
 
 
@@ -80,7 +80,7 @@ def test_what_is_not_known_is_left_out() -> None:
 
 
 def test_a_duration_of_nothing_is_known() -> None:
-    call = history(CallEnded(EndStatus.COMPLETED, duration=0, price="0"))
+    call = history(CallEnded(EndStatus.COMPLETED, duration=0, price="0"), GraceElapsed())
     assert payload(call).endswith("&reason=no_answer&attempts=0&duration=0&price=0")
 
 
@@ -123,3 +123,10 @@ def test_a_later_price_does_not_change_the_payload() -> None:
 def test_a_call_without_a_verdict_has_no_payload() -> None:
     with pytest.raises(ValueError, match="without a verdict"):
         encode_payload(a_call())
+
+
+def test_a_call_without_a_callback_has_no_payload() -> None:
+    call = history(CallEnded(EndStatus.BUSY), callback=None)
+    assert call.phase is Phase.SETTLED
+    with pytest.raises(ValueError, match="or a callback"):
+        encode_payload(call)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from urllib.parse import urlsplit
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from ttsprompt.domain.payload import PAYLOAD_FIELDS
@@ -186,7 +186,15 @@ PIECES = [
 ]
 
 
-@given(url=st.lists(st.sampled_from(PIECES), max_size=8).map("".join), allow_private=st.booleans())
+@given(
+    url=st.builds(
+        "{}{}".format,
+        st.sampled_from(["", "http://127.0.0.1", "https://example.com", "HTTPS://Example.COM.:8443"]),
+        st.lists(st.sampled_from(PIECES), max_size=8).map("".join),
+    ),
+    allow_private=st.booleans(),
+)
+@example(url="https://example.com/é?%74=x", allow_private=False)  # so that one is accepted for certain
 def test_any_text_is_accepted_or_refused_and_what_is_accepted_can_be_requested(
     url: str, *, allow_private: bool
 ) -> None:

@@ -6,12 +6,14 @@ they have come. So the search ends, and has then seen every state that can be re
 
 from __future__ import annotations
 
+import json
 from collections import deque
 from collections.abc import Hashable, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import product
 from typing import Any
+from urllib.parse import parse_qsl
 
 import pytest
 
@@ -27,9 +29,12 @@ STARTS: dict[str, dict[str, Any]] = {
     "two tries": {"attempts_allowed": 2},
     "machines are hung up on": {"attempts_allowed": 1, "machine_detection": MachineDetection.HANGUP},
     "machines are talked to": {"attempts_allowed": 1, "machine_detection": MachineDetection.CONTINUE},
+    "machines are told of": {"attempts_allowed": 1, "machine_detection": MachineDetection.NOTICE},
+    "the outcome is fetched": {"attempts_allowed": 1, "callback": None},
     "given up after a while": {"attempts_allowed": 1, "policy": Policy(stale_after=timedelta(seconds=5))},
 }
 ORDER = list(State)
+NUMBER = a_call().to
 HOLD = timedelta(seconds=30)
 DONE = (DeliveryState.DELIVERED, DeliveryState.UNDELIVERABLE)
 
@@ -46,14 +51,16 @@ class Moment:
         """Return all that the rules look at; not what only the rule that sets it does, such as Vonage's uuid."""
         call = self.call
         due = call.due_at is not None and call.due_at <= self.now
-        claimed = self.claimed_until is not None and call.due_at == self.claimed_until
         reason = call.verdict and call.verdict.reason
         if call.phase is Phase.SETTLED:
-            return reason, call.delivery.state, due, claimed
+            claimed = self.claimed_until is not None and call.due_at == self.claimed_until
+            allowed_at = call.redelivery_allowed_at
+            may_redeliver = allowed_at is None or self.now >= allowed_at
+            return reason, call.delivery.state, call.erased_at is None, may_redeliver, due, claimed
         grace_is_over = call.ended_at is not None and self.now >= call.ended_at + GRACE
-        met_a_machine = call.machine_heard
+        heard = call.human_heard, call.machine_heard
         answered, entries = call.answered_at is not None, tuple(sorted(call.entries))
-        return call.state, reason, answered, entries, met_a_machine, call.disconnected_by, grace_is_over, due, claimed
+        return call.state, reason, answered, entries, heard, call.disconnected_by, grace_is_over, due
 
 
 @dataclass(frozen=True)
@@ -71,7 +78,8 @@ class Step:
 
 def what_may_happen(moment: Moment) -> Iterator[ev.Event]:
     call, now = moment.call, moment.now
-    yield from (ev.Placed(None), ev.Placed("u-1"), ev.PlacementUnclear(), ev.Answered(), ev.MachineDetected())
+    yield from (ev.Placed(None), ev.Placed("u-1"), ev.PlacementUnclear(), ev.Answered())
+    yield from (ev.HumanDetected(), ev.MachineDetected())
     for keys in (PIN, "9", "0000", "", "*"):
         for step in {1, call.current_step, call.current_step + 1}:
             yield ev.DigitsEntered(step, keys, TOKEN)
@@ -79,16 +87,21 @@ def what_may_happen(moment: Moment) -> Iterator[ev.Event]:
         yield ev.CallEnded(ev.EndStatus.COMPLETED, disconnected_by=by, duration=duration)
     yield ev.CallEnded(ev.EndStatus.BUSY)
     yield ev.CallEnded(ev.EndStatus.FAILED, detail="internal_error")
-    yield from (ev.GraceElapsed(), ev.CancelRequested(), ev.RedeliveryRequested(), ev.Claimed(now + HOLD))
-    yield ev.Overdue(moment.claimed_until or now)
+    yield from (ev.GraceElapsed(), ev.CancelRequested(), ev.RedeliveryRequested(), ev.EraseRequested())
+    yield ev.Claimed(now + HOLD)
+    if call.due_at is not None and call.due_at <= now:
+        yield ev.Overdue(call.due_at)
+    # Seen by a sweep before something else happened.
+    yield ev.Overdue(now - timedelta(microseconds=1))
     for outcome in ev.DeliveryOutcome:
         for due_at, retry_at in product((call.due_at, None), (None, now + timedelta(minutes=1))):
             yield ev.DeliveryAttempted(due_at, outcome, None, None, retry_at)
 
 
 def later(moment: Moment) -> Iterator[Moment]:
-    """Return the times that matter: when the grace period is over, and when the call is due."""
-    for at in (moment.call.ended_at and moment.call.ended_at + GRACE, moment.call.due_at):
+    """Return the times that matter: when the grace period is over, the call due, a redelivery allowed."""
+    call = moment.call
+    for at in (call.ended_at and call.ended_at + GRACE, call.due_at, call.redelivery_allowed_at):
         if at is not None and at > moment.now:
             yield Moment(moment.call, at, moment.claimed_until)
 
@@ -165,17 +178,133 @@ def test_a_call_is_settled_once_and_whoever_settles_it_is_told(steps: list[Step]
     for step in steps:
         settles = step.before.call.phase is not Phase.SETTLED and step.after.phase is Phase.SETTLED
         assert step.transition.settled is settles
-        if step.before.call.payload is not None:
+        if step.before.call.payload is not None and step.after.erased_at is None:
             assert step.after.payload == step.before.call.payload
         if settles:
             assert step.after.verdict is not None
-            assert step.after.payload is not None
+            assert (step.after.payload is None) is (step.after.callback is None)
             assert (step.after.prompts, step.after.secrets) == (None, None)
+
+
+def test_a_call_keeps_what_it_needs_until_it_is_settled(steps: list[Step]) -> None:
+    for step in steps:
+        if step.after.phase is not Phase.SETTLED:
+            assert step.after.payload is None
+            assert step.after.prompts is not None
+            assert step.after.secrets is not None
 
 
 def test_whatever_is_not_done_with_has_a_time_at_which_it_is_looked_after(steps: list[Step]) -> None:
     for step in steps:
-        assert (step.after.due_at is None) is (step.after.delivery.state in DONE)
+        nothing_to_tell = step.after.phase is Phase.SETTLED and step.after.callback is None
+        assert (step.after.due_at is None) is (step.after.delivery.state in DONE or nothing_to_tell)
+        assert (step.after.delivery.state is DeliveryState.NONE) is (step.after.phase is not Phase.SETTLED) or (
+            nothing_to_tell
+        )
+
+
+def test_nothing_happened_to_a_call_that_is_the_very_same_object(steps: list[Step]) -> None:
+    for step in steps:
+        is_the_same = step.after is step.before.call
+        assert is_the_same is (step.after == step.before.call)
+        assert not (is_the_same and (step.transition.settled or step.transition.grace))
+
+
+def test_a_call_that_nobody_answered_is_an_error(steps: list[Step]) -> None:
+    for step in steps:
+        if step.after.verdict is not None and step.after.answered_at is None:
+            assert step.after.verdict.status is Status.ERROR
+
+
+def test_an_ending_that_says_why_nobody_answered_is_believed_even_after_one_that_does_not(steps: list[Step]) -> None:
+    for step in steps:
+        call = step.before.call
+        if isinstance(step.event, ev.CallEnded) and call.answered_at is None and call.verdict is None:
+            if step.event.status is ev.EndStatus.COMPLETED:
+                assert step.after.phase is Phase.GRACE
+            elif call.phase is not Phase.SETTLED:
+                assert step.transition.settled
+
+
+def test_no_ending_decides_an_answered_call(steps: list[Step]) -> None:
+    for step in steps:
+        call = step.before.call
+        if isinstance(step.event, ev.CallEnded) and call.answered_at is not None and call.verdict is None:
+            assert step.after.phase is Phase.GRACE
+            assert step.after.verdict is None
+
+
+def test_a_verdict_of_who_picked_up_is_made_of_what_was_heard_and_keyed_and_decides_nothing_else(
+    steps: list[Step],
+) -> None:
+    for step in steps:
+        before, after, event = step.before.call, step.after, step.event
+        keyed = isinstance(event, ev.DigitsEntered) and event.digits != ""
+        open_ = before.phase is not Phase.SETTLED
+        assert after.human_heard is (before.human_heard or (open_ and (keyed or isinstance(event, ev.HumanDetected))))
+        assert after.machine_heard is (before.machine_heard or (open_ and isinstance(event, ev.MachineDetected)))
+        if isinstance(event, ev.HumanDetected | ev.MachineDetected):
+            hangs_up = isinstance(event, ev.MachineDetected) and after.machine_detection is MachineDetection.HANGUP
+            if not hangs_up:
+                assert (after.state, after.verdict, after.due_at) == (before.state, before.verdict, before.due_at)
+            elif open_:
+                assert after.verdict is not None
+        if step.transition.settled and after.payload is not None:
+            said = dict(parse_qsl(after.payload)).get("answered_by")
+            assert said == {(True, True): "human", (True, False): "human", (False, True): "machine"}.get(
+                (after.human_heard, after.machine_heard)
+            )
+
+
+def test_a_redelivery_is_begun_at_most_once_a_minute_and_never_beside_a_try(steps: list[Step]) -> None:
+    begun = 0
+    for step in steps:
+        before, after = step.before.call, step.after
+        if after.redeliveries != before.redeliveries:
+            begun += 1
+            assert isinstance(step.event, ev.RedeliveryRequested)
+            assert before.payload is not None
+            assert before.redelivered_at is None or step.before.now - before.redelivered_at >= timedelta(minutes=1)
+            assert before.delivery.under_way_until is None or step.before.now >= before.delivery.under_way_until
+            assert (after.delivery.state, after.delivery.attempts_made) == (DeliveryState.PENDING, 0)
+        if before.phase is Phase.SETTLED:
+            assert after.expire_at == before.expire_at
+    assert begun > 0 or steps[0].before.call.callback is None
+
+
+def test_a_try_is_known_to_be_under_way_only_while_there_is_something_to_deliver(steps: list[Step]) -> None:
+    for step in steps:
+        if step.after.delivery.under_way_until is not None:
+            assert step.after.delivery.state is DeliveryState.PENDING
+            assert step.after.due_at is not None
+
+
+def test_an_erased_call_holds_nothing_of_anybody_and_is_never_due_again(steps: list[Step]) -> None:
+    for step in steps:
+        call = step.after
+        if isinstance(step.event, ev.EraseRequested):
+            assert (call.erased_at is not None) is (call.phase is Phase.SETTLED)
+        if call.erased_at is not None:
+            assert (call.to, call.callback, call.payload, call.reference, call.uuid) == ("", None, None, None, None)
+            assert (call.fingerprint, call.due_at) == (None, None)
+            assert call.delivery.state is not DeliveryState.PENDING
+            assert (call.verdict, call.token_hash, call.tid) == (
+                step.before.call.verdict,
+                step.before.call.token_hash,
+                step.before.call.tid,
+            )
+
+
+def test_the_timeline_only_grows_and_shows_neither_numbers_nor_keys(steps: list[Step]) -> None:
+    for step in steps:
+        earlier, lines = step.before.call.timeline, step.after.timeline
+        if step.after.erased_at is None:
+            assert lines[: len(earlier)] == earlier
+        assert len(lines) <= len(earlier) + 3
+        assert len([line for line in lines if line.event != "redelivery"]) <= 20
+        text = json.dumps([(line.event, dict(line.details)) for line in lines[len(earlier) :]])
+        assert PIN not in text
+        assert NUMBER not in text
 
 
 def test_a_call_that_ended_with_its_question_open_is_looked_after_when_its_grace_period_is_over(
@@ -189,10 +318,10 @@ def test_a_call_that_ended_with_its_question_open_is_looked_after_when_its_grace
 
 
 def test_from_every_state_one_sweep_that_finds_the_call_due_settles_it(steps: list[Step]) -> None:
-    for step in steps:
+    reached = {Moment(step.after, step.before.now).key(): step for step in steps}
+    for step in reached.values():
         call = step.after
         if call.phase is not Phase.SETTLED:
             assert call.due_at is not None
             now = max(call.due_at, step.before.now)
-            claimed = apply(call, ev.Claimed(now + HOLD), now).call
-            assert apply(claimed, ev.Overdue(now + HOLD), now).settled
+            assert apply(call, ev.Overdue(call.due_at), now).settled

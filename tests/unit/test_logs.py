@@ -34,6 +34,17 @@ PEM = "-----BEGIN PRIVATE KEY-----\nMIIEvQIBADANBgkq\n-----END PRIVATE KEY-----"
         ("{'pin_code': '2468'}", "2468"),
         ("calling +447970513607 now", "4479705136"),
         ("GET /callback?to=447970513607&tid=x", "4479705136"),
+        ("a number of 15 digits: 123456789012345", "1234567890123"),
+        ("called +44 7970 513607", "7970"),
+        ("called (0044) 7970-513-607.", "7970"),
+        ("called +1 (415) 555-0100", "415"),
+        ("called +44.7970.513607", "7970"),
+        ("called 44.7970.513607", "7970"),
+        ("called 447970.513607", "7970"),
+        ("called +44\u00a07970\u00a0513607", "7970"),
+        ("GET /callback?phone=%2B447970513607&x", "44797"),
+        ("GET /callback?phone=%2B44%207970%20513607", "7970"),
+        ("called +447970513607-x", "44797"),
         ("Bearer abc.def", "abc.def"),
         ("whsec_c2hvcnQtc2VjcmV0LXNlY3JldA== leaked", "c2hvcnQ"),
     ],
@@ -49,6 +60,12 @@ def test_secrets_are_taken_out(text: str, secret: str) -> None:
         "12345678-1234-1234-1234-123456789012",
         "2026-11-23T01:02:03.456Z",
         "answered after 1234 ms with 204",
+        "2026-11-23 01:02:03",
+        "took 0.1234567890 s",
+        "127.0.0.1:8080",
+        "192.168.100.200:8080",
+        "gunicorn 27.0.1 on 3.11.7",
+        "sha256 0123456789abcdef0123456789",
     ],
 )
 def test_ids_and_times_stay_readable(text: str) -> None:
@@ -126,3 +143,15 @@ def test_logs_go_to_stdout(capsys: pytest.CaptureFixture[str]) -> None:
     logging.getLogger("x").info("hello")
 
     assert json.loads(capsys.readouterr().out)["message"] == "hello"
+
+
+def test_two_digits_of_a_number_stay_to_tell_it_from_others() -> None:
+    assert redact("called +44 7970 513607") == "called [number …07]"
+
+
+def test_half_an_emoji_does_not_lose_a_line() -> None:
+    """Standard output is UTF-8, which has no lone surrogates: the line would raise where nobody sees it."""
+    stream, log = written()
+    log.error("vonage_error_event", extra={"fields": {"reason": "half an emoji \ud83d"}})
+
+    assert json.loads(stream.getvalue().encode("utf-8"))["reason"] == "half an emoji \ud83d"

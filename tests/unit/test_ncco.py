@@ -27,7 +27,9 @@ from ttsprompt.domain.model import Call, MachineDetection, Prompts
 TID = "6a2827c9-4c68-46fc-b179-115f055dc0eb"
 URLS = ncco.WebhookUrls("https://example.net/base", TID, TOKEN)
 COMPLETED = CallEnded(EndStatus.COMPLETED, duration=5)
-ALL_TEXTS = Prompts("Enter the PIN", bye_text="Thank you", failed_text="Try again")
+ALL_TEXTS = Prompts("Enter the PIN", bye_text="Thank you", failed_text="Try again", silence_text="Are you there?")
+WITHOUT_SILENCE_TEXT = Prompts("Enter the PIN", failed_text="Try again")
+WITHOUT_FAILED_TEXT = Prompts("Enter the PIN", silence_text="Are you there?")
 ONE_TEXT = Prompts("Enter the PIN")
 
 
@@ -122,7 +124,15 @@ def test_the_goodbye_is_not_interrupted_since_no_input_follows() -> None:
         (ALL_TEXTS, ["0", PIN], [{"action": "talk", "text": "Thank you", "language": "en-US"}]),
         (ONE_TEXT, [PIN], []),
         (ALL_TEXTS, ["0"], question("Try again", step=2)),
-        (ALL_TEXTS, [""], question("Try again", step=2)),
+        (ALL_TEXTS, [""], question("Are you there?", step=2)),
+        (ALL_TEXTS, ["#"], question("Are you there?", step=2)),
+        (ALL_TEXTS, ["", ""], question("Are you there?", step=3)),
+        (ALL_TEXTS, ["", "0"], question("Try again", step=3)),
+        (ALL_TEXTS, ["0", ""], question("Are you there?", step=3)),
+        (WITHOUT_SILENCE_TEXT, [""], question("Enter the PIN", step=2)),
+        (WITHOUT_SILENCE_TEXT, ["0"], question("Try again", step=2)),
+        (WITHOUT_FAILED_TEXT, [""], question("Are you there?", step=2)),
+        (WITHOUT_FAILED_TEXT, ["0"], question("Enter the PIN", step=2)),
         (ALL_TEXTS, ["0", "0"], question("Try again", step=3)),
         (ONE_TEXT, ["0"], question("Enter the PIN", step=2)),
         (ONE_TEXT, [""], question("Enter the PIN", step=2)),

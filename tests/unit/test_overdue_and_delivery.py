@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import pytest
 
@@ -18,6 +18,7 @@ from ttsprompt.domain.events import (
     DeliveryOutcome,
     DigitsEntered,
     EndStatus,
+    EraseRequested,
     Event,
     Overdue,
     Placed,
@@ -28,11 +29,9 @@ from ttsprompt.domain.model import Call, DeliveryAttempt, DeliveryState, Policy
 
 
 def swept(call: Call, policy: Policy = Policy()) -> Call:
-    """The call after a sweep has claimed it when it was due, and worked on it."""
+    """The call after a sweep has seen it when it was due."""
     assert call.due_at is not None
-    until = call.due_at + timedelta(seconds=30)
-    claimed = apply(call, Claimed(until), call.due_at, policy).call
-    return apply(claimed, Overdue(until), call.due_at, policy).call
+    return apply(call, Overdue(call.due_at), call.due_at, policy).call
 
 
 @pytest.mark.parametrize(
@@ -62,22 +61,35 @@ def test_a_call_that_is_heard_of_no_more_is_settled_by_the_sweep(
 def test_stale_after_meets_an_ended_call_only_after_its_grace_period() -> None:
     policy = Policy(stale_after=timedelta(seconds=2))
     call = live([ANSWERED, HUNG_UP], policy=policy)
-    claim = Claimed(NOW + timedelta(seconds=32))
-    assert apply(call, claim, NOW + timedelta(seconds=2), policy).call is call
+    assert call.ended_at is not None
+    assert call.due_at == call.ended_at + timedelta(seconds=3)
+
+
+def failing() -> Call:
+    """A settled call whose callback is due again."""
+    return apply(SETTLED, tried(DeliveryOutcome.FAILED)(SETTLED), LATER).call
 
 
 def test_a_call_that_is_not_due_cannot_be_claimed() -> None:
-    call = live([ANSWERED])
+    call = failing()
     assert call.due_at is not None
     early = call.due_at - timedelta(microseconds=1)
     assert apply(call, Claimed(early + timedelta(seconds=30)), early).call is call
 
 
 def test_only_one_of_two_sweeps_claims_a_call() -> None:
-    call = live([ANSWERED])
+    call = failing()
     assert call.due_at is not None
     first = apply(call, Claimed(call.due_at + timedelta(seconds=30)), call.due_at).call
+    assert first.due_at == call.due_at + timedelta(seconds=30)
     assert apply(first, Claimed(call.due_at + timedelta(seconds=31)), call.due_at).call is first
+
+
+def test_only_one_of_two_sweeps_settles_a_call() -> None:
+    call = live([ANSWERED])
+    assert call.due_at is not None
+    first = apply(call, Overdue(call.due_at), call.due_at).call
+    assert apply(first, Overdue(call.due_at), call.due_at).call is first
 
 
 def test_a_sweep_may_hold_for_longer_what_it_holds_and_no_other_may() -> None:
@@ -89,28 +101,26 @@ def test_a_sweep_may_hold_for_longer_what_it_holds_and_no_other_may() -> None:
     assert apply(held, Claimed(until + timedelta(seconds=1), seen), seen).call is held
 
 
-def test_a_claim_that_puts_nothing_off_changes_nothing() -> None:
+def test_a_call_that_is_not_settled_is_never_claimed() -> None:
+    """Its settlement is a claim."""
     call = live([ANSWERED])
     assert call.due_at is not None
-    assert apply(call, Claimed(call.due_at), call.due_at).call is call
+    assert apply(call, Claimed(call.due_at + timedelta(seconds=30)), call.due_at).call is call
 
 
-@pytest.mark.parametrize("news", [DigitsEntered(1, "1", TOKEN), CallEnded(EndStatus.COMPLETED, duration=9)])
-def test_a_call_that_shows_life_after_the_claim_is_not_given_up(news: Event) -> None:
+@pytest.mark.parametrize("news", [DigitsEntered(1, PIN, TOKEN), CallEnded(EndStatus.COMPLETED, duration=9)])
+def test_a_call_that_shows_life_after_the_sweep_has_seen_it_is_not_given_up(news: Event) -> None:
     call = live([ANSWERED])
     assert call.due_at is not None
-    until = call.due_at + timedelta(seconds=30)
-    claimed = apply(call, Claimed(until), call.due_at).call
-    alive = apply(claimed, news, call.due_at + timedelta(seconds=1)).call
-    assert apply(alive, Overdue(until), call.due_at + timedelta(seconds=2)).call is alive
+    alive = apply(call, news, call.due_at + timedelta(seconds=1)).call
+    assert apply(alive, Overdue(call.due_at), call.due_at + timedelta(seconds=2)).call is alive
 
 
 @pytest.mark.parametrize("repeated", [Answered(), DigitsEntered(1, "1", TOKEN), DigitsEntered(9, PIN, TOKEN)])
 def test_a_repeated_webhook_is_no_sign_of_life(repeated: Event) -> None:
     call = live([ANSWERED, typed(1, "1")])
     assert call.due_at is not None
-    claimed = apply(call, Claimed(call.due_at + timedelta(seconds=30)), call.due_at).call
-    assert apply(claimed, repeated, call.due_at + timedelta(seconds=1)).call is claimed
+    assert apply(call, repeated, call.due_at + timedelta(seconds=1)).call is call
 
 
 # -- the callback's progress
@@ -180,13 +190,83 @@ def test_a_try_is_recorded_with_what_came_of_it() -> None:
 
 
 def test_a_call_delivered_again_and_again_does_not_grow_for_ever() -> None:
-    call = SETTLED
+    call, now = SETTLED, LATER
     for _ in range(200):
-        call = apply(call, RedeliveryRequested(), LATER).call
+        call, now = apply(call, RedeliveryRequested(), now).call, now + timedelta(minutes=1)
+    assert call.redeliveries == 200
     assert [line.event for line in call.timeline].count("redelivery") == 50
-    assert apply(call, RedeliveryRequested(), LATER + timedelta(days=1)).call.due_at == LATER + timedelta(
-        days=1, seconds=60
-    )
+    assert apply(call, RedeliveryRequested(), now).call.due_at == now + timedelta(minutes=1)
+
+
+def test_a_redelivery_does_not_prolong_the_life_of_the_record() -> None:
+    assert apply(SETTLED, RedeliveryRequested(), LATER).call.expire_at == SETTLED.expire_at
+
+
+@pytest.mark.parametrize(("after_s", "is_begun"), [(0, False), (59.9, False), (60, True)])
+def test_a_redelivery_is_begun_at_most_once_a_minute(after_s: float, *, is_begun: bool) -> None:
+    once = apply(SETTLED, RedeliveryRequested(), LATER).call
+    once = apply(once, tried(DeliveryOutcome.FAILED)(once), LATER).call
+    again = apply(once, RedeliveryRequested(), LATER + timedelta(seconds=after_s)).call
+
+    assert (again is not once) is is_begun
+    assert once.redelivery_allowed_at == LATER + timedelta(minutes=1)
+
+
+def first_try(call: Call) -> Call:
+    return call
+
+
+def first_try_over(call: Call) -> Call:
+    return apply(call, tried(DeliveryOutcome.FAILED)(call), NOW).call
+
+
+def try_of_a_sweep(call: Call) -> Call:
+    call = first_try_over(call)
+    return apply(call, Claimed(LATER + timedelta(seconds=30)), LATER).call
+
+
+def try_of_a_redelivery(call: Call) -> Call:
+    return apply(first_try_over(call), RedeliveryRequested(), LATER).call
+
+
+@pytest.mark.parametrize(
+    ("state_of_affairs", "allowed_at"),
+    [
+        (first_try, NOW + timedelta(seconds=1 / 2 + 15)),
+        (first_try_over, None),
+        (try_of_a_sweep, LATER + timedelta(seconds=30)),
+        (try_of_a_redelivery, LATER + timedelta(seconds=60)),
+    ],
+)
+def test_a_redelivery_waits_for_the_try_that_is_under_way(
+    state_of_affairs: Callable[[Call], Call], allowed_at: datetime | None
+) -> None:
+    call = state_of_affairs(live([ev("busy")]))
+    assert call.redelivery_allowed_at == allowed_at
+    if allowed_at is not None:
+        early = apply(call, RedeliveryRequested(), allowed_at - timedelta(microseconds=1)).call
+        assert early is call
+    assert apply(call, RedeliveryRequested(), allowed_at or NOW).call.redeliveries == call.redeliveries + 1
+
+
+def test_a_try_that_is_over_makes_way_for_a_redelivery_whatever_came_of_it() -> None:
+    claimed = try_of_a_sweep(SETTLED)
+    for outcome_of_try in DeliveryOutcome:
+        assert apply(claimed, tried(outcome_of_try)(claimed), LATER).call.redelivery_allowed_at is None
+
+
+def test_a_sweep_that_claims_a_call_that_lives_begins_no_try() -> None:
+    call = live([ANSWERED])
+    assert call.due_at is not None
+    assert apply(call, Claimed(call.due_at + timedelta(seconds=30)), call.due_at).call.delivery == call.delivery
+
+
+def test_a_try_that_ends_after_its_call_was_erased_leaves_no_trace() -> None:
+    claimed = try_of_a_sweep(SETTLED)
+    erased = apply(claimed, EraseRequested(), LATER).call
+    for outcome_of_try in DeliveryOutcome:
+        assert apply(erased, tried(outcome_of_try)(claimed), LATER).call is erased
+    assert apply(erased, Claimed(LATER + timedelta(days=1)), LATER + timedelta(hours=1)).call is erased
 
 
 def test_every_try_is_counted_and_the_last_fifty_are_kept() -> None:

@@ -54,12 +54,6 @@ def test_a_skipped_test_fails_the_run_on_ci_and_is_named(tmp_path: Path) -> None
     assert "skipped, which counts as a failure here: test_it.py::test_skipped" in run.stdout
 
 
-def test_a_skipped_test_is_fine_on_a_users_machine(tmp_path: Path) -> None:
-    run = run_pytest(tmp_path, SKIPS_ONE)
-
-    assert run.returncode == pytest.ExitCode.OK
-
-
 @pytest.mark.parametrize("options", [(), ("-n", "1")], ids=["one process", "a worker"])
 def test_a_test_that_was_collected_but_never_reported_fails_the_run_and_is_named(
     tmp_path: Path, options: tuple[str, ...]
@@ -70,8 +64,3 @@ def test_a_test_that_was_collected_but_never_reported_fails_the_run_and_is_named
 
     assert run.returncode == pytest.ExitCode.TESTS_FAILED
     assert "collected, but not reported: test_it.py::test_lost" in run.stdout
-
-
-@pytest.mark.parametrize("options", [(), ("-n", "2"), ("--collect-only",)])
-def test_a_whole_run_passes(tmp_path: Path, options: tuple[str, ...]) -> None:
-    assert run_pytest(tmp_path, RUNS, *options).returncode == pytest.ExitCode.OK

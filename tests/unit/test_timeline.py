@@ -8,7 +8,14 @@ import pytest
 
 from tests.builders import NOW, PIN
 from tests.histories import ANSWERED, DONE, HUNG_UP, Steps, ev, live, typed
-from ttsprompt.domain.events import CancelRequested, Claimed, GraceElapsed, Overdue, Placed, PlacementUnclear
+from ttsprompt.domain.events import (
+    CancelRequested,
+    EraseRequested,
+    GraceElapsed,
+    Overdue,
+    Placed,
+    PlacementUnclear,
+)
 from ttsprompt.domain.model import Call
 
 PLACED = Placed("u-1")
@@ -48,6 +55,44 @@ STORIES: dict[str, tuple[Steps, list[A_LINE]]] = {
             ("decided", {"status": "error", "reason": "unreachable"}),
             ("ended", {"status": "failed", "detail": "cannot_route"}),
         ],
+    ),
+    "a machine, then a person": (
+        [PLACED, ANSWERED, ev("machine"), ev("human"), typed(1, ""), CancelRequested(), HUNG_UP],
+        [
+            ("created", {}),
+            ("placed", {}),
+            ("answered", {}),
+            ("machine", {}),
+            ("human", {}),
+            ("entry", {"step": 1, "judged": "silence"}),
+            ("decided", {"status": "error", "reason": "cancelled"}),
+            ("ended", {"status": "completed", "disconnected_by": "user"}),
+        ],
+    ),
+    "the ending overtakes its reason": (
+        [PLACED, ev("completed", duration="0"), ev("unanswered", detail="unavailable"), ev("completed", price="0.00")],
+        [
+            ("created", {}),
+            ("placed", {}),
+            ("ended", {"status": "completed"}),
+            ("ended", {"status": "unanswered", "detail": "unavailable"}),
+            ("decided", {"status": "error", "reason": "unreachable"}),
+            ("supplemented", {"status": "completed"}),
+        ],
+    ),
+    "the ending overtakes the answer": (
+        [PLACED, ev("completed", duration="0"), ANSWERED, GraceElapsed()],
+        [
+            ("created", {}),
+            ("placed", {}),
+            ("ended", {"status": "completed"}),
+            ("answered", {}),
+            ("decided", {"status": "failed", "reason": "hung_up"}),
+        ],
+    ),
+    "erased": (
+        [PLACED, ev("failed", detail="cannot_route"), EraseRequested()],
+        [("created", {}), ("placed", {}), ("decided", {}), ("ended", {}), ("erased", {})],
     ),
     "hung up before a PIN": (
         [PLACED, ANSWERED, HUNG_UP, GraceElapsed()],
@@ -89,7 +134,7 @@ def test_the_timeline_tells(story: str) -> None:
 def test_the_timeline_of_a_call_that_nothing_was_heard_of_says_that_it_expired() -> None:
     waiting = live([PLACED])
     assert waiting.due_at is not None
-    late = live([PLACED, Claimed(waiting.due_at), Overdue(waiting.due_at)])
+    late = live([PLACED, Overdue(waiting.due_at)])
 
     assert lines(late)[2:] == [("expired", {}), ("decided", {"status": "error", "reason": "expired"})]
     assert late.timeline[0].at == NOW

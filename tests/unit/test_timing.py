@@ -3,14 +3,22 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
 from tests.builders import NOW, PIN, TOKEN, a_call
+from ttsprompt.domain import timing
 from ttsprompt.domain.call import apply
 from ttsprompt.domain.events import Answered, DigitsEntered, Placed
 from ttsprompt.domain.model import Call, Policy, Prompts
-from ttsprompt.domain.timing import length_timer_s, speaking_time_s
+from ttsprompt.domain.timing import keying_time_s, speaking_time_s
+
+
+def length_timer_s(**given: Any) -> int:
+    """The timer of a request with `given` fields; it has three replays, and no text but `text`."""
+    usual = {"bye_text": None, "failed_text": None, "silence_text": None, "replays": 3, "extension_s": 0}
+    return timing.length_timer_s(**(usual | given))
 
 
 def seconds_until_due(call: Call) -> float:
@@ -47,39 +55,72 @@ def test_the_longest_text_of_brackets_is_measured_at_once() -> None:
 
 def test_length_timer_with_every_text() -> None:
     # text 4 x 10 s, failed_text 2 x 5 s, bye_text 2 s, 6 questions of 10 + 5 s, 60 s
-    seconds = length_timer_s(
-        text="t" * 40, failed_text="f" * 20, bye_text="b" * 8, tries=3, replays=3, input_timeout_s=10
-    )
+    seconds = length_timer_s(text="t" * 40, failed_text="f" * 20, bye_text="b" * 8, attempts=3, input_timeout_s=10)
     assert seconds == 40 + 10 + 2 + 90 + 60
 
 
 def test_length_timer_without_failed_text_counts_the_text_again() -> None:
     # text (4 + 2) x 10 s, 6 questions of 10 + 5 s, 60 s
-    seconds = length_timer_s(text="t" * 40, failed_text=None, bye_text=None, tries=3, replays=3, input_timeout_s=10)
+    seconds = length_timer_s(text="t" * 40, attempts=3, input_timeout_s=10)
     assert seconds == 60 + 90 + 60
 
 
 def test_length_timer_of_a_single_try_never_speaks_the_failed_text() -> None:
     # text 4 x 1 s, 4 questions of 1 + 5 s, 60 s
-    seconds = length_timer_s(text="abcd", failed_text="f" * 400, bye_text=None, tries=1, replays=3, input_timeout_s=1)
+    seconds = length_timer_s(text="abcd", failed_text="f" * 400, attempts=1, input_timeout_s=1)
     assert seconds == 4 + 24 + 60
+
+
+@pytest.mark.parametrize(
+    ("attempts", "texts", "spoken_s"),
+    [
+        # text 10 s, failed_text 5 s: a callee who is silent hears the text, one who is wrong the other.
+        (3, {"failed_text": "f" * 20}, 4 * 10 + 2 * 5),
+        (4, {"failed_text": "f" * 20}, 4 * 10 + 3 * 5),
+        (6, {"failed_text": "f" * 20}, 6 * 10 + 5 * 5),
+        (6, {}, 6 * 10 + 5 * 10),
+        # silence_text 2 s or 8 s: after each attempt but the last, the longer of the two.
+        (3, {"failed_text": "f" * 20, "silence_text": "s" * 8}, 4 * 10 + 2 * 5),
+        (3, {"failed_text": "f" * 20, "silence_text": "s" * 32}, 4 * 10 + 2 * 8),
+        (6, {"failed_text": "f" * 20, "silence_text": "s" * 32}, 4 * 10 + 5 * 8),
+        (3, {"silence_text": "s" * 32}, 4 * 10 + 2 * 10),
+        (3, {"silence_text": "s" * 80}, 4 * 10 + 2 * 20),
+        (1, {"failed_text": "f" * 400, "silence_text": "s" * 400}, 4 * 10),
+    ],
+)
+def test_length_timer_counts_what_is_spoken_after_a_wrong_entry_and_after_silence(
+    attempts: int, texts: dict[str, str], spoken_s: int
+) -> None:
+    seconds = length_timer_s(text="t" * 40, attempts=attempts, input_timeout_s=10, **texts)
+
+    assert seconds == spoken_s + (attempts + 3) * 15 + 60
+
+
+@pytest.mark.parametrize(("keys", "seconds"), [("", 0), ("1", 1), ("pppp12#", 4), ("p" * 32, 16)])
+def test_each_key_and_pause_of_an_extension_takes_half_a_second(keys: str, seconds: int) -> None:
+    assert keying_time_s(keys) == seconds
+
+
+def test_length_timer_counts_the_extension_once() -> None:
+    # text 6 x 1 s, keys 4 s, 6 questions of 15 s, 60 s
+    assert length_timer_s(text="abcd", attempts=3, input_timeout_s=10, extension_s=4) == 160
 
 
 def test_length_timer_counts_the_breaks_each_time_the_text_is_spoken() -> None:
     # text (4 + 1) x (1 + 2) s, 5 questions of 10 + 5 s, 60 s
     text = '<speak>abcd<break time="2s"/></speak>'
-    assert length_timer_s(text=text, failed_text=None, bye_text=None, tries=2, replays=3, input_timeout_s=10) == 150
+    assert length_timer_s(text=text, attempts=2, input_timeout_s=10) == 150
 
 
 def test_length_timer_is_rounded_up_to_whole_seconds() -> None:
     # text 4 x 1.25 s, failed_text 0.25 s, 5 questions of 6 s, 60 s = 95.25 s
-    seconds = length_timer_s(text="abcde", failed_text="f", bye_text=None, tries=2, replays=3, input_timeout_s=1)
+    seconds = length_timer_s(text="abcde", failed_text="f", attempts=2, input_timeout_s=1)
     assert seconds == 96
 
 
 def test_length_timer_is_at_most_two_hours() -> None:
     text = '<speak>a<break time="3600s"/></speak>'
-    assert length_timer_s(text=text, failed_text=None, bye_text=None, tries=3, replays=3, input_timeout_s=10) == 7200
+    assert length_timer_s(text=text, attempts=3, input_timeout_s=10) == 7200
 
 
 def test_a_new_call_has_the_length_timer_of_its_request_with_three_replays() -> None:
@@ -93,6 +134,21 @@ PROMPTS = Prompts("t" * 160, "b" * 8)
 
 def test_a_call_that_nobody_answers_is_due_after_ringing_text_and_first_question() -> None:
     assert seconds_until_due(a_call(prompts=PROMPTS)) == 45 + 40 + 10 + 60
+
+
+def test_the_keys_of_an_extension_put_off_when_a_call_is_given_up() -> None:
+    call = a_call(prompts=PROMPTS, extension="p" * 32)
+    answered = apply(call, Answered(), NOW).call
+
+    assert seconds_until_due(call) == 45 + 16 + 40 + 10 + 60
+    assert seconds_until_due(answered) == 392 + 16 + 60
+
+
+def test_what_is_spoken_after_silence_puts_off_when_an_answered_call_is_given_up() -> None:
+    # text 4 x 1 s, silence_text 2 x 8 s, 6 questions of 15 s, 60 s
+    answered = apply(a_call(prompts=Prompts("abcd", silence_text="s" * 32)), Answered(), NOW).call
+
+    assert seconds_until_due(answered) == 4 + 16 + 90 + 60 + 60
 
 
 def test_placing_does_not_move_the_date_when_it_is_given_up() -> None:

@@ -21,8 +21,10 @@ from ttsprompt.domain.events import (
     DeliveryOutcome,
     DigitsEntered,
     EndStatus,
+    EraseRequested,
     Event,
     GraceElapsed,
+    HumanDetected,
     MachineDetected,
     Overdue,
     Placed,
@@ -55,13 +57,19 @@ def history(*happened: Event, **overrides: Any) -> Call:
     return call
 
 
+KIND: Mapping[str, Any] = {
+    "machine_detection": MachineDetection.HANGUP,
+    "reference": "order-7",
+    "fingerprint": "f",
+    "secrets_fingerprint": "s",
+}
 CALLS = {
-    Phase.PLACING: history(machine_detection=MachineDetection.HANGUP),
-    Phase.PLACED: history(Placed("u-1"), machine_detection=MachineDetection.HANGUP),
-    Phase.ANSWERED: history(Answered(), machine_detection=MachineDetection.HANGUP),
-    Phase.DECIDED: history(MachineDetected(), machine_detection=MachineDetection.HANGUP),
-    Phase.GRACE: history(Answered(), CallEnded(EndStatus.COMPLETED), machine_detection=MachineDetection.HANGUP),
-    Phase.SETTLED: history(BUSY, machine_detection=MachineDetection.HANGUP),
+    Phase.PLACING: history(**KIND),
+    Phase.PLACED: history(Placed("u-1"), **KIND),
+    Phase.ANSWERED: history(Answered(), **KIND),
+    Phase.DECIDED: history(MachineDetected(), **KIND),
+    Phase.GRACE: history(Answered(), CallEnded(EndStatus.COMPLETED), **KIND),
+    Phase.SETTLED: history(BUSY, **KIND),
 }
 """One call in each phase. Those after PLACED got there by webhooks that were faster than Vonage's answer."""
 
@@ -72,11 +80,14 @@ def due(call: Call) -> datetime:
 
 
 RETRY_AT = AT + timedelta(minutes=1)
+TRIED_AT = NOW + timedelta(seconds=15)
+"""The first try of a call that was settled at NOW is over by then."""
 
 HAPPENINGS: Mapping[type[Event], Callable[[Call], tuple[Event, datetime]]] = {
     Placed: lambda _: (Placed("u-1"), AT),
     PlacementUnclear: lambda _: (PlacementUnclear(), AT),
     Answered: lambda _: (Answered(), AT),
+    HumanDetected: lambda _: (HumanDetected(), AT),
     MachineDetected: lambda _: (MachineDetected(), AT),
     DigitsEntered: lambda _: (DigitsEntered(1, PIN, TOKEN), AT),
     CallEnded: lambda _: (COMPLETED, AT),
@@ -85,7 +96,8 @@ HAPPENINGS: Mapping[type[Event], Callable[[Call], tuple[Event, datetime]]] = {
     Overdue: lambda call: (Overdue(due(call)), AT),
     DeliveryAttempted: lambda call: (DeliveryAttempted(call.due_at, DeliveryOutcome.FAILED, 500, None, RETRY_AT), AT),
     CancelRequested: lambda _: (CancelRequested(), AT),
-    RedeliveryRequested: lambda _: (RedeliveryRequested(), AT),
+    RedeliveryRequested: lambda _: (RedeliveryRequested(), TRIED_AT),
+    EraseRequested: lambda _: (EraseRequested(), AT),
 }
 
 
@@ -107,14 +119,15 @@ def settles(reason: str, *, said: str = "", attempts: int = 0, **changes: Any) -
     status = {"pin_matched": "ok", "hung_up": "failed"}.get(reason, "error")
     payload = (
         "to=447970513607&tid=6a2827c9-4c68-46fc-b179-115f055dc0eb"
-        f"&status={status}&reason={reason}&attempts={attempts}{said}"
+        f"&status={status}&reason={reason}&attempts={attempts}{said}&reference=order-7"
     )
     settling = {
         "settled_at": AT,
         "payload": payload,
         "prompts": None,
         "secrets": None,
-        "delivery": Delivery(DeliveryState.PENDING),
+        "secrets_fingerprint": None,
+        "delivery": Delivery(DeliveryState.PENDING, under_way_until=AT + timedelta(seconds=15)),
         "due_at": AT + timedelta(seconds=60),
         "expire_at": AT + timedelta(days=30),
     }
@@ -126,6 +139,7 @@ NOTHING = Effect({})
 CANCELS = effect(verdict=Verdict(Reason.CANCELLED, AT), due_at=AT + timedelta(seconds=2.25 + 30))
 IS_TOLD = {"duration_s": 17, "price": "0.02"}
 SAYS_SO = "&duration=17&price=0.02"
+BY_MACHINE = "&answered_by=machine"
 IS_PLACED = effect(state=State.PLACED, uuid="u-1")
 IS_UNCLEAR = effect(placement_unclear=True)
 # The length timer: text 4 x 3.25 s, failed_text 2 x 2.25 s, bye_text 2.25 s, 6 questions of 15 s, 60 s = 169.75 s.
@@ -133,7 +147,8 @@ IS_ANSWERED = {"state": State.ANSWERED, "answered_at": AT}
 PICKS_UP = effect(**IS_ANSWERED, due_at=AT + timedelta(seconds=170 + 60))
 UNTIL_HANGUP = AT + timedelta(seconds=2.25 + 30)
 MACHINE = effect(machine_heard=True, verdict=Verdict(Reason.MACHINE, AT), due_at=UNTIL_HANGUP)
-RIGHT = {"entries": (Entry.RIGHT,), "verdict": Verdict(Reason.PIN_MATCHED, AT)}
+HUMAN = effect(human_heard=True)
+RIGHT = {"human_heard": True, "entries": (Entry.RIGHT,), "verdict": Verdict(Reason.PIN_MATCHED, AT)}
 PUT_OFF = "put off"
 """The date that a claim sets depends on the call."""
 IS_OVER: Mapping[str, Any] = {"state": State.ENDED, "ended_at": AT, "disconnected_by": "user", **IS_TOLD}
@@ -145,88 +160,114 @@ EXPECTED: Mapping[Phase, Mapping[type[Event], Effect]] = {
         Placed: IS_PLACED,
         PlacementUnclear: IS_UNCLEAR,
         Answered: PICKS_UP,
+        HumanDetected: HUMAN,
         MachineDetected: MACHINE,
         DigitsEntered: effect(**IS_ANSWERED, **RIGHT, due_at=UNTIL_HANGUP),
         CallEnded: Effect({**BEGINS_GRACE.changes, "answered_at": AT}, grace=True),
         GraceElapsed: NOTHING,
-        Claimed: effect(due_at=PUT_OFF),
+        Claimed: NOTHING,
         Overdue: EXPIRES,
         DeliveryAttempted: NOTHING,
         CancelRequested: CANCELS,
         RedeliveryRequested: NOTHING,
+        EraseRequested: NOTHING,
     },
     Phase.PLACED: {
         Placed: NOTHING,
         PlacementUnclear: NOTHING,
         Answered: PICKS_UP,
+        HumanDetected: HUMAN,
         MachineDetected: MACHINE,
         DigitsEntered: effect(**IS_ANSWERED, **RIGHT, due_at=UNTIL_HANGUP),
         CallEnded: Effect({**BEGINS_GRACE.changes, "answered_at": AT}, grace=True),
         GraceElapsed: NOTHING,
-        Claimed: effect(due_at=PUT_OFF),
+        Claimed: NOTHING,
         Overdue: EXPIRES,
         DeliveryAttempted: NOTHING,
         CancelRequested: CANCELS,
         RedeliveryRequested: NOTHING,
+        EraseRequested: NOTHING,
     },
     Phase.ANSWERED: {
         Placed: effect(uuid="u-1"),
         PlacementUnclear: IS_UNCLEAR,
         Answered: NOTHING,
+        HumanDetected: HUMAN,
         MachineDetected: MACHINE,
         DigitsEntered: effect(**RIGHT, due_at=UNTIL_HANGUP),
         CallEnded: BEGINS_GRACE,
         GraceElapsed: NOTHING,
-        Claimed: effect(due_at=PUT_OFF),
+        Claimed: NOTHING,
         Overdue: EXPIRES,
         DeliveryAttempted: NOTHING,
         CancelRequested: CANCELS,
         RedeliveryRequested: NOTHING,
+        EraseRequested: NOTHING,
     },
     Phase.DECIDED: {
         Placed: IS_PLACED,
         PlacementUnclear: IS_UNCLEAR,
         Answered: effect(**IS_ANSWERED),
+        HumanDetected: HUMAN,
         MachineDetected: NOTHING,
-        DigitsEntered: effect(**IS_ANSWERED),
-        CallEnded: settles("machine", said=SAYS_SO, **IS_OVER, answered_at=AT),
+        DigitsEntered: effect(**IS_ANSWERED, human_heard=True),
+        CallEnded: settles("machine", said=BY_MACHINE + SAYS_SO, **IS_OVER, answered_at=AT),
         GraceElapsed: NOTHING,
-        Claimed: effect(due_at=PUT_OFF),
-        Overdue: settles("machine", state=State.ENDED, ended_at=AT),
+        Claimed: NOTHING,
+        Overdue: settles("machine", said=BY_MACHINE, state=State.ENDED, ended_at=AT),
         DeliveryAttempted: NOTHING,
         CancelRequested: NOTHING,
         RedeliveryRequested: NOTHING,
+        EraseRequested: NOTHING,
     },
     Phase.GRACE: {
         Placed: effect(uuid="u-1"),
         PlacementUnclear: IS_UNCLEAR,
         Answered: NOTHING,
+        HumanDetected: HUMAN,
         MachineDetected: effect(machine_heard=True, verdict=Verdict(Reason.MACHINE, AT)),
         DigitsEntered: effect(**RIGHT),
         CallEnded: effect(**IS_TOLD),
         GraceElapsed: settles("hung_up", verdict=Verdict(Reason.HUNG_UP, AT)),
-        Claimed: effect(due_at=PUT_OFF),
+        Claimed: NOTHING,
         Overdue: settles("hung_up", verdict=Verdict(Reason.HUNG_UP, AT)),
         DeliveryAttempted: NOTHING,
         CancelRequested: effect(verdict=Verdict(Reason.CANCELLED, AT)),
         RedeliveryRequested: NOTHING,
+        EraseRequested: NOTHING,
     },
     Phase.SETTLED: {
         Placed: effect(uuid="u-1"),
         PlacementUnclear: IS_UNCLEAR,
         Answered: NOTHING,
+        HumanDetected: NOTHING,
         MachineDetected: NOTHING,
         DigitsEntered: NOTHING,
         CallEnded: effect(**IS_TOLD),
         GraceElapsed: NOTHING,
-        Claimed: effect(due_at=PUT_OFF),
+        Claimed: effect(
+            due_at=PUT_OFF, delivery=Delivery(DeliveryState.PENDING, under_way_until=NOW + timedelta(seconds=60 + 30))
+        ),
         Overdue: NOTHING,
         DeliveryAttempted: effect(
             delivery=Delivery(DeliveryState.PENDING, 1, (DeliveryAttempt(AT, 500, None),)), due_at=RETRY_AT
         ),
         CancelRequested: NOTHING,
         RedeliveryRequested: effect(
-            redeliveries=1, due_at=AT + timedelta(seconds=60), expire_at=AT + timedelta(days=30)
+            redeliveries=1,
+            redelivered_at=TRIED_AT,
+            delivery=Delivery(DeliveryState.PENDING, under_way_until=TRIED_AT + timedelta(seconds=15)),
+            due_at=TRIED_AT + timedelta(seconds=60),
+        ),
+        EraseRequested: effect(
+            to="",
+            callback=None,
+            payload=None,
+            reference=None,
+            fingerprint=None,
+            delivery=Delivery(DeliveryState.UNDELIVERABLE),
+            due_at=None,
+            erased_at=AT,
         ),
     },
 }
@@ -275,17 +316,52 @@ def test_an_event_that_changes_nothing_returns_the_very_same_call(phase: Phase, 
     assert (apply(call, event, at).call is call) is not changed
 
 
-@pytest.mark.parametrize(
-    ("phase", "kind"), [pair for pair in PAIRS if pair[1] not in {DeliveryAttempted, RedeliveryRequested}]
-)
+@pytest.mark.parametrize(("phase", "kind"), [pair for pair in PAIRS if pair[1] is not DeliveryAttempted])
 def test_an_event_that_is_repeated_changes_nothing_more(phase: Phase, kind: type[Event]) -> None:
-    """Tries and requests to deliver are left out: they count each time, since each time there was one."""
+    """Tries to deliver are left out: they count each time, since each time there was one."""
     event, at = HAPPENINGS[kind](CALLS[phase])
     once = apply(CALLS[phase], event, at).call
     again = apply(once, event, at + timedelta(milliseconds=900))
     assert again.call is once
     assert not again.settled
     assert not again.grace
+
+
+@pytest.mark.parametrize("kind", HAPPENINGS)
+def test_an_erased_call_stays_as_it_is_but_for_what_a_late_webhook_adds(kind: type[Event]) -> None:
+    erased = apply(history(Placed("u-1"), BUSY, **KIND), EraseRequested(), TRIED_AT).call
+    event, _ = HAPPENINGS[kind](CALLS[Phase.SETTLED])
+
+    changes = changes_between(erased, apply(erased, event, TRIED_AT + timedelta(hours=1)).call)
+
+    assert changes == {CallEnded: IS_TOLD, PlacementUnclear: IS_UNCLEAR.changes}.get(kind, {})
+
+
+def test_of_an_erased_call_the_outcome_and_its_times_stay_and_no_detail() -> None:
+    call = history(Placed("u-1"), Answered(), DigitsEntered(1, PIN, TOKEN), COMPLETED, **KIND)
+    erased = apply(call, EraseRequested(), AT).call
+
+    gone = {"to", "callback", "payload", "reference", "uuid", "fingerprint", "delivery", "due_at", "erased_at"}
+    assert set(changes_between(call, erased)) == gone
+    assert [(line.at, line.event) for line in erased.timeline[:-1]] == [(line.at, line.event) for line in call.timeline]
+    assert {line.event for line in erased.timeline} >= {"entry", "decided", "ended"}
+    assert not any(line.details for line in erased.timeline)
+
+
+def test_what_was_delivered_or_given_up_stays_so_when_it_is_erased() -> None:
+    tried = DeliveryAttempted(CALLS[Phase.SETTLED].due_at, DeliveryOutcome.DELIVERED, 204, None, None)
+    delivered = apply(CALLS[Phase.SETTLED], tried, AT).call
+
+    assert apply(delivered, EraseRequested(), AT).call.delivery == delivered.delivery
+
+
+def test_a_call_without_a_callback_is_settled_with_nothing_left_to_do() -> None:
+    settled = apply(history(callback=None), BUSY, AT)
+
+    assert settled.settled
+    assert (settled.call.payload, settled.call.delivery, settled.call.due_at) == (None, Delivery(), None)
+    assert settled.call.expire_at == AT + timedelta(days=30)
+    assert apply(settled.call, RedeliveryRequested(), AT + timedelta(days=1)).call is settled.call
 
 
 def test_the_first_uuid_stands() -> None:

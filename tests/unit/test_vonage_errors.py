@@ -210,6 +210,8 @@ def test_every_other_status_is_a_refusal_with_its_status(status: int) -> None:
         ("-5", 1),
         ("1.5", 2),
         ("30.5", 31),
+        ("0.1", 1),
+        ("1.5.2", 1),
         ("soon", 1),
         ("٣", 1),
         ("3600", 3600),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import logging
 import select
@@ -97,7 +98,7 @@ def join_all(threads: list[threading.Thread]) -> None:
         thread.join(10)
 
 
-def place(url: str, order: CallOrder = ORDER, timeouts: Mapping[str, float] = DEFAULT) -> str | None:
+def place(url: str, order: CallOrder = ORDER, timeouts: Mapping[str, Any] = DEFAULT) -> str | None:
     return VonageVoiceApi(url, "ttsprompt/test", **timeouts).place_call(order, JWT)
 
 
@@ -562,12 +563,13 @@ def test_a_reset_that_the_tls_library_overlooks_is_unreachable(serve: Serve, mon
         socket.SocketType.connect(self, address)
         select.select([self], [], [], 5)
         # Reading the error clears it, as any earlier call that met it would have.
-        self.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
+        was_reset.append(self.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR) == errno.ECONNRESET)
 
-    server = serve(reset_at_once, unasked=True)
+    server, was_reset = serve(reset_at_once, unasked=True), list[bool]()
     monkeypatch.setattr(socket.socket, "connect", connect_and_be_reset)
 
     assert type(failure(at(server, "https"))) is VendorUnreachableError
+    assert was_reset == [True]
 
 
 def test_a_certificate_that_nobody_vouches_for_is_unreachable(serve: Serve, tmp_path: Path) -> None:

@@ -18,8 +18,10 @@ from ttsprompt.domain.events import (
     Claimed,
     DeliveryAttempted,
     DigitsEntered,
+    EraseRequested,
     Event,
     GraceElapsed,
+    HumanDetected,
     MachineDetected,
     Overdue,
     Placed,
@@ -35,12 +37,15 @@ from ttsprompt.domain.transitions import (
     claim,
     close_grace,
     end,
+    erase,
     expire,
     hear_machine,
     ignore,
     judge,
     keep_uuid,
     note_answered,
+    note_human,
+    note_late_digits,
     note_machine,
     note_placed,
     note_unclear,
@@ -56,19 +61,21 @@ Handler = Callable[[Call, Any, datetime, Policy], Transition]
 
 # fmt: off
 GRID: Final[dict[type[Event], tuple[Handler, ...]]] = {
-    #                     placing       placed        answered      decided        grace         settled
-    Placed:              (note_placed,  keep_uuid,    keep_uuid,    keep_uuid,     keep_uuid,    keep_uuid),
-    PlacementUnclear:    (note_unclear, ignore,       note_unclear, note_unclear,  note_unclear, note_unclear),
-    Answered:            (answer,       answer,       ignore,       note_answered, ignore,       ignore),
-    MachineDetected:     (hear_machine, hear_machine, hear_machine, note_machine,  hear_machine, ignore),
-    DigitsEntered:       (judge,        judge,        judge,        note_answered, judge,        ignore),
-    CallEnded:           (end,          end,          end,          end,           supplement,   add_price),
-    GraceElapsed:        (ignore,       ignore,       ignore,       ignore,        close_grace,  ignore),
-    Claimed:             (claim,        claim,        claim,        claim,         claim,        claim),
-    Overdue:             (expire,       expire,       expire,       expire,        sweep_grace,  ignore),
-    DeliveryAttempted:   (ignore,       ignore,       ignore,       ignore,        ignore,       record_delivery),
-    CancelRequested:     (cancel,       cancel,       cancel,       ignore,        cancel,       ignore),
-    RedeliveryRequested: (ignore,       ignore,       ignore,       ignore,        ignore,       restart_delivery),
+    #                     placing       placed        answered      decided           grace          settled
+    Placed:              (note_placed,  keep_uuid,    keep_uuid,    keep_uuid,        keep_uuid,     keep_uuid),
+    PlacementUnclear:    (note_unclear, ignore,       note_unclear, note_unclear,     note_unclear,  note_unclear),
+    Answered:            (answer,       answer,       ignore,       note_answered,    note_answered, ignore),
+    HumanDetected:       (note_human,   note_human,   note_human,   note_human,       note_human,    ignore),
+    MachineDetected:     (hear_machine, hear_machine, hear_machine, note_machine,     hear_machine,  ignore),
+    DigitsEntered:       (judge,        judge,        judge,        note_late_digits, judge,         ignore),
+    CallEnded:           (end,          end,          end,          end,              supplement,    add_price),
+    GraceElapsed:        (ignore,       ignore,       ignore,       ignore,           close_grace,   ignore),
+    Claimed:             (ignore,       ignore,       ignore,       ignore,           ignore,        claim),
+    Overdue:             (expire,       expire,       expire,       expire,           sweep_grace,   ignore),
+    DeliveryAttempted:   (ignore,       ignore,       ignore,       ignore,           ignore,        record_delivery),
+    CancelRequested:     (cancel,       cancel,       cancel,       ignore,           cancel,        ignore),
+    RedeliveryRequested: (ignore,       ignore,       ignore,       ignore,           ignore,        restart_delivery),
+    EraseRequested:      (ignore,       ignore,       ignore,       ignore,           ignore,        erase),
 }
 # fmt: on
 """A row for each event, a column for each phase, in the order of `Phase`."""
@@ -85,6 +92,7 @@ def apply(call: Call, event: Event, now: datetime, policy: Policy = Policy()) ->
 def found_ended(call: Call, ended: CallEnded, now: datetime, policy: Policy) -> Transition:
     """Return what a lookup's news make of `call`: as the webhook would, but it is the sweep that waits and delivers."""
     transition = apply(call, ended, now, policy)
-    if transition.settled:
-        return replace(transition, call=replace(transition.call, due_at=now))
+    if transition.settled and transition.call.payload is not None:
+        delivery = replace(transition.call.delivery, under_way_until=None)
+        return replace(transition, call=replace(transition.call, delivery=delivery, due_at=now))
     return replace(transition, grace=False)

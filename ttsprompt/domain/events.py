@@ -46,6 +46,11 @@ class Answered:
 
 
 @dataclass(frozen=True, slots=True)
+class HumanDetected:
+    """Vonage's machine detection heard a person."""
+
+
+@dataclass(frozen=True, slots=True)
 class MachineDetected:
     """Vonage's machine detection heard a machine."""
 
@@ -61,13 +66,17 @@ class DigitsEntered:
 
 @dataclass(frozen=True, slots=True)
 class CallEnded:
-    """Vonage says the call is over. `duration` is in seconds, `price` in EUR as a decimal string."""
+    """Vonage says the call is over.
+
+    `duration` is in seconds, `price` in EUR as a decimal string, `sip_code` the status that SIP ended the call with.
+    """
 
     status: EndStatus
     detail: str | None = None
     disconnected_by: str | None = None
     duration: int | None = None
     price: str | None = None
+    sip_code: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +86,7 @@ class GraceElapsed:
 
 @dataclass(frozen=True, slots=True)
 class Claimed:
-    """A sweep takes the call: until then no other sweep works on it.
+    """A sweep takes a settled call for a try to deliver: until then no other sweep works on it.
 
     `due_at` is the date that the sweep has seen. If it settled the call it holds it until then, and may extend that.
     """
@@ -88,9 +97,9 @@ class Claimed:
 
 @dataclass(frozen=True, slots=True)
 class Overdue:
-    """The sweep that claimed the call until `claimed_until` finds that nothing has happened to it since."""
+    """A sweep has seen the call due at `due_at`, and nothing has happened to it since."""
 
-    claimed_until: datetime
+    due_at: datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,10 +126,16 @@ class RedeliveryRequested:
     """The caller wants the callback once more."""
 
 
+@dataclass(frozen=True, slots=True)
+class EraseRequested:
+    """The caller wants what the record holds of persons to be gone."""
+
+
 Event = (
     Placed
     | PlacementUnclear
     | Answered
+    | HumanDetected
     | MachineDetected
     | DigitsEntered
     | CallEnded
@@ -130,4 +145,5 @@ Event = (
     | DeliveryAttempted
     | CancelRequested
     | RedeliveryRequested
+    | EraseRequested
 )

@@ -17,6 +17,10 @@ PLACING_TIMEOUT: Final = timedelta(seconds=20)
 way."""
 
 
+_KEYED: Final = frozenset({"pin_code", "reject_code"})
+"""What the callee keys."""
+
+
 def tid_of(application_id: str, key: str) -> str:
     """Return the tid that a key of an application leads to: a UUID of version 8 (RFC 9562 §5.8) from SHA-256."""
     digest = hashlib.sha256(f"{application_id}\n{key}".encode("utf-8", "surrogatepass")).digest()
@@ -27,19 +31,33 @@ def tid_of(application_id: str, key: str) -> str:
 
 
 def fingerprint(key: str, request: Mapping[str, Any]) -> str:
-    """Return what tells whether two requests are the same. Keyed by the raw key, which is stored nowhere.
+    """Return what tells whether two requests are the same, PIN and reject code aside.
 
-    What is None does not count, so that a field that a later release adds, None unless it is given, does not make
-    another request of one that is repeated across the deployment.
+    Keyed by the raw key, which is stored nowhere. `request` holds the fields that are not at their default, so that a
+    field of a later release does not make another request of one that is repeated across the deployment.
     """
-    given = {name: value for name, value in request.items() if value is not None}
+    return _mac(key, {name: value for name, value in request.items() if name not in _KEYED})
+
+
+def secrets_fingerprint(key: str, request: Mapping[str, Any]) -> str:
+    """Return the same of PIN and reject code: apart, as it is erased when the call settles.
+
+    A PIN has so few values that whoever holds the store and guesses the key would find it.
+    """
+    return _mac(key, {name: value for name, value in request.items() if name in _KEYED})
+
+
+def _mac(key: str, given: Mapping[str, Any]) -> str:
     text = json.dumps(given, sort_keys=True, separators=(",", ":"))
     return hmac.new(key.encode("utf-8", "surrogatepass"), text.encode(), hashlib.sha256).hexdigest()
 
 
 def is_same_request(call: Call, key: str, request: Mapping[str, Any]) -> bool:
-    """Tell whether `call` came from this very request."""
-    return call.fingerprint is not None and hmac.compare_digest(call.fingerprint, fingerprint(key, request))
+    """Tell whether `call` came from this very request, as far as its record still tells."""
+    if call.fingerprint is None or not hmac.compare_digest(call.fingerprint, fingerprint(key, request)):
+        return False
+    secrets = call.secrets_fingerprint
+    return secrets is None or hmac.compare_digest(secrets, secrets_fingerprint(key, request))
 
 
 def is_waiting(call: Call, now: datetime) -> bool:

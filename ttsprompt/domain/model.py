@@ -71,6 +71,15 @@ class MachineDetection(StrEnum):
 
     HANGUP = "hangup"
     CONTINUE = "continue"
+    NOTICE = "notice"
+    """Vonage detects beside the conversation: nobody waits, and the verdict of the call never depends on it."""
+
+
+class AnsweredBy(StrEnum):
+    """Who picked up, as far as is known."""
+
+    HUMAN = "human"
+    MACHINE = "machine"
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +102,7 @@ class Prompts:
     text: str = field(repr=False)
     bye_text: str | None = field(default=None, repr=False)
     failed_text: str | None = field(default=None, repr=False)
+    silence_text: str | None = field(default=None, repr=False)
     language: str = "en-US"
     style: int | None = None
     premium: bool | None = None
@@ -123,6 +133,8 @@ class Delivery:
     state: DeliveryState = DeliveryState.NONE
     attempts_made: int = 0
     tries: tuple[DeliveryAttempt, ...] = ()
+    under_way_until: datetime | None = None
+    """A try has begun and is over by then; None when none is known to be under way."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,7 +164,7 @@ class Call:
     tid: str
     application_id: str
     to: str = field(repr=False)
-    callback: CallbackTarget
+    callback: CallbackTarget | None
     attempts_allowed: int
     max_digits: int
     input_timeout_s: int
@@ -166,12 +178,17 @@ class Call:
     secrets: Secrets | None = field(default=None, repr=False)
     reference: str | None = None
     machine_detection: MachineDetection | None = None
+    extension_s: int = 0
+    """How long the keys take that are sent to an extension before anything is spoken."""
     fingerprint: str | None = field(default=None, repr=False)
+    secrets_fingerprint: str | None = field(default=None, repr=False)
+    """The same for PIN and reject code alone: erased when the call settles, and no longer compared then."""
     state: State = State.PLACING
     uuid: str | None = None
     placement_unclear: bool = False
     verdict: Verdict | None = None
     entries: tuple[Entry, ...] = ()
+    human_heard: bool = False
     machine_heard: bool = False
     answered_at: datetime | None = None
     ended_at: datetime | None = None
@@ -179,10 +196,13 @@ class Call:
     disconnected_by: str | None = None
     duration_s: int | None = None
     price: str | None = None
+    sip_code: int | None = None
     payload: str | None = field(default=None, repr=False)
     delivery: Delivery = Delivery()
     redeliveries: int = 0
     """How often the schedule was begun anew on request."""
+    redelivered_at: datetime | None = None
+    erased_at: datetime | None = None
     timeline: tuple[TimelineEntry, ...] = ()
 
     @property
@@ -200,6 +220,19 @@ class Call:
     def attempts_used(self) -> int:
         """How many entries were judged, the right one and a rejection included."""
         return attempts_used(self.entries)
+
+    @property
+    def answered_by(self) -> AnsweredBy | None:
+        """Who picked up; a person once one was heard or keyed anything, whatever else was heard."""
+        if self.human_heard:
+            return AnsweredBy.HUMAN
+        return AnsweredBy.MACHINE if self.machine_heard else None
+
+    @property
+    def redelivery_allowed_at(self) -> datetime | None:
+        """From when on a redelivery may be asked for; None when at once. For settled calls with a callback."""
+        minute_over = None if self.redelivered_at is None else self.redelivered_at + timing.REDELIVERY_PAUSE
+        return max((at for at in (minute_over, self.delivery.under_way_until) if at is not None), default=None)
 
     @property
     def current_step(self) -> int:
@@ -227,7 +260,7 @@ def new_call(
     tid: str,
     application_id: str,
     to: str,
-    callback: CallbackTarget,
+    callback: CallbackTarget | None,
     prompts: Prompts,
     secrets: Secrets,
     token_hash: str,
@@ -239,9 +272,12 @@ def new_call(
     policy: Policy,
     reference: str | None = None,
     machine_detection: MachineDetection | None = None,
+    extension: str | None = None,
     fingerprint: str | None = None,
+    secrets_fingerprint: str | None = None,
 ) -> Call:
     """Return the record that is stored before anything is dialled."""
+    extension_s = timing.keying_time_s(extension or "")
     call = Call(
         tid=tid,
         application_id=application_id,
@@ -258,13 +294,17 @@ def new_call(
             text=prompts.text,
             bye_text=prompts.bye_text,
             failed_text=prompts.failed_text,
-            tries=attempts_allowed,
+            silence_text=prompts.silence_text,
+            attempts=attempts_allowed,
             replays=MAX_REPLAYS,
             input_timeout_s=input_timeout_s,
+            extension_s=extension_s,
         ),
         reference=reference,
         machine_detection=machine_detection,
+        extension_s=extension_s,
         fingerprint=fingerprint,
+        secrets_fingerprint=secrets_fingerprint,
         created_at=now,
         expire_at=now + policy.retention,
         due_at=None,
@@ -284,6 +324,6 @@ def alive_due_at(call: Call, policy: Policy) -> datetime:
     if call.answered_at is not None:
         return call.answered_at + timedelta(seconds=call.length_timer_s) + timing.ALIVE_MARGIN
     ringing_and_first_question = timedelta(
-        seconds=call.ringing_timeout_s + timing.speaking_time_s(text) + call.input_timeout_s
+        seconds=call.ringing_timeout_s + call.extension_s + timing.speaking_time_s(text) + call.input_timeout_s
     )
     return call.created_at + ringing_and_first_question + timing.ALIVE_MARGIN

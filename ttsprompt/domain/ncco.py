@@ -55,8 +55,18 @@ def reply(call: Call, step: int, urls: WebhookUrls) -> Ncco:
     decided_elsewhere = call.verdict is not None and reason_of_entries(call.entries, call.attempts_allowed) is None
     if decided_here or decided_elsewhere:
         return []
-    text = prompts.text if entry is Entry.REPLAY else prompts.failed_text or prompts.text
-    return _ask(call, prompts, text, step + 1, urls)
+    return _ask(call, prompts, _after(entry, prompts), step + 1, urls)
+
+
+def _after(entry: Entry, prompts: Prompts) -> str:
+    """Return what is spoken before the next question; nobody who said nothing hears that it was wrong."""
+    match entry:
+        case Entry.WRONG:
+            return prompts.failed_text or prompts.text
+        case Entry.SILENCE:
+            return prompts.silence_text or prompts.text
+        case _:
+            return prompts.text
 
 
 def was_asked(call: Call, step: int) -> bool:

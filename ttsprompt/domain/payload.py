@@ -8,7 +8,7 @@ from urllib.parse import urlencode
 
 from ttsprompt.domain.model import Call, CallbackFormat, CallbackMethod, Policy
 
-PAYLOAD_FIELDS = ("to", "tid", "status", "reason", "attempts", "duration", "price", "reference")
+PAYLOAD_FIELDS = ("to", "tid", "status", "reason", "attempts", "answered_by", "duration", "price", "reference")
 """The names of the payload; a callback URL may not use them in its own query."""
 
 
@@ -18,10 +18,10 @@ def encode_payload(call: Call) -> str:
     `to`, `tid` and `status` are the tutorial's. `duration` is in seconds, `price` in EUR as Vonage's decimal string.
 
     Raises:
-        ValueError: the call has no verdict yet.
+        ValueError: the call has no verdict yet, or no callback.
     """
-    if call.verdict is None:
-        msg = "a call without a verdict has no payload"
+    if call.verdict is None or call.callback is None:
+        msg = "a call without a verdict or a callback has no payload"
         raise ValueError(msg)
     fields = {
         "to": call.to,
@@ -29,6 +29,7 @@ def encode_payload(call: Call) -> str:
         "status": call.verdict.status.value,
         "reason": call.verdict.reason.value,
         "attempts": call.attempts_used,
+        "answered_by": call.answered_by,
         "duration": call.duration_s,
         "price": call.price,
         "reference": call.reference,

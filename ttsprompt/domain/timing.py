@@ -20,6 +20,12 @@ GRACE: Final = timedelta(seconds=3)
 CRASH_NET: Final = timedelta(seconds=15)
 """The first try of the callback is over by then; if its outcome is not stored, the process died."""
 
+REDELIVERY_PAUSE: Final = timedelta(minutes=1)
+"""A redelivery asked for again and again would make this service a weapon against the receiver."""
+
+KEY_S: Final = 0.5
+"""A pause `p` of an extension (docs/vonage.md §1.1); a tone takes less."""
+
 ALIVE_MARGIN: Final = timedelta(seconds=60)
 DECIDED_MARGIN: Final = timedelta(seconds=30)
 
@@ -45,14 +51,34 @@ def speaking_time_s(text: str) -> float:
     return min(len(without_tags(text)) / CHARACTERS_PER_SECOND + breaks, MAX_LENGTH_TIMER_S)
 
 
+def keying_time_s(extension: str) -> int:
+    """Return how long the keys of an extension take at most, pauses included."""
+    return math.ceil(len(extension) * KEY_S)
+
+
 def length_timer_s(
-    *, text: str, bye_text: str | None, failed_text: str | None, tries: int, replays: int, input_timeout_s: int
+    *,
+    text: str,
+    bye_text: str | None,
+    failed_text: str | None,
+    silence_text: str | None,
+    attempts: int,
+    replays: int,
+    input_timeout_s: int,
+    extension_s: int,
 ) -> int:
-    """Return the longest an answered call can sensibly take: Vonage hangs up after that."""
+    """Return the longest an answered call can sensibly take: Vonage hangs up after that.
+
+    Each attempt but the last is followed by `failed_text` or `silence_text`, whichever takes longer. Without a
+    `silence_text`, whoever stays silent hears `text` at each of them.
+    """
+    texts = 1 + replays if silence_text else max(1 + replays, attempts)
+    after_an_attempt = max(speaking_time_s(failed_text or text), speaking_time_s(silence_text or ""))
     spoken = (
-        (1 + replays) * speaking_time_s(text)
-        + (tries - 1) * speaking_time_s(failed_text or text)
+        extension_s
+        + texts * speaking_time_s(text)
+        + (attempts - 1) * after_an_attempt
         + speaking_time_s(bye_text or "")
     )
-    questions = (tries + replays) * (input_timeout_s + 5)
+    questions = (attempts + replays) * (input_timeout_s + 5)
     return min(math.ceil(spoken + questions + 60), MAX_LENGTH_TIMER_S)

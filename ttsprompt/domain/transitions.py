@@ -54,7 +54,7 @@ def note_placed(call: Call, event: events.Placed, now: datetime, policy: Policy)
 def keep_uuid(call: Call, event: events.Placed, now: datetime, _policy: Policy) -> Transition:
     """Keep Vonage's uuid if it is new, and state placed if still placing; webhooks were faster than Vonage's answer"""
     state = State.PLACED if call.state is State.PLACING else call.state
-    uuid = call.uuid or event.uuid
+    uuid = call.uuid or (event.uuid if call.erased_at is None else None)
     if (state, uuid) == (call.state, call.uuid):
         return Transition(call)
     return Transition(replace(call, state=state, uuid=uuid).noted(now, "placed"))
@@ -77,8 +77,20 @@ def note_answered(call: Call, _event: events.Answered, now: datetime, _policy: P
     return Transition(_answered(call, now))
 
 
+def note_late_digits(call: Call, event: events.DigitsEntered, now: datetime, _policy: Policy) -> Transition:
+    """State answered; the verdict stands, and a key shows that a person picked up"""
+    return Transition(_keyed(_answered(call, now), event))
+
+
+def note_human(call: Call, _event: events.HumanDetected, now: datetime, _policy: Policy) -> Transition:
+    """Answered by a person; a timeline entry, once"""
+    if call.human_heard:
+        return Transition(call)
+    return Transition(replace(call, human_heard=True).noted(now, "human"))
+
+
 def hear_machine(call: Call, _event: events.MachineDetected, now: datetime, policy: Policy) -> Transition:
-    """With machine_detection=hangup: error/machine; else a timeline entry"""
+    """With machine_detection=hangup: error/machine; else answered by a machine, and a timeline entry"""
     if call.machine_detection is MachineDetection.HANGUP and call.verdict is None:
         heard = replace(call, machine_heard=True).noted(now, "machine")
         return _alive(_decided(heard, Reason.MACHINE, now), policy)
@@ -86,7 +98,7 @@ def hear_machine(call: Call, _event: events.MachineDetected, now: datetime, poli
 
 
 def note_machine(call: Call, _event: events.MachineDetected, now: datetime, _policy: Policy) -> Transition:
-    """A timeline entry, once"""
+    """Answered by a machine, unless a person was heard; a timeline entry, once"""
     if call.machine_heard:
         return Transition(call)
     return Transition(replace(call, machine_heard=True).noted(now, "machine"))
@@ -98,10 +110,10 @@ def judge(call: Call, event: events.DigitsEntered, now: datetime, policy: Policy
     Right → ok/pin_matched; reject code → failed/callee_rejected; last try used → failed/no_input if every entry was
     silence, else failed/wrong_pin.
     """
-    secrets = call.secrets
+    secrets, heard = call.secrets, _keyed(_answered(call, now), event)
     if event.step != call.current_step or secrets is None or call.verdict is not None:
-        return answer(call, events.Answered(), now, policy) if call.answered_at is None else Transition(call)
-    call = _answered(call, now)
+        return Transition(call) if heard is call else _alive(heard, policy)
+    call = heard
     entry = judge_entry(event.digits, event.token, secrets, call.entries)
     call = replace(call, entries=(*call.entries, entry)).noted(now, "entry", step=event.step, judged=entry.value)
     reason = reason_of_entries(call.entries, call.attempts_allowed)
@@ -111,14 +123,15 @@ def judge(call: Call, event: events.DigitsEntered, now: datetime, policy: Policy
 
 
 def end(call: Call, event: events.CallEnded, now: datetime, policy: Policy) -> Transition:
-    """Settle if the verdict is known or nobody answered; else begin the grace period.
+    """Settle if the verdict is known or the status tells why nobody answered; else begin the grace period.
 
     Nobody answered → error/busy, no_answer, unreachable, rejected, cancelled or vendor_error, as status and detail say.
-    A `completed` with a duration above 0 shows that somebody answered.
+    A `completed` with a duration above 0 shows that somebody answered. Any other, without a sign of an answer, may have
+    overtaken the event that says why.
     """
-    if call.answered_at is None and event.status is events.EndStatus.COMPLETED and (event.duration or 0) > 0:
-        call = _answered(call, now)
-    if call.answered_at is not None and call.verdict is None:
+    call = _answered_if_it_took_time(call, event, now)
+    is_completed = event.status is events.EndStatus.COMPLETED
+    if call.verdict is None and (call.answered_at is not None or is_completed):
         call = _ended(call, event, now)
         return Transition(replace(call, due_at=now + timing.GRACE), grace=True)
     if call.verdict is None:
@@ -127,11 +140,23 @@ def end(call: Call, event: events.CallEnded, now: datetime, policy: Policy) -> T
 
 
 def supplement(call: Call, event: events.CallEnded, now: datetime, policy: Policy) -> Transition:
-    """Add price and duration if they are new; settle if the grace period is over"""
-    call = _supplemented(call, event, now)
-    if call.ended_at is not None and now >= call.ended_at + timing.GRACE:
-        return close_grace(call, events.GraceElapsed(), now, policy)
-    return Transition(call)
+    """Add price and duration if they are new; settle if nobody answered and the status tells why
+
+    The period itself is over when whoever began it, or the sweep, says so: two machines' clocks may differ by more.
+    """
+    call = _answered_if_it_took_time(call, event, now)
+    if call.answered_at is not None or call.verdict is not None or event.status is events.EndStatus.COMPLETED:
+        return Transition(_supplemented(call, event, now))
+    overtaken = call
+    call = _ended(call, event, now)
+    call = replace(
+        call,
+        ended_at=overtaken.ended_at,
+        duration_s=event.duration if overtaken.duration_s is None else overtaken.duration_s,
+        price=overtaken.price or event.price,
+        sip_code=event.sip_code or overtaken.sip_code,
+    )
+    return _settled(_decided(call, reason_unanswered(event), now), now, policy)
 
 
 def add_price(call: Call, event: events.CallEnded, now: datetime, _policy: Policy) -> Transition:
@@ -140,25 +165,29 @@ def add_price(call: Call, event: events.CallEnded, now: datetime, _policy: Polic
 
 
 def close_grace(call: Call, _event: Event, now: datetime, policy: Policy) -> Transition:
-    """Settle with the verdict of keys that arrived meanwhile, else for being cut off.
+    """Settle with the verdict of keys that arrived meanwhile; else nobody answered, or the callee was cut off.
 
-    Cut off → error/vendor_error if Vonage ended the call, else failed/hung_up.
+    Nobody answered → error/no_answer. Cut off → error/vendor_error if Vonage ended the call, else failed/hung_up.
     """
     if call.verdict is None:
-        call = _decided(call, reason_cut_off(call.disconnected_by), now)
+        reason = Reason.NO_ANSWER if call.answered_at is None else reason_cut_off(call.disconnected_by)
+        call = _decided(call, reason, now)
     return _settled(call, now, policy)
 
 
 def claim(call: Call, event: events.Claimed, now: datetime, _policy: Policy) -> Transition:
-    """If due, or as that sweep left it: put off the next look, so that one sweep works on it"""
+    """If due, or as that sweep left it: put off the next look, so that one sweep delivers"""
     if call.due_at is None or (call.due_at > now and call.due_at != event.due_at):
         return Transition(call)
-    return Transition(replace(call, due_at=event.until))
+    delivery = call.delivery
+    if delivery.state is DeliveryState.PENDING:
+        delivery = replace(delivery, under_way_until=event.until)
+    return Transition(replace(call, delivery=delivery, due_at=event.until))
 
 
 def expire(call: Call, event: events.Overdue, now: datetime, policy: Policy) -> Transition:
-    """If nothing happened since the claim: settle with the verdict there is, else error/expired"""
-    if call.due_at != event.claimed_until:
+    """If nothing happened since it was seen to be due: settle with the verdict there is, else error/expired"""
+    if call.due_at != event.due_at:
         return Transition(call)
     call = replace(call.noted(now, "expired"), state=State.ENDED, ended_at=now)
     if call.verdict is None:
@@ -167,8 +196,8 @@ def expire(call: Call, event: events.Overdue, now: datetime, policy: Policy) -> 
 
 
 def sweep_grace(call: Call, event: events.Overdue, now: datetime, policy: Policy) -> Transition:
-    """If nothing happened since the claim: as GraceElapsed"""
-    return close_grace(call, event, now, policy) if call.due_at == event.claimed_until else Transition(call)
+    """If nothing happened since it was seen to be due: as GraceElapsed"""
+    return close_grace(call, event, now, policy) if call.due_at == event.due_at else Transition(call)
 
 
 def cancel(call: Call, _event: events.CancelRequested, now: datetime, policy: Policy) -> Transition:
@@ -179,16 +208,46 @@ def cancel(call: Call, _event: events.CancelRequested, now: datetime, policy: Po
 
 
 def restart_delivery(call: Call, _event: events.RedeliveryRequested, now: datetime, policy: Policy) -> Transition:
-    """Begin the schedule anew, with the same payload"""
-    delivery = Delivery(DeliveryState.PENDING, 0, call.delivery.tries)
+    """Begin the schedule anew with the same payload, at most once a minute and not while a try is under way"""
+    allowed_at = call.redelivery_allowed_at
+    if call.payload is None or (allowed_at is not None and now < allowed_at):
+        return Transition(call)
+    delivery = Delivery(DeliveryState.PENDING, 0, call.delivery.tries, under_way_until=now + timing.CRASH_NET)
     call = replace(
         call,
         delivery=delivery,
         redeliveries=call.redeliveries + 1,
+        redelivered_at=now,
         due_at=_crash_net(now, policy),
-        expire_at=now + policy.retention,
     )
     return Transition(call.noted(now, "redelivery") if call.redeliveries <= REDELIVERIES_NOTED else call)
+
+
+def erase(call: Call, _event: events.EraseRequested, now: datetime, _policy: Policy) -> Transition:
+    """Drop what the record holds of persons: number, callback, payload, reference, the timeline's details
+
+    What is still to be delivered never is. Id, outcome, times and the token's hash stay, so that late webhooks are
+    known. The fingerprint goes too, as it was made of the number: a repeat under its key is then a conflict.
+    """
+    if call.erased_at is not None:
+        return Transition(call)
+    delivery = call.delivery
+    if delivery.state is DeliveryState.PENDING:
+        delivery = replace(delivery, state=DeliveryState.UNDELIVERABLE, under_way_until=None)
+    call = replace(
+        call,
+        to="",
+        callback=None,
+        payload=None,
+        reference=None,
+        uuid=None,
+        fingerprint=None,
+        delivery=delivery,
+        due_at=None,
+        erased_at=now,
+        timeline=tuple(replace(line, details={}) for line in call.timeline),
+    )
+    return Transition(call.noted(now, "erased"))
 
 
 def record_delivery(call: Call, event: events.DeliveryAttempted, now: datetime, _policy: Policy) -> Transition:
@@ -196,15 +255,17 @@ def record_delivery(call: Call, event: events.DeliveryAttempted, now: datetime, 
 
     A failure that comes when the schedule has moved on without it (begun anew, or claimed again) changes nothing else
     """
-    state, attempts_made, due_at = call.delivery.state, call.delivery.attempts_made, call.due_at
+    if call.erased_at is not None:
+        return Transition(call)
+    tries = (*call.delivery.tries, DeliveryAttempt(now, event.http_status, event.fault))[-DELIVERY_ATTEMPTS_KEPT:]
+    delivery, attempts_made, due_at = replace(call.delivery, tries=tries), call.delivery.attempts_made + 1, call.due_at
     if event.outcome is events.DeliveryOutcome.DELIVERED:
-        state, attempts_made, due_at = DeliveryState.DELIVERED, attempts_made + 1, None
-    elif state is DeliveryState.PENDING and due_at == event.due_at:
+        delivery, due_at = Delivery(DeliveryState.DELIVERED, attempts_made, tries), None
+    elif delivery.state is DeliveryState.PENDING and due_at == event.due_at:
         given_up = event.outcome is events.DeliveryOutcome.GONE or event.retry_at is None
         state = DeliveryState.UNDELIVERABLE if given_up else DeliveryState.PENDING
-        attempts_made, due_at = attempts_made + 1, None if given_up else event.retry_at
-    tries = (*call.delivery.tries, DeliveryAttempt(now, event.http_status, event.fault))[-DELIVERY_ATTEMPTS_KEPT:]
-    return Transition(replace(call, delivery=Delivery(state, attempts_made, tries), due_at=due_at))
+        delivery, due_at = Delivery(state, attempts_made, tries), None if given_up else event.retry_at
+    return Transition(replace(call, delivery=delivery, due_at=due_at))
 
 
 # --- the steps they are made of -------------------------------------------------------------------------------------
@@ -218,7 +279,19 @@ def _alive(call: Call, policy: Policy) -> Transition:
 def _answered(call: Call, now: datetime) -> Call:
     if call.answered_at is not None:
         return call
-    return replace(call, state=State.ANSWERED, answered_at=now).noted(now, "answered")
+    state = call.state if call.state is State.ENDED else State.ANSWERED
+    return replace(call, state=state, answered_at=now).noted(now, "answered")
+
+
+def _answered_if_it_took_time(call: Call, event: events.CallEnded, now: datetime) -> Call:
+    """Return the call as answered if it was `completed` with a duration above 0."""
+    took_time = event.status is events.EndStatus.COMPLETED and (event.duration or 0) > 0
+    return _answered(call, now) if took_time else call
+
+
+def _keyed(call: Call, event: events.DigitsEntered) -> Call:
+    """Return the call as answered by a person if a key was pressed."""
+    return replace(call, human_heard=True) if event.digits and not call.human_heard else call
 
 
 def _decided(call: Call, reason: Reason, now: datetime) -> Call:
@@ -233,29 +306,32 @@ def _ended(call: Call, event: events.CallEnded, now: datetime) -> Call:
         disconnected_by=event.disconnected_by,
         duration_s=event.duration,
         price=event.price,
+        sip_code=event.sip_code,
     ).noted(now, "ended", status=event.status, detail=event.detail, disconnected_by=event.disconnected_by)
 
 
 def _supplemented(call: Call, event: events.CallEnded, now: datetime) -> Call:
     duration_s = event.duration if call.duration_s is None else call.duration_s
     price = event.price if call.price is None else call.price
-    if (duration_s, price) == (call.duration_s, call.price):
+    sip_code = event.sip_code if call.sip_code is None else call.sip_code
+    if (duration_s, price, sip_code) == (call.duration_s, call.price, call.sip_code):
         return call
-    return replace(call, duration_s=duration_s, price=price).noted(now, "supplemented", status=event.status)
+    return replace(call, duration_s=duration_s, price=price, sip_code=sip_code).noted(
+        now, "supplemented", status=event.status
+    )
 
 
 def _settled(call: Call, now: datetime, policy: Policy) -> Transition:
     """Freeze the payload, erase what is no longer needed, and set the crash net of the first try to deliver."""
-    call = replace(
-        call,
-        settled_at=now,
-        payload=encode_payload(call),
-        prompts=None,
-        secrets=None,
-        delivery=Delivery(DeliveryState.PENDING),
-        due_at=_crash_net(now, policy),
-        expire_at=now + policy.retention,
-    )
+    call = replace(call, settled_at=now, prompts=None, secrets=None, secrets_fingerprint=None, due_at=None)
+    call = replace(call, expire_at=now + policy.retention)
+    if call.callback is not None:
+        call = replace(
+            call,
+            payload=encode_payload(call),
+            delivery=Delivery(DeliveryState.PENDING, under_way_until=now + timing.CRASH_NET),
+            due_at=_crash_net(now, policy),
+        )
     return Transition(call, settled=True)
 
 

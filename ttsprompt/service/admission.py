@@ -6,24 +6,17 @@ import hashlib
 import math
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Final
-
-import phonenumbers
 
 from ttsprompt.domain.model import Call
 from ttsprompt.errors import (
     ApplicationNotAllowedError,
     CountryNotAllowedError,
-    FieldFault,
     NumberNotAllowedError,
     TooManyCallsError,
-    TtsPromptError,
 )
+from ttsprompt.phone_numbers import INTERNATIONAL, judge
 from ttsprompt.ports import QuotaStore
 from ttsprompt.service.choices import AdmissionRules
-
-INTERNATIONAL: Final = "001"
-"""libphonenumber's region of numbers that belong to no country: satellite and other global networks."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,9 +46,13 @@ class Admission:
         Raises:
             NumberNotAllowedError, CountryNotAllowedError: it is.
         """
-        error = self._objection(number)
-        if error is not None:
-            raise error
+        judged = judge(number)
+        if INTERNATIONAL in judged.regions:
+            raise NumberNotAllowedError(None)
+        for kind in sorted(judged.kinds & self.rules.refused_types):
+            raise NumberNotAllowedError(kind)
+        if self.rules.countries is not None and self.rules.countries.isdisjoint(judged.regions):
+            raise CountryNotAllowedError
 
     def reserve(self, call: Call, now: datetime, *, timeout_s: float) -> None:
         """Count a call that is about to be dialled.
@@ -80,22 +77,10 @@ class Admission:
         if self.counts:
             self.quota.release(_key(call), call.tid, timeout_s=timeout_s)
 
-    def warnings(self, number: str) -> list[FieldFault]:
-        """Return the same as what a dry run says of it."""
-        error = self._objection(number)
-        return [] if error is None else [FieldFault("to", error.code, error.detail)]
-
-    def _objection(self, number: str) -> TtsPromptError | None:
-        parsed = phonenumbers.parse(f"+{number}")
-        region = phonenumbers.region_code_for_number(parsed)
-        kind = phonenumbers.PhoneNumberType.to_string(phonenumbers.number_type(parsed)).lower()
-        if region == INTERNATIONAL or kind in self.rules.refused_types:
-            return NumberNotAllowedError()
-        if self.rules.countries is not None and region not in self.rules.countries:
-            return CountryNotAllowedError()
-        return None
-
 
 def _key(call: Call) -> str:
-    """Return what the limit is counted by. A hash, as a document's name shows up in many places."""
-    return hashlib.sha256(f"{call.application_id}\n{call.to}".encode()).hexdigest()
+    """Return what the limit is counted by. A hash, as a document's name shows up in many places.
+
+    Surplus digits make no other number of it: a network drops them.
+    """
+    return hashlib.sha256(f"{call.application_id}\n{judge(call.to).reached}".encode()).hexdigest()

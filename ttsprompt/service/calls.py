@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Collection
+from dataclasses import dataclass, replace
 from datetime import datetime
+from enum import StrEnum
 from http import HTTPStatus
+from typing import Final
 
 from ttsprompt.call_request import CallRequest
 from ttsprompt.domain import events, idempotency, ncco
 from ttsprompt.domain.call import Transition, apply
-from ttsprompt.domain.model import Call, CallbackTarget, Policy, State, hash_token, new_call
+from ttsprompt.domain.model import Call, Policy, State, hash_token, new_call
 from ttsprompt.domain.verdict import Reason, Secrets, keyed_mac
 from ttsprompt.errors import (
     CallExistsError,
@@ -22,6 +24,7 @@ from ttsprompt.errors import (
     StoreUnavailableError,
     TooManyCallsError,
     TtsPromptError,
+    UnauthenticatedError,
     VendorError,
     VendorRateLimitedError,
     VendorRefusedError,
@@ -39,6 +42,18 @@ from ttsprompt.service.writing import CallWriter, Deadline
 log = logging.getLogger(__name__)
 
 
+SLOWED_DOWN_S: Final = 3.0
+"""For so long a request that Vonage throttles is sent again: an account may place a few a second (docs/vonage.md §1.5).
+"""
+
+FIRST_PAUSE_S: Final = 0.3
+"""Each pause is twice the last, unless Vonage says how long to wait."""
+
+LEAST_PAUSE_S: Final = 0.1
+JITTER: Final = 0.2
+"""By how much a pause is lengthened at most."""
+
+
 @dataclass(frozen=True, slots=True)
 class Placement:
     """The call that a request led to; `replayed` when an earlier request with the same key had placed it."""
@@ -47,14 +62,26 @@ class Placement:
     replayed: bool = False
 
 
+class Standing(StrEnum):
+    """What Vonage says of a token; unknown when it gave no answer that tells."""
+
+    ACCEPTED = "accepted"
+    REFUSED = "refused"
+    UNKNOWN = "unknown"
+
+
 @dataclass(frozen=True, slots=True)
 class DryRun:
-    """What a request would come to. `stale_after_s`: when an unanswered call would be given up, from its creation."""
+    """What a request would come to.
+
+    `stale_after_s`: when an unanswered call would be given up, from its creation. `credential` is None without one.
+    """
 
     ncco: ncco.Ncco
     length_timer_s: int
     stale_after_s: float
     warnings: list[FieldFault]
+    credential: Standing | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,6 +95,9 @@ class Calls(CallWriter):
     answer_mode: AnswerMode
     new_tid: Callable[[], str]
     new_token: Callable[[], str]
+    random: Callable[[], float]
+    """From 0 to 1."""
+    languages: Collection[str]
 
     def place(self, request: CallRequest, credential: Credential, idempotency_key: str | None = None) -> Placement:
         """Phone somebody once.
@@ -116,7 +146,7 @@ class Calls(CallWriter):
             raise
         urls = ncco.WebhookUrls(self.base_url, tid, token)
         try:
-            uuid = self.voice.place_call(self._order(request, stored.call, urls), credential.token)
+            uuid = self._dial(self._order(request, stored.call, urls), credential)
         except (VendorRefusedError, VendorRateLimitedError, VendorUnreachableError) as error:
             _log_refusal(tid, error)
             self._take_back(stored, deadline)
@@ -127,27 +157,48 @@ class Calls(CallWriter):
             error.tid = tid
             raise
         log.info("call_placed", extra={"fields": {"tid": tid, "uuid": uuid}})
-        noted = self._note(stored, events.Placed(uuid), deadline)
+        noted = self._note(stored, events.Placed(uuid), deadline) or self._last_look(tid, deadline)
         if noted is not None and noted.verdict is not None and noted.verdict.reason is Reason.CANCELLED:
             # Cancelled while Vonage's uuid was not known yet: only this request knows it and has the token.
-            hang_up(self.voice, self.clock, noted, credential.token)
+            hang_up(self.voice, self.clock, replace(noted, uuid=uuid), credential.token)
         return Placement(tid)
 
-    def dry_run(self, request: CallRequest) -> DryRun:
-        """Return what `place` would do with the request; nothing is stored or dialled."""
+    def dry_run(self, request: CallRequest, credential: Credential | None = None) -> DryRun:
+        """Return what `place` would do with the request; nothing is stored or dialled.
+
+        Raises:
+            ApplicationNotAllowedError, CountryNotAllowedError, NumberNotAllowedError: as `place` would.
+        """
+        if credential is not None:
+            self.admission.check_application(credential.application_id)
+        self.admission.check_number(request.to)
         token = "dry-run"  # noqa: S105 - not a secret: no call has it
         call = self._new_call(request, Credential("", ""), token, None)
         urls = ncco.WebhookUrls(self.base_url, call.tid, token)
         stale_after_s = 0.0 if call.due_at is None else (call.due_at - call.created_at).total_seconds()
-        warnings = [*self.admission.warnings(request.to), *find_warnings(request)]
-        return DryRun(ncco.opening(call, urls), call.length_timer_s, stale_after_s, warnings)
+        return DryRun(
+            ncco=ncco.opening(call, urls),
+            length_timer_s=call.length_timer_s,
+            stale_after_s=stale_after_s,
+            warnings=find_warnings(request, self.languages),
+            credential=None if credential is None else self._standing(credential),
+        )
+
+    def _standing(self, credential: Credential) -> Standing:
+        try:
+            self.authority.check(credential)
+        except UnauthenticatedError:
+            return Standing.REFUSED
+        except VendorUnreachableError:
+            return Standing.UNKNOWN
+        return Standing.ACCEPTED
 
     def _replay(self, request: CallRequest, credential: Credential, key: str, deadline: Deadline) -> Placement:
         """Return the placement that the key already led to."""
         tid = idempotency.tid_of(credential.application_id, key)
         try:
             stored = self.read(tid, deadline)
-            if not idempotency.is_same_request(stored.call, key, request.normalised()):
+            if not idempotency.is_same_request(stored.call, key, request.given()):
                 raise IdempotencyConflictError
             if idempotency.is_waiting(stored.call, self.clock.now()):
                 raise InProgressError
@@ -160,12 +211,14 @@ class Calls(CallWriter):
         return Placement(tid, replayed=True)
 
     def _new_call(self, request: CallRequest, credential: Credential, token: str, key: str | None) -> Call:
+        given = request.given()
         return new_call(
             tid=self.new_tid() if key is None else idempotency.tid_of(credential.application_id, key),
-            fingerprint=None if key is None else idempotency.fingerprint(key, request.normalised()),
+            fingerprint=None if key is None else idempotency.fingerprint(key, given),
+            secrets_fingerprint=None if key is None else idempotency.secrets_fingerprint(key, given),
             application_id=credential.application_id,
             to=request.to,
-            callback=CallbackTarget(request.callback, request.callback_method, request.callback_format),
+            callback=request.target(),
             prompts=request.prompts(),
             secrets=Secrets(
                 pin_mac=keyed_mac(token, request.pin_code),
@@ -180,6 +233,7 @@ class Calls(CallWriter):
             policy=self.policy,
             reference=request.reference,
             machine_detection=request.machine_detection,
+            extension=request.extension,
         )
 
     def _order(self, request: CallRequest, call: Call, urls: ncco.WebhookUrls) -> CallOrder:
@@ -193,6 +247,7 @@ class Calls(CallWriter):
             ringing_timer_s=call.ringing_timeout_s,
             length_timer_s=call.length_timer_s,
             machine_detection=call.machine_detection,
+            extension=request.extension,
         )
 
     def _note(self, stored: Stored, event: events.Placed | events.PlacementUnclear, deadline: Deadline) -> Call | None:
@@ -205,6 +260,36 @@ class Calls(CallWriter):
         except TtsPromptError as error:
             log.error("placement_not_noted", extra={"fields": {"tid": stored.call.tid, "code": error.code}})
             return None
+
+    def _last_look(self, tid: str, deadline: Deadline) -> Call | None:
+        """Return the call as it is stored, None if that cannot be told.
+
+        For a placement that could not be noted: whoever cancelled the call meanwhile has left the hang-up to us.
+        """
+        try:
+            return self.read(tid, deadline).call
+        except TtsPromptError:
+            return None
+
+    def _dial(self, order: CallOrder, credential: Credential) -> str | None:
+        """Ask Vonage for the call; while Vonage asks to slow down, nobody was phoned, so ask again for a short while.
+
+        Raises:
+            VendorError: as `VoiceApi.place_call`.
+        """
+        began, pause_s = self.clock.monotonic(), FIRST_PAUSE_S
+        while True:
+            try:
+                return self.voice.place_call(order, credential.token)
+            except VendorRateLimitedError as error:
+                wait_s = pause_s if error.asked_for_s is None else max(error.asked_for_s, LEAST_PAUSE_S)
+                # Whoever was told to slow down at the same moment must not return at the same moment.
+                wait_s *= 1 + JITTER * self.random()
+                pause_s *= 2
+                if self.clock.monotonic() - began + wait_s > SLOWED_DOWN_S:
+                    raise
+                log.info("vendor_slowed_down", extra={"fields": {"wait_s": round(wait_s, 2)}})
+                self.clock.sleep(wait_s)
 
     def _take_back(self, stored: Stored, deadline: Deadline) -> None:
         """Delete the record of a call that was not placed, so that the same request may come again.

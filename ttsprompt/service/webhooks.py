@@ -44,7 +44,12 @@ class Webhooks(CallWriter):
         call = self.record(tid, entered, self.deadline(), allowed=is_asked).stored.call
         return ncco.reply(call, step, self._urls(tid, token))
 
-    def event(self, tid: str, token: str, event: events.Answered | events.MachineDetected | events.CallEnded) -> None:
+    def event(
+        self,
+        tid: str,
+        token: str,
+        event: events.Answered | events.HumanDetected | events.MachineDetected | events.CallEnded,
+    ) -> None:
         """Apply what happened. If it settles the call, try to deliver the callback within Vonage's patience.
 
         Raises:

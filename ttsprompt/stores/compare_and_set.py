@@ -67,6 +67,9 @@ class Records(Protocol):
     def purge(self, now: datetime, timeout_s: float) -> None:
         """Delete what has outlived its `expire_at`, in all of the service's collections."""
 
+    def scrub(self, timeout_s: float) -> None:
+        """Leave nothing of what was overwritten in files, where they are ours."""
+
 
 class CompareAndSetCalls:
     """`CallStore` over records."""
@@ -163,6 +166,10 @@ class CompareAndSetCalls:
     def purge(self, now: datetime, *, timeout_s: float = STORE_TIMEOUT_S) -> None:
         """Delete what has outlived its retention; see `CallStore`."""
         self._records.purge(now, timeout_s)
+
+    def scrub(self, *, timeout_s: float = STORE_TIMEOUT_S) -> None:
+        """Leave nothing of what was overwritten in files; see `CallStore`."""
+        self._records.scrub(timeout_s)
 
 
 class CompareAndSetQuota:

@@ -101,6 +101,9 @@ class FirestoreRecords:
     def purge(self, now: datetime, timeout_s: float) -> None:
         """Do nothing: the database deletes by `expire_at` itself (its TTL policy, which `setup` makes)."""
 
+    def scrub(self, timeout_s: float) -> None:
+        """Do nothing: the files are Google's."""
+
     def _update(self, before: Record, changes: Document, timeout_s: float) -> object | None:
         result = self._write(
             lambda client, how: self._at(client, before.key).update(changes, option=_if_still(client, before), **how),

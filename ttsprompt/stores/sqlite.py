@@ -99,6 +99,10 @@ class SqliteRecords:
             for statement in _PURGE:
                 connection.execute(statement, (now.timestamp(),))
 
+    def scrub(self, timeout_s: float) -> None:
+        """Empty the write-ahead log, which holds earlier pages; in the database itself they are overwritten."""
+        self._file.empty_log(timeout_s)
+
     def _change(self, statement: str, values: tuple[object, ...], before: Record, timeout_s: float) -> bool:
         with self._file.connection(timeout_s) as connection:
             return connection.execute(statement, (*values, before.key, before.version)).rowcount == 1

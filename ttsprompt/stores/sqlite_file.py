@@ -78,6 +78,22 @@ class SqliteFile:
         except (sqlite3.Error, ValueError, OSError) as error:
             raise StoreUnavailableError from error
 
+    def empty_log(self, timeout_s: float) -> None:
+        """Bring the write-ahead log into the database and cut it to nothing; whoever reads an old page is waited for.
+
+        Raises:
+            StoreUnavailableError: somebody read or wrote all the time.
+        """
+        until = time.monotonic() + timeout_s
+        while True:
+            with self.connection(max(until - time.monotonic(), 0)) as connection:
+                (is_busy, _, _) = connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+            if not is_busy:
+                return
+            if time.monotonic() >= until:
+                raise StoreUnavailableError
+            time.sleep(random.uniform(0, 0.02))  # noqa: S311 - jitter
+
     def _check_identity(self) -> None:
         """Refuse a file that took the first one's place: connections go on writing to one that has no name any more.
 
@@ -104,6 +120,8 @@ class SqliteFile:
                 connection.execute("PRAGMA journal_mode = WAL")
                 # An answered tid must outlive a power cut, not just a crash of this process.
                 connection.execute("PRAGMA synchronous = FULL")
+                # What is erased or outlived is overwritten, not just unlinked.
+                connection.execute("PRAGMA secure_delete = ON")
                 connection.executescript(_SCHEMA)
             except sqlite3.Error as error:
                 if not isinstance(error, sqlite3.OperationalError) or time.monotonic() >= until:

@@ -17,7 +17,7 @@ QUICK_S: Final = 1.0
 class Bulkhead:
     """Places for those who wait for Vonage. Anybody can write down a token and have us ask about it.
 
-    While Vonage is quick, whoever finds no place gets the next one. When one has been taken for `QUICK_S` Vonage is slow:
+    While Vonage is quick, whoever finds no place gets the next one. When one has been taken for `QUICK_S`, it is slow:
     then nobody waits for a place, as that too would hold a thread.
     """
 

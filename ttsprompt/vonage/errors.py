@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 import re
 from collections.abc import Mapping
 from datetime import datetime
@@ -31,10 +30,9 @@ def vendor_error(status: int, headers: Mapping[str, str], body: bytes, token: st
     if status >= 500 or status == 408 or status < 200:  # noqa: PLR2004 - the statuses are the clearest names
         return VendorUnclearError(f"{words} The phone may be ringing.", trace_id=trace_id)
     if status == 429:  # noqa: PLR2004
-        seconds = parse_retry_after(headers.get("retry-after"), now) or 1
-        return VendorRateLimitedError(
-            words, retry_after_s=min(math.ceil(seconds), _MAX_RETRY_AFTER_S), trace_id=trace_id
-        )
+        seconds = parse_retry_after(headers.get("retry-after"), now)
+        asked_for_s = None if seconds is None else min(seconds, _MAX_RETRY_AFTER_S)
+        return VendorRateLimitedError(words, asked_for_s=asked_for_s, trace_id=trace_id)
     return VendorRefusedError(words, vendor_status=status, faults=_faults(fields, token), trace_id=trace_id)
 
 

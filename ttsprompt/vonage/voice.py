@@ -19,6 +19,7 @@ from urllib.parse import quote
 from requests import Request
 
 from ttsprompt.domain.events import CallEnded
+from ttsprompt.domain.model import MachineDetection
 from ttsprompt.errors import UnauthenticatedError, VendorUnclearError, VendorUnreachableError
 from ttsprompt.net.attempt import Attempt
 from ttsprompt.net.attempt_connections import AttemptAdapter
@@ -185,8 +186,11 @@ def _send(request: _Request, attempt: Attempt, outcome: _Outcome) -> None:
 
 def _order_body(order: CallOrder) -> dict[str, Any]:
     """Return the request of docs/vonage.md §1.1."""
+    callee = {"type": "phone", "number": order.to}
+    if order.extension is not None:
+        callee["dtmfAnswer"] = order.extension
     body: dict[str, Any] = {
-        "to": [{"type": "phone", "number": order.to}],
+        "to": [callee],
         "from": {"type": "phone", "number": order.from_},
         "event_url": [order.event_url],
         "event_method": "POST",
@@ -197,7 +201,9 @@ def _order_body(order: CallOrder) -> dict[str, Any]:
         body["ncco"] = order.ncco
     if order.answer_url is not None:
         body |= {"answer_url": [order.answer_url], "answer_method": "POST"}
-    if order.machine_detection is not None:
+    if order.machine_detection is MachineDetection.NOTICE:
+        body["advanced_machine_detection"] = {"behavior": "continue", "mode": "default"}
+    elif order.machine_detection is not None:
         body["machine_detection"] = order.machine_detection.value
     return body
 

@@ -2,24 +2,30 @@
 
 from __future__ import annotations
 
+import json
 import math
 import re
 from collections.abc import Mapping
+from decimal import Decimal, InvalidOperation
 from typing import Any, Final
 
-from ttsprompt.domain.events import Answered, CallEnded, EndStatus, MachineDetected
+from ttsprompt.domain.events import Answered, CallEnded, EndStatus, HumanDetected, MachineDetected
 from ttsprompt.errors import MalformedRequestError
 
 _TERMINAL: Final = frozenset(EndStatus)
 _WORD: Final = re.compile(r"[a-z0-9_]{1,64}", re.ASCII)
-_DECIMAL: Final = re.compile(r"[0-9]{1,9}(\.[0-9]{1,12})?", re.ASCII)
+_SIP_CODE: Final = re.compile(r"[1-6][0-9]{2}", re.ASCII)
+MAX_WHOLE_DIGITS: Final = 9
+MAX_DECIMALS: Final = 12
 
 
-def parse_event(body: Mapping[str, Any]) -> Answered | MachineDetected | CallEnded | None:
-    """Return what happened, or None for all that changes nothing: started, ringing, human, unknown ones."""
+def parse_event(body: Mapping[str, Any]) -> Answered | HumanDetected | MachineDetected | CallEnded | None:
+    """Return what happened, or None for all that changes nothing: started, ringing, unknown ones."""
     status = body.get("status")
     if status == "answered":
         return Answered()
+    if status == "human":
+        return HumanDetected()
     if status == "machine":
         return MachineDetected()
     return parse_call_ended(body)
@@ -31,19 +37,38 @@ def error_reason(body: Mapping[str, Any]) -> str | None:
     return reason[:300] if body.get("status") is None and isinstance(reason, str) else None
 
 
+def read_body(body: bytes) -> dict[str, Any]:
+    """Return the fields of a webhook's JSON; numbers as they are written.
+
+    Read leniently, as somebody is on the line: what no rule needs, a repeated name, NaN or a byte that is not UTF-8,
+    never turns a call away. Nobody but Vonage knows the URL.
+
+    Raises:
+        MalformedRequestError: it is not JSON at all, or not an object.
+    """
+    try:
+        text = body.decode(json.detect_encoding(body), "replace")
+        fields = json.loads(text, strict=False, parse_int=str, parse_float=str, parse_constant=str)
+    except (ValueError, RecursionError):
+        raise MalformedRequestError("The body is not valid JSON.") from None
+    if not isinstance(fields, dict):
+        raise MalformedRequestError("The body must be a JSON object.")
+    return fields
+
+
 def parse_digits(body: Mapping[str, Any]) -> str:
-    """Return the keys of an input webhook, "" for silence: `dtmf` as an object, or as a string as it once was.
+    """Return the digits of an input webhook, "" for silence: `dtmf` as an object, or as a string as it once was.
 
     Raises:
         MalformedRequestError: `dtmf` is neither.
     """
     dtmf = body.get("dtmf")
-    keys = dtmf.get("digits") if isinstance(dtmf, Mapping) else dtmf
-    if keys is None:
+    digits = dtmf.get("digits") if isinstance(dtmf, Mapping) else dtmf
+    if digits is None:
         return ""
-    if not isinstance(keys, str):
+    if not isinstance(digits, str):
         raise MalformedRequestError("dtmf.digits must be a string.")
-    return keys
+    return digits
 
 
 def parse_call_ended(fields: Mapping[str, Any]) -> CallEnded | None:
@@ -61,15 +86,30 @@ def parse_call_ended(fields: Mapping[str, Any]) -> CallEnded | None:
         disconnected_by=disconnected_by if disconnected_by in ("platform", "user") else None,
         duration=_whole_seconds(fields.get("duration")),
         price=_decimal(fields.get("price")),
+        sip_code=_sip_code(fields.get("sip_code")),
     )
 
 
 def _decimal(value: object) -> str | None:
-    text = str(value)
-    return text if _DECIMAL.fullmatch(text) else None
+    """Return an amount in plain notation, whatever notation it came in: `5.0E-5` is 0.000050."""
+    if isinstance(value, bool) or not isinstance(value, str | int | float):
+        return None
+    try:
+        amount = Decimal(str(value))
+    except (InvalidOperation, ValueError):
+        return None
+    if not amount.is_finite() or amount.is_signed() or amount.adjusted() >= MAX_WHOLE_DIGITS:
+        return None
+    decimals = min(MAX_DECIMALS, max(0, -int(amount.as_tuple().exponent)))
+    return f"{amount:.{decimals}f}"
 
 
 def _whole_seconds(value: object) -> int | None:
     """Return a duration; Vonage sends it as a string of seconds."""
     text = _decimal(value)
-    return None if text is None else math.ceil(float(text))
+    return None if text is None else math.ceil(Decimal(text))
+
+
+def _sip_code(value: object) -> int | None:
+    """Return a SIP status (RFC 3261 §21); samples have it as a number and as a string."""
+    return int(str(value)) if _SIP_CODE.fullmatch(str(value)) else None

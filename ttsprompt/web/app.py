@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from flask import Request, Response
 
 from ttsprompt import late
+from ttsprompt.errors import MalformedRequestError, shown_name
 from ttsprompt.ports import Clock
 from ttsprompt.web import bodies, problems, routes
 
@@ -21,6 +22,9 @@ if TYPE_CHECKING:
 
 Handler = Callable[..., Response]
 """(app, request, body, *, what the path says) → answer; raises errors of `ttsprompt.errors`."""
+
+ApplicationOf = Callable[[str], str]
+"""token → the application that it says it is of; raises UnauthenticatedError when it cannot be valid."""
 
 MakeJwt = Callable[[str, str], str]
 """(application id, private key) → token; raises InvalidFieldsError when the key is none."""
@@ -36,6 +40,7 @@ class Callers:
 
     calls: Calls
     placed_calls: PlacedCalls
+    application_of: ApplicationOf
     make_jwt: MakeJwt
     allow_private_callbacks: bool = False
 
@@ -60,10 +65,21 @@ class App:
     def _dispatch(self, request: Request) -> Response:
         body = bodies.read_body(request)
         route, values = routes.find(request.path, request.method)
+        if route.who is routes.Who.CALLER:
+            _check_query(request, route)
         handler = self._handlers.get(route.handler)
         if handler is None:
             handler = self._handlers[route.handler] = late.attribute(f"ttsprompt.web.{route.handler}")
         return handler(self, request, body, **values)
+
+
+def _check_query(request: Request, route: routes.Route) -> None:
+    """Refuse what is not known here: a `dry_run` in the query would phone somebody."""
+    for name in request.args:
+        if name not in route.query:
+            what = f"query parameter {shown}" if (shown := shown_name(name)) else "such query parameter"
+            hint = " The fields of a call go into the body." if route.body else ""
+            raise MalformedRequestError(f"There is no {what} here.{hint}")
 
 
 def json_response(body: object) -> Response:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+import re
 from collections.abc import Callable
 from typing import Final
 
@@ -11,35 +13,34 @@ from ttsprompt.call_request import CallRequest, parse_call_request
 from ttsprompt.domain.model import Call
 from ttsprompt.errors import FieldFault, InvalidFieldsError, MalformedRequestError, UnauthenticatedError
 from ttsprompt.service.authority import Credential
-from ttsprompt.web import bodies, schemas, views
+from ttsprompt.service.calls import Standing
+from ttsprompt.web import schemas, views
 from ttsprompt.web.app import App, Callers, json_response
-from ttsprompt.web.callers import header_credential, key_credential
+from ttsprompt.web.body_fields import Fields, read_fields
+from ttsprompt.web.callers import USAGE, header_credential, key_credential
+from ttsprompt.web.problems import RETRY_AFTER_S
 from ttsprompt.web.tids import tid_asked_for
 
 MAX_IDEMPOTENCY_KEY: Final = 255
+MAX_WAIT_S: Final = 50
+"""Less than the minute after which proxies, and functions by default, give up."""
+
+_PRINTABLE: Final = re.compile(r"[\x20-\x7e]+")
 
 
 def place(app: App, request: Request, body: bytes) -> Response:
     """Phone somebody, or say what that would come to."""
     use = app.callers()
-    fields = bodies.read_fields(body, request.mimetype)
-    if fields.values.get("dry_run"):
-        wanted = _parse(use, fields, credentials_in_body=False)
-        if wanted.dry_run:
-            return json_response(views.dry_run_view(wanted, use.calls.dry_run(wanted)))
-    credential = header_credential(request, app.clock.now())
-    if credential is None and not (fields.values.get("private_key") or fields.values.get("app_id")):
-        raise UnauthenticatedError(
-            "Send a Vonage application JWT as Authorization: Bearer <JWT>, or private_key and app_id in the body."
-        )
-    try:
-        wanted = _parse(use, fields, credentials_in_body=credential is None)
-    except InvalidFieldsError as error:
-        if credential is not None:
-            raise
-        raise InvalidFieldsError([*error.faults, *_key_faults(use, fields, error)]) from None
-    credential = credential or _key_credential(use, wanted)
-    placement = use.calls.place(wanted, credential, _idempotency_key(request))
+    fields = read_fields(request, body)
+    dry_run = _dry_run(use, request, fields) if fields.values.get("dry_run") else None
+    if dry_run is not None:
+        return json_response(dry_run)
+    credential = header_credential(request, use.application_of)
+    if credential is None and not _has_key(fields):
+        raise UnauthenticatedError(f"Send {USAGE}, or private_key and app_id in the body.")
+    idempotency_key = _idempotency_key(request)
+    wanted = _parse(use, fields, credentials_in_body=credential is None)
+    placement = use.calls.place(wanted, credential or _key_credential(use, wanted), idempotency_key)
     placed: schemas.Placement = {"tid": placement.tid}
     response = json_response(placed)
     if placement.replayed:
@@ -47,9 +48,32 @@ def place(app: App, request: Request, body: bytes) -> Response:
     return response
 
 
+def _dry_run(use: Callers, request: Request, fields: Fields) -> schemas.DryRun | None:
+    """Say what a request would come to; None if it is meant in earnest after all. It needs no credential."""
+    credential, refusal = None, None
+    try:
+        credential = header_credential(request, use.application_of)
+    except UnauthenticatedError as error:
+        refusal = error
+    by_key = credential is None and refusal is None and _has_key(fields)
+    wanted = _parse(use, fields, credentials_in_body=by_key)
+    if not wanted.dry_run:
+        return None
+    found = use.calls.dry_run(wanted, _key_credential(use, wanted) if by_key else credential)
+    if refusal is not None:
+        warning = FieldFault("Authorization", refusal.code, refusal.detail)
+        found = dataclasses.replace(found, credential=Standing.REFUSED, warnings=[*found.warnings, warning])
+    return views.dry_run_view(wanted, found)
+
+
 def status(app: App, request: Request, _body: bytes, tid: str) -> Response:
     """Show a call."""
-    return _shown(app, request, tid, app.callers().placed_calls.status)
+    credential = _header_credential(app, request)
+    look = app.callers().placed_calls.status(tid_asked_for(tid), credential, _wait_s(request))
+    response = json_response(views.call_view(look.call))
+    if look.turned_away:
+        response.headers["Retry-After"] = str(RETRY_AFTER_S)
+    return response
 
 
 def cancel(app: App, request: Request, _body: bytes, tid: str) -> Response:
@@ -62,22 +86,51 @@ def redeliver(app: App, request: Request, _body: bytes, tid: str) -> Response:
     return _shown(app, request, tid, app.callers().placed_calls.redeliver)
 
 
+def erase(app: App, request: Request, _body: bytes, tid: str) -> Response:
+    """Drop what the record of a call holds of persons."""
+    return _shown(app, request, tid, app.callers().placed_calls.erase)
+
+
 def _shown(app: App, request: Request, tid: str, do: Callable[[str, Credential], Call]) -> Response:
-    """Do something with a call for whoever the headers name: a GET has no body to carry a credential."""
-    credential = header_credential(request, app.clock.now())
-    if credential is None:
-        raise UnauthenticatedError("Send a Vonage application JWT as Authorization: Bearer <JWT>.")
+    """Do something with a call for whoever the headers name, and show it."""
+    credential = _header_credential(app, request)
     return json_response(views.call_view(do(tid_asked_for(tid), credential)))
 
 
-def _parse(use: Callers, fields: bodies.Fields, *, credentials_in_body: bool) -> CallRequest:
-    return parse_call_request(
-        fields.values,
-        form=fields.is_form,
-        faults=fields.faults,
-        allow_private_callbacks=use.allow_private_callbacks,
-        credentials_in_body=credentials_in_body,
-    )
+def _header_credential(app: App, request: Request) -> Credential:
+    """Return the credential of a request whose body carries none."""
+    credential = header_credential(request, app.callers().application_of)
+    if credential is None:
+        raise UnauthenticatedError(f"Send {USAGE}.")
+    return credential
+
+
+def _wait_s(request: Request) -> int:
+    given = request.args.getlist("wait")
+    if not given:
+        return 0
+    if len(given) > 1 or not re.fullmatch(r"[0-9]{1,2}", given[0], re.ASCII) or int(given[0]) > MAX_WAIT_S:
+        raise MalformedRequestError(f"wait must be whole seconds, 0 to {MAX_WAIT_S}.")
+    return int(given[0])
+
+
+def _has_key(fields: Fields) -> bool:
+    return bool(fields.values.get("private_key") or fields.values.get("app_id"))
+
+
+def _parse(use: Callers, fields: Fields, *, credentials_in_body: bool) -> CallRequest:
+    try:
+        return parse_call_request(
+            fields.values,
+            form=fields.is_form,
+            faults=fields.faults,
+            allow_private_callbacks=use.allow_private_callbacks,
+            credentials_in_body=credentials_in_body,
+        )
+    except InvalidFieldsError as error:
+        if not credentials_in_body:
+            raise
+        raise InvalidFieldsError([*error.faults, *_key_faults(use, fields, error)]) from None
 
 
 def _key_credential(use: Callers, wanted: CallRequest) -> Credential:
@@ -87,7 +140,7 @@ def _key_credential(use: Callers, wanted: CallRequest) -> Credential:
     return key_credential(wanted.app_id, wanted.private_key, use.make_jwt)
 
 
-def _key_faults(use: Callers, fields: bodies.Fields, found: InvalidFieldsError) -> tuple[FieldFault, ...]:
+def _key_faults(use: Callers, fields: Fields, found: InvalidFieldsError) -> tuple[FieldFault, ...]:
     """Return what is wrong with a private key besides what was found: every fault is reported in one answer."""
     key = fields.values.get("private_key")
     if not isinstance(key, str) or not key or "private_key" in {fault.field for fault in found.faults}:
@@ -100,8 +153,23 @@ def _key_faults(use: Callers, fields: bodies.Fields, found: InvalidFieldsError) 
 
 
 def _idempotency_key(request: Request) -> str | None:
-    key = request.headers.get("Idempotency-Key")
-    if key is not None and len(key) > MAX_IDEMPOTENCY_KEY:
-        detail = f"The Idempotency-Key may have at most {MAX_IDEMPOTENCY_KEY} characters."
-        raise MalformedRequestError(detail)
-    return key or None
+    """Return the key; `"K"`, as the drafted standard writes it, is `K`.
+
+    https://datatracker.ietf.org/doc/draft-ietf-httpapi-idempotency-key-header/
+    """
+    text = request.headers.get("Idempotency-Key")
+    if text is None:
+        return None
+    key = text.strip()
+    if "," in key:
+        # This is also what a repeated header is joined to.
+        raise MalformedRequestError("There must be one Idempotency-Key, without a comma.")
+    if len(key) > 1 and key[0] == key[-1] == '"':
+        key = key[1:-1]
+    if not key.strip():
+        raise MalformedRequestError("The Idempotency-Key is empty: send a new UUID, or leave the header out.")
+    if len(key) > MAX_IDEMPOTENCY_KEY or not _PRINTABLE.fullmatch(key):
+        raise MalformedRequestError(
+            f"The Idempotency-Key may have at most {MAX_IDEMPOTENCY_KEY} characters, of printable ASCII."
+        )
+    return key

@@ -1,25 +1,20 @@
-"""Who calls: the caller's Vonage application token, checked for what can be known without its key."""
+"""Who calls: the caller's Vonage application token."""
 
 from __future__ import annotations
 
-from datetime import datetime
-from typing import Any, Final
+import re
+from typing import Final
 
-import jwt
 from flask import Request
 
-from ttsprompt.errors import MalformedRequestError, UnauthenticatedError
+from ttsprompt.errors import UnauthenticatedError
 from ttsprompt.service.authority import Credential
-from ttsprompt.vonage.numeric_date import numeric_date
-from ttsprompt.web.app import MakeJwt
-from ttsprompt.web.bodies import read_json_object
+from ttsprompt.web.app import ApplicationOf, MakeJwt
 
-LEEWAY_S: Final = 60
-DEFAULT_LIFE_S: Final = 15 * 60
-"""How long a token without `exp` is valid (docs/vonage.md §1.2)."""
+USAGE: Final = "Authorization: Bearer <Vonage application JWT>"
 
 
-def header_credential(request: Request, now: datetime) -> Credential | None:
+def header_credential(request: Request, application_of: ApplicationOf) -> Credential | None:
     """Return the credential of the headers; None if they carry none.
 
     `X-Vonage-Authorization` goes first: behind a gateway, `Authorization` may be the gateway's own.
@@ -33,8 +28,8 @@ def header_credential(request: Request, now: datetime) -> Credential | None:
     scheme, _, token = value.strip().partition(" ")
     token = token.strip()
     if scheme.lower() != "bearer" or not token:
-        raise UnauthenticatedError("The header must be: Authorization: Bearer <Vonage application JWT>.")
-    return Credential(application_id=_application_of(token, now), token=token)
+        raise UnauthenticatedError(_what_is_wrong(scheme, token))
+    return Credential(application_id=application_of(token), token=token)
 
 
 def key_credential(app_id: str, private_key: str, make_jwt: MakeJwt) -> Credential:
@@ -46,36 +41,11 @@ def key_credential(app_id: str, private_key: str, make_jwt: MakeJwt) -> Credenti
     return Credential(application_id=app_id.lower(), token=make_jwt(app_id, private_key))
 
 
-def _application_of(token: str, now: datetime) -> str:
-    """Return the token's application. Its signature is for Vonage to check: the service holds no keys."""
-    claims = _claims(token)
-    application_id = claims.get("application_id")
-    if not isinstance(application_id, str) or not application_id:
-        raise UnauthenticatedError("The token has no application_id: it must be made for a Vonage application.")
-    issued_at = _seconds(claims, "iat")
-    expires_at = _seconds(claims, "exp")
-    if expires_at is None and issued_at is not None:
-        expires_at = issued_at + DEFAULT_LIFE_S
-    if expires_at is not None and now.timestamp() > expires_at + LEEWAY_S:
-        raise UnauthenticatedError("The token has expired.")
-    return application_id.lower()
-
-
-def _claims(token: str) -> dict[str, Any]:
-    try:
-        payload = jwt.PyJWS().decode_complete(token, options={"verify_signature": False})["payload"]
-        # A claim given twice is refused: we might take one for the application, and Vonage the other (RFC 7519 §4).
-        return read_json_object(payload)
-    except (jwt.PyJWTError, MalformedRequestError, ValueError, OverflowError, RecursionError):
-        raise UnauthenticatedError("The credential is not a JWT.") from None
-
-
-def _seconds(claims: dict[str, Any], name: str) -> float | None:
-    """Return a NumericDate claim (RFC 7519 §2), None when absent."""
-    value = claims.get(name)
-    if value is None:
-        return None
-    seconds = numeric_date(value)
-    if seconds is None:
-        raise UnauthenticatedError(f"The token's {name} is not a number.")
-    return seconds
+def _what_is_wrong(scheme: str, token: str) -> str:
+    if scheme.lower() == "bearer":
+        return f"Nothing follows the word Bearer. The header must be: {USAGE}. Was a variable empty?"
+    if scheme.lower() == "basic":
+        return f"An API key and secret (Basic) place no calls. The header must be: {USAGE}."
+    if not token and re.match(r"eyJ|[^.]+\.[^.]+\.", scheme):
+        return f"The word Bearer is missing before the token. The header must be: {USAGE}."
+    return f"The header must be: {USAGE}."

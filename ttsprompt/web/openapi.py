@@ -51,7 +51,7 @@ _SECURITY: Final = {
     },
 }
 
-_USUAL: Final = ("bye_text", "failed_text", "reject_code", "callback_format", "reference")
+_USUAL: Final = ("callback", "bye_text", "failed_text", "reject_code", "callback_format", "reference")
 """Optional fields that the example of a request has."""
 
 
@@ -117,6 +117,13 @@ _MORE: Final[dict[str, Part]] = {
         # The credential may be in the body instead.
         "security": [*({name: []} for name in _SECURITY), {}],
     },
+    "getCall": {
+        "description": "With `wait` the answer comes when the call is settled: for whoever has no public URL.",
+    },
+    "eraseCall": {
+        "description": "Number, callback, payload, reference and the timeline's details are dropped for good; id, "
+        "outcome and times stay. Nothing is delivered any more.",
+    },
 }
 """What an operation has besides what the table tells."""
 
@@ -153,11 +160,18 @@ _PARAMETERS: Final[dict[str, Part]] = {
         "schema": {"type": "integer", "minimum": 0, "maximum": 999},
         "example": 1,
     },
+    "wait": {
+        "name": "wait",
+        "in": "query",
+        "description": "Seconds to wait until the call is settled; it is told within 1.5 s of that.",
+        "schema": {"type": "integer", "minimum": 0, "maximum": 50},
+        "example": 50,
+    },
     "Idempotency-Key": {
         "name": "Idempotency-Key",
         "in": "header",
         "description": "Use a new UUID for each call you mean to place, and the same one when you repeat the request.",
-        "schema": {"type": "string", "maxLength": 255},
+        "schema": {"type": "string", "minLength": 1, "maxLength": 255},
         "example": "5f0c1c9e-9d1b-4a53-a6b3-0f6f0c1f3a11",
     },
 }
@@ -180,6 +194,10 @@ def _answer(route: Route) -> Part:
         answer["links"] = {
             name: {"operationId": name, "parameters": {"tid": "$response.body#/tid"}}
             for name in ("getCall", "cancelCall")
+        }
+    if "wait" in route.query:
+        answer["headers"] = {
+            "Retry-After": {"description": "There was no place to wait: ask again.", "schema": {"const": "1"}}
         }
     return {"200": answer}
 

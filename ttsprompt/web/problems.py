@@ -27,15 +27,19 @@ _STATUS: Final[dict[type[errors.TtsPromptError], tuple[int, str]]] = {
     errors.CallNotFoundError: (404, "Not found"),
     errors.NotFoundError: (404, "Not found"),
     errors.MethodNotAllowedError: (405, "Method not allowed"),
+    errors.RequestTimeoutError: (408, "The request took too long"),
     errors.IdempotencyConflictError: (409, "The idempotency key was used for something else"),
     errors.NotSettledError: (409, "There is no outcome yet"),
+    errors.NoCallbackError: (409, "There is no callback"),
     errors.InProgressError: (409, "The same request is still under way"),
     errors.TooLargeError: (413, "The body is too large"),
     errors.UnsupportedMediaTypeError: (415, "The body is of a type that is not read here"),
     errors.InvalidFieldsError: (422, "Some fields were not accepted"),
     errors.TooManyCallsError: (429, "Too many calls to this number"),
+    errors.TooManyRedeliveriesError: (429, "Too many redeliveries"),
     errors.VendorRateLimitedError: (429, "Vonage asks to slow down"),
     errors.StoreUnavailableError: (503, "The store is not available"),
+    errors.CorruptRecordError: (503, "The store is not available"),
     errors.VendorUnreachableError: (503, "Vonage cannot be reached"),
     errors.VendorUnclearError: (504, "Vonage gave no clear answer"),
 }
@@ -58,6 +62,12 @@ TITLES: Final = {
     "internal": "Internal error",
 }
 
+_SOON: Final = (
+    errors.CorruptRecordError,
+    errors.InProgressError,
+    errors.StoreUnavailableError,
+    errors.VendorUnreachableError,
+)
 RETRY_AFTER_S: Final = 1
 """After what passes soon; Vonage asks again at once whatever we say (docs/vonage.md §3.4)."""
 
@@ -70,15 +80,17 @@ def answer(request: Request, handle: Callable[[Request], Response]) -> Response:
         if isinstance(error, errors.StoreUnavailableError):
             fields = {"route": _route(request), "cause": type(error.__cause__).__name__}
             log.error("store_unavailable", extra={"fields": fields})
+        if isinstance(error, errors.CorruptRecordError):
+            log.error(
+                "record_unreadable", exc_info=error, extra={"fields": {"route": _route(request), "tid": error.tid}}
+            )
         if error.code == "internal":
-            log.error("internal_error", exc_info=error, extra={"fields": {**_where(request), **_named(error)}})
+            log.error("internal_error", exc_info=error, extra={"fields": _where(request)})
         response = problem(error)
     except Exception:
         log.exception("internal_error", extra={"fields": _where(request)})
         response = internal_problem()
-    response.headers["Cache-Control"] = "no-store"
-    response.headers["X-Content-Type-Options"] = "nosniff"
-    return response
+    return _never_kept(response)
 
 
 def problem(error: errors.TtsPromptError) -> Response:
@@ -96,9 +108,9 @@ def problem(error: errors.TtsPromptError) -> Response:
         faults = [{"field": f.field, "code": f.code, "message": f.message} for f in error.faults]
     if isinstance(error, errors.MethodNotAllowedError):
         headers["Allow"] = ", ".join(error.allowed)
-    if isinstance(error, errors.VendorRateLimitedError | errors.TooManyCallsError):
+    if isinstance(error, errors.VendorRateLimitedError | errors.TooManyCallsError | errors.TooManyRedeliveriesError):
         headers["Retry-After"] = str(error.retry_after_s)
-    if isinstance(error, errors.StoreUnavailableError | errors.VendorUnreachableError | errors.InProgressError):
+    if isinstance(error, _SOON):
         headers["Retry-After"] = str(RETRY_AFTER_S)
     if isinstance(error, errors.VendorUnclearError):
         tid = error.tid
@@ -108,11 +120,11 @@ def problem(error: errors.TtsPromptError) -> Response:
 def http_problem(error: HTTPException) -> Response:
     """Return the answer for what the framework refuses before, or fails at after, the request was ours."""
     if error.code == 404:  # noqa: PLR2004 - the status is the clearest name
-        return problem(errors.NotFoundError("There is nothing at this path."))
+        return _never_kept(problem(errors.NotFoundError("There is nothing at this path.")))
     if error.code is not None and 400 <= error.code < 500:  # noqa: PLR2004 - the range of the caller's faults
-        return problem(errors.MalformedRequestError("The request cannot be read."))
+        return _never_kept(problem(errors.MalformedRequestError("The request cannot be read.")))
     log.error("framework_error", exc_info=error)
-    return internal_problem()
+    return _never_kept(internal_problem())
 
 
 def internal_problem() -> Response:
@@ -124,8 +136,10 @@ def _where(request: Request) -> dict[str, str]:
     return {"method": request.method, "route": _route(request)}
 
 
-def _named(error: errors.TtsPromptError) -> dict[str, str]:
-    return {"tid": error.tid} if isinstance(error, errors.CorruptRecordError) else {}
+def _never_kept(response: Response) -> Response:
+    response.headers["Cache-Control"] = "no-store"
+    response.headers["X-Content-Type-Options"] = "nosniff"
+    return response
 
 
 def _route(request: Request) -> str:

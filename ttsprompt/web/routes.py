@@ -22,7 +22,7 @@ class Who(StrEnum):
     ANYONE = "service"
 
 
-EVERYWHERE: Final = ("malformed", "method_not_allowed", "too_large", "internal")
+EVERYWHERE: Final = ("malformed", "method_not_allowed", "request_timeout", "too_large", "internal")
 """Codes of errors that every route may answer: the body is read, and its size checked, whatever the route."""
 
 CODES: Final = {
@@ -114,6 +114,7 @@ ROUTES: Final = (
         who=Who.CALLER,
         answers=("Call",),
         codes=("not_found",),
+        query=("wait",),
     ),
     Route(
         method="DELETE",
@@ -131,6 +132,16 @@ ROUTES: Final = (
         handler="caller_routes:redeliver",
         name="redeliverOutcome",
         summary="Send the callback again",
+        who=Who.CALLER,
+        answers=("Call",),
+        codes=("not_found", "not_settled", "no_callback", "too_many_redeliveries"),
+    ),
+    Route(
+        method="POST",
+        path="/call/{tid}/erase",
+        handler="caller_routes:erase",
+        name="eraseCall",
+        summary="Drop what the record holds of persons",
         who=Who.CALLER,
         answers=("Call",),
         codes=("not_found", "not_settled"),
@@ -164,7 +175,6 @@ ROUTES: Final = (
         who=Who.VONAGE,
         answers=("Ncco",),
         body="Keys",
-        codes=("unsupported_media_type",),
         query=("token", "step"),
     ),
     Route(
@@ -175,7 +185,6 @@ ROUTES: Final = (
         summary="What happens to a call",
         who=Who.VONAGE,
         body="Event",
-        codes=("unsupported_media_type",),
         query=("token",),
         lenient=True,
     ),

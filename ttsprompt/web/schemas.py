@@ -12,9 +12,10 @@ from typing_extensions import TypedDict
 
 from ttsprompt import __version__
 from ttsprompt.call_request import CallRequest
-from ttsprompt.domain.model import DeliveryState, State
+from ttsprompt.domain.model import AnsweredBy, DeliveryState, State
 from ttsprompt.domain.ncco import Ncco
 from ttsprompt.domain.verdict import Reason, Status
+from ttsprompt.service.calls import Standing
 from ttsprompt.web.tids import TID
 
 EXAMPLE_TID: Final = "6a2827c9-4c68-46fc-b179-115f055dc0eb"
@@ -25,13 +26,22 @@ def _like(example: Any, description: str | None = None, **schema: Any) -> Any:
     return Field(description=description, examples=[example], json_schema_extra=schema)
 
 
-Tid = Annotated[str, _like(EXAMPLE_TID, pattern=f"^{TID.pattern}$")]
+Tid = Annotated[str, _like(EXAMPLE_TID, pattern=f"^{TID.pattern.replace('A-F', '')}$")]
 Digits = Annotated[str, _like("447970513607", pattern="^[0-9]{7,15}$")]
 Time = Annotated[str, _like("2026-11-23T09:00:00.000Z", format="date-time")]
 Count = Annotated[int, Field(ge=0)]
 Judged = Annotated[Count, _like(2, "Entries judged, the right one and a rejection included.")]
 Seconds = Annotated[Count, _like(12, "Seconds, as Vonage says.")]
 Price = Annotated[str, _like("0.00284000", "EUR, a decimal number as Vonage says.")]
+By = Annotated[
+    AnsweredBy,
+    _like(
+        "human",
+        "Who picked up, as far as is known: `human` once a key was pressed or Vonage heard a person, else `machine` "
+        "once it heard one.",
+    ),
+]
+SipCode = Annotated[int, Field(ge=100, le=699), _like(486, "SIP's status of the end, as the carrier says.")]
 Yours = Annotated[str, _like("incident 4711", "What the request said.")]
 Ended = Annotated[
     Status,
@@ -81,6 +91,9 @@ class DryRun(TypedDict):
     length_timer: Annotated[Count, _like(250, "Seconds after which Vonage would hang up.")]
     stale_after: Annotated[float, _like(128.5, "Seconds after which an unanswered call would be given up.")]
     warnings: list[Fault]
+    credential: NotRequired[
+        Annotated[Standing, _like("accepted", "What Vonage says of the credential, where there is one.")]
+    ]
 
 
 class TimelineEntry(TypedDict):
@@ -110,11 +123,13 @@ class Call(TypedDict):
     """A call as it stands."""
 
     tid: Tid
-    to: Digits
+    to: Annotated[Digits | None, Field(description="Null once the call was erased.")]
     state: Annotated[State, _like("ended")]
     status: Ended | None
     reason: Why | None
     attempts: Judged
+    answered_by: By | None
+    sip_code: SipCode | None
     duration: Seconds | None
     price: Price | None
     reference: Yours | None
@@ -130,6 +145,7 @@ class Outcome(TypedDict):
     status: Ended
     reason: Why
     attempts: Judged
+    answered_by: NotRequired[By]
     duration: NotRequired[Seconds]
     price: NotRequired[Price]
     reference: NotRequired[Yours]
@@ -157,7 +173,7 @@ class Keys(TypedDict, total=False):
 
 
 class Event(TypedDict, total=False):
-    """What Vonage says of a call; `answered`, `machine` and the endings matter."""
+    """What Vonage says of a call; `answered`, `human`, `machine` and the endings matter."""
 
     status: Annotated[Any, _like("answered")]
 

@@ -7,7 +7,8 @@ from typing import Final
 
 from ttsprompt.errors import CallNotFoundError
 
-TID: Final = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.ASCII)
+TID: Final = re.compile(r"[0-9A-Fa-f]{8}(-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}", re.ASCII)
+"""In any case, as it is read; we write it in small letters."""
 
 NO_TID: Final = "00000000-0000-0000-0000-000000000000"
 """No call has it: a tid is a UUID with a version (RFC 9562 §4.2)."""
@@ -21,7 +22,7 @@ def tid_of(text: str) -> str:
     """
     if not TID.fullmatch(text):
         raise CallNotFoundError
-    return text
+    return text.lower()
 
 
 def tid_asked_for(text: str) -> str:

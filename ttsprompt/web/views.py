@@ -15,11 +15,13 @@ def call_view(call: Call) -> schemas.Call:
     """Return the body of `GET /call/{tid}`. Times are UTC, `duration` in seconds, `price` in EUR."""
     return {
         "tid": call.tid,
-        "to": call.to,
+        "to": call.to or None,
         "state": call.state,
         "status": call.verdict.status if call.verdict else None,
         "reason": call.verdict.reason if call.verdict else None,
         "attempts": call.attempts_used,
+        "answered_by": call.answered_by,
+        "sip_code": call.sip_code,
         "duration": call.duration_s,
         "price": call.price,
         "reference": call.reference,
@@ -31,13 +33,16 @@ def call_view(call: Call) -> schemas.Call:
 def dry_run_view(request: CallRequest, dry_run: DryRun) -> schemas.DryRun:
     """Return the answer to a `dry_run`. Secrets are not said back, as nowhere."""
     told = request.normalised()
-    return {
+    view: schemas.DryRun = {
         "request": told | {name: "hidden" for name in SECRET_FIELDS if told.get(name)},
         "ncco": dry_run.ncco,
         "length_timer": dry_run.length_timer_s,
         "stale_after": dry_run.stale_after_s,
         "warnings": [{"field": w.field, "code": w.code, "message": w.message} for w in dry_run.warnings],
     }
+    if dry_run.credential is not None:
+        view["credential"] = dry_run.credential
+    return view
 
 
 def _line_view(line: TimelineEntry) -> schemas.TimelineEntry:

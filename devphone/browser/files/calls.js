@@ -37,7 +37,7 @@ export function phase({ leg }) {
 export function outcome({ outcome: said, tries }) {
   if (!said) return null;
   const signature = { true: "signature verified", false: "signature wrong", null: "signature not checked" }[said.verified];
-  const details = [said.reason, signature];
+  const details = [said.reason, said.answered_by && `answered by a ${said.answered_by}`, signature];
   if (tries > 1) details.push(`${tries} tries`);
   if (!said.taken) details.push("refused, to be tried again");
   return { status: said.status, mark: MARKS[said.status] ?? "?", details: details.filter(Boolean).join(" · ") };

@@ -122,9 +122,10 @@ const party = (call) => (call.leg?.person === false ? `To ${call.to}` : call.leg
 
 function state(call, phase) {
   const script = call.leg && !call.leg.person ? ", played by a script" : "";
+  const verdict = call.leg?.verdict ? `, taken for a ${call.leg.verdict}` : "";
   if (phase === "asked") return call.answer === null ? "Asked for" : `POST /call was answered ${call.answer}`;
   if (phase === "ringing") return script ? `Ringing${script}` : "Incoming call";
-  if (phase === "talking") return call.leg.question ? `Waiting for keys${script}` : `Connected${script}`;
+  if (phase === "talking") return call.leg.question ? `Waiting for keys${script}${verdict}` : `Connected${script}${verdict}`;
   return calls.ending(call.leg.status);
 }
 

@@ -10,17 +10,19 @@ export function start() {
   byId("sweep").onclick = sweep;
 }
 
-export function render({ faults, habits }) {
+export function render({ faults, habits, rate }) {
+  for (const box of boxes("rate")) box.checked = rate !== null;
   for (const box of boxes("fault")) box.checked = faults[box.dataset.fault] > 0;
   for (const box of boxes("habit")) box.checked = habits.includes(box.dataset.habit);
-  const count = boxes("fault").concat(boxes("habit")).filter((box) => box.checked).length;
+  const count = boxes("fault").concat(boxes("rate"), boxes("habit")).filter((box) => box.checked).length;
   setText(byId("faults-on"), count ? `${count} on` : "none");
 }
 
 function send() {
   const faults = Object.fromEntries(boxes("fault").map((box) => [box.dataset.fault, box.checked ? Number(box.value) : 0]));
   const habits = boxes("habit").filter((box) => box.checked).map((box) => box.dataset.habit);
-  post("devphone/switches", { faults, habits });
+  const [rate = null] = boxes("rate").filter((box) => box.checked).map((box) => Number(box.value));
+  post("devphone/switches", { faults, habits, rate });
 }
 
 async function sweep() {

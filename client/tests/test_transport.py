@@ -1,0 +1,80 @@
+"""Rude servers, one exchange each."""
+
+from __future__ import annotations
+
+import socket
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
+
+import pytest
+
+from ttsprompt_client.transport import Answer, NoAnswerError, Transport
+
+HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n"
+
+
+@contextmanager
+def server(behave: Callable[[socket.socket], None]) -> Iterator[Transport]:
+    """Take one request, then behave."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+
+        def serve() -> None:
+            with suppress(OSError):
+                connection, _ = listener.accept()
+                with connection, suppress(OSError):
+                    connection.recv(65536)
+                    behave(connection)
+
+        thread = threading.Thread(target=serve, daemon=True)
+        thread.start()
+        yield Transport(f"http://127.0.0.1:{listener.getsockname()[1]}", "test")
+        listener.shutdown(socket.SHUT_RDWR)
+        thread.join()
+
+
+def silent(connection: socket.socket) -> None:
+    connection.recv(1)  # until the client goes
+
+
+def dripping(connection: socket.socket) -> None:
+    connection.sendall(HEAD + b"\r\n")
+    while True:
+        connection.sendall(b" " * 20_000)
+        time.sleep(0.05)
+
+
+def torn(connection: socket.socket) -> None:
+    connection.sendall(HEAD + b'Content-Length: 100\r\n\r\n{"tid":')
+
+
+def garbled(connection: socket.socket) -> None:
+    connection.sendall(b"220 mail.example ESMTP\r\n")
+
+
+@pytest.mark.parametrize("behave", [silent, dripping, torn, garbled])
+def test_without_a_whole_answer_the_request_may_have_been_taken(behave: Callable[[socket.socket], None]) -> None:
+    with server(behave) as transport, pytest.raises(NoAnswerError) as caught:
+        transport.ask("POST", "/call", read_s=0.3)
+
+    assert (caught.value.sent, caught.value.is_final) == (True, False)
+
+
+@pytest.mark.parametrize("text", ["7", "6.2", " 7 "])
+def test_retry_after_is_whole_seconds_rounded_up(text: str) -> None:
+    assert Answer(503, {}, {"Retry-After": text}).retry_after_s == 7
+
+
+def test_retry_after_may_be_a_date() -> None:
+    soon, past = (datetime.now(UTC) + timedelta(seconds=s) for s in (30, -30))
+
+    assert 20 < (Answer(503, {}, {"Retry-After": format_datetime(soon, usegmt=True)}).retry_after_s or 0) <= 30
+    assert Answer(503, {}, {"Retry-After": format_datetime(past, usegmt=True)}).retry_after_s == 0
+
+
+@pytest.mark.parametrize("text", ["", "soon", "-1", "1e9", "9" * 30])
+def test_a_retry_after_that_makes_no_sense_is_none(text: str) -> None:
+    assert Answer(503, {}, {"Retry-After": text}).retry_after_s is None

@@ -1,0 +1,276 @@
+"""What each command does. Each returns its exit code; expected errors are raised, and told in `failed`."""
+
+from __future__ import annotations
+
+import os
+import sys
+import uuid
+from argparse import Namespace
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from ttsprompt_client import doctor as examination
+from ttsprompt_client import ladder as escalation
+from ttsprompt_client import words
+from ttsprompt_client.captured import MAX_BYTES, read_head, read_request
+from ttsprompt_client.client import Client
+from ttsprompt_client.console import Console
+from ttsprompt_client.errors import (
+    ClientError,
+    RefusedError,
+    UnclearError,
+    UsageError,
+    VerificationError,
+)
+from ttsprompt_client.exits import Exit, of_outcome
+from ttsprompt_client.fields import FIELDS
+from ttsprompt_client.outcome import Call
+from ttsprompt_client.settings import Settings, read_settings
+from ttsprompt_client.verification import verify as verify_callback
+
+
+def call(options: Namespace, console: Console) -> Exit:
+    """Phone somebody once."""
+    _check_timeout(options)
+    fields = _fields(options)
+    if fields.pop("dry_run", False):
+        console.result(_settings(options).client(without_credential=True).dry_run(**fields))
+        return Exit.OK
+    client = _settings(options).client()
+    key = options.idempotency_key or str(uuid.uuid4())
+    unclear: UnclearError | None = None
+    try:
+        tid = client.place(idempotency_key=key, **fields).tid
+    except UnclearError as error:
+        if error.tid is None:
+            raise
+        tid, unclear = error.tid, error
+    if not (console.as_json and options.wait):
+        console.result({"tid": tid}, tid)
+    if unclear is not None:
+        console.complain(unclear.detail)
+    if not options.wait:
+        return Exit.OK if unclear is None else Exit.UNCLEAR
+    console.say(f"tid {tid}")
+    return _follow(client, tid, options, console)
+
+
+def status(options: Namespace, console: Console) -> Exit:
+    """Show how a call stands; without an outcome that is unclear."""
+    _check_timeout(options)
+    client = _settings(options).client()
+    if options.wait:
+        return _follow(client, options.tid, options, console)
+    found = client.status(options.tid)
+    _show(found, console)
+    return Exit.UNCLEAR if found.outcome is None else of_outcome(found.outcome)
+
+
+def cancel(options: Namespace, console: Console) -> Exit:
+    """Have a call end."""
+    _show(_settings(options).client().cancel(options.tid), console)
+    return Exit.OK
+
+
+def verify(options: Namespace, console: Console) -> Exit:
+    """Check a callback's signature."""
+    if not options.key:
+        raise UsageError("A key is needed: --key whpk_… (GET / of the service shows it), or --key whsec_….")
+    if options.body is not None and options.headers is None:
+        raise UsageError("--body goes with --headers.")
+    if options.headers is None:
+        captured = read_request(_read(None))
+        content = captured.content
+    else:
+        captured = read_head(_read(options.headers))
+        content = captured.content if options.body is None else _read(options.body)
+    outcome = verify_callback(captured.headers, content, options.key, tolerance_s=options.tolerance)
+    console.result(outcome.as_json())
+    console.say(f"The signature is good. {words.outcome(outcome)}")
+    return Exit.OK
+
+
+def ladder(options: Namespace, console: Console) -> Exit:
+    """Phone one person after the other until enough have said ok."""
+    people = escalation.read_people(options.people, os.environ)
+    fields = _fields(options)
+    run = options.run or str(uuid.uuid4())
+    if fields.pop("dry_run", False):
+        return _dry_ladder(_settings(options).client(without_credential=True), people, fields, console)
+    escalation.check_run(run, options.need, people)
+    client = _settings(options).client()
+    console.result({"run": run}, run)
+
+    def on_person(position: int, person: escalation.Person) -> Callable[[Call], None] | None:
+        console.say(f"{position} {person.name}")
+        return _narrator(console, "  ")
+
+    def on_rung(rung: escalation.Rung) -> None:
+        console.result(_rung_json(rung), f"{rung.position} {rung.person.name}: {_rung_words(rung)}")
+
+    try:
+        rungs = escalation.climb(
+            client,
+            people,
+            fields,
+            run=run,
+            need=options.need,
+            timeout_s=options.timeout,
+            on_person=on_person,
+            on_rung=on_rung,
+        )
+    except KeyboardInterrupt:
+        console.complain(f"The same command with --run {run} goes on from here.")
+        raise
+    confirmed = [rung.person.name for rung in rungs if rung.outcome is not None and rung.outcome.is_ok]
+    code = _ladder_exit(rungs, len(confirmed) >= options.need)
+    if code is Exit.UNCLEAR:
+        console.complain(f"Stopped, as it is not clear how this call ended. The same command with --run {run} goes on.")
+    if console.as_json:
+        console.result({"run": run, "need": options.need, "confirmed": confirmed, "exit_code": int(code)})
+    return code
+
+
+def doctor(options: Namespace, console: Console) -> Exit:
+    """Show what is set, and what Vonage thinks of the token."""
+    marks = {True: "ok", False: "FAULT", None: "?"}
+    findings = []
+    for finding in examination.examine(_settings(options), options.to, options.from_):
+        findings.append(finding)
+        if not console.as_json:
+            console.result({}, f"{marks[finding.is_well]:6}{finding.name}: {finding.detail}")
+    is_well = all(finding.is_well is not False for finding in findings)
+    if console.as_json:
+        console.result({"ok": is_well, "findings": [finding.as_json() for finding in findings]})
+    return Exit.OK if is_well else Exit.NOT_PLACED
+
+
+def failed(error: ClientError, console: Console) -> Exit:
+    """Tell an error; return its exit code."""
+    if isinstance(error, UnclearError):
+        if console.as_json:
+            known = {"tid": error.tid, "idempotency_key": error.idempotency_key}
+            console.result({"error": "unclear", "detail": error.detail, **{n: v for n, v in known.items() if v}})
+        console.complain(error.detail)
+        show_the_way(console, error.tid, error.idempotency_key)
+        return Exit.UNCLEAR
+    code, text = getattr(error, "code", "usage"), error.detail
+    if isinstance(error, RefusedError):
+        text = words.refused(error)
+    if console.as_json:
+        faults = [{"field": f.field, "code": f.code, "message": f.message} for f in getattr(error, "faults", ())]
+        console.result({"error": code, "detail": error.detail, **({"errors": faults} if faults else {})})
+    console.complain(text)
+    if isinstance(error, VerificationError):
+        return Exit.FAILED
+    return Exit.NOT_PLACED if isinstance(error, RefusedError) else Exit.USAGE
+
+
+def show_the_way(console: Console, tid: str | None, key: str | None) -> None:
+    """Tell how an unclear call is followed."""
+    if tid is not None:
+        console.complain(f"Follow it with: ttsprompt status {tid} --wait")
+    elif key is not None:
+        console.complain(f"The same command with --idempotency-key {key} asks again, and phones nobody twice.")
+
+
+def _follow(client: Client, tid: str, options: Namespace, console: Console) -> Exit:
+    outcome = client.wait(tid, timeout_s=options.timeout, on_change=_narrator(console))
+    console.result(outcome.as_json())
+    console.say(words.outcome(outcome))
+    return of_outcome(outcome)
+
+
+def _check_timeout(options: Namespace) -> None:
+    if options.timeout is not None and not options.wait:
+        raise UsageError("--timeout goes with --wait: it ends the waiting, not the call.")
+
+
+def _narrator(console: Console, indent: str = "") -> words.Narrator | None:
+    """Return what tells of a call's news; None if nobody listens: then one request waits as long as it may."""
+    return None if console.is_quiet else words.Narrator(lambda text: console.say(f"{indent}{text}"))
+
+
+def _show(found: Call, console: Console) -> None:
+    lines = [f"tid     {found.tid}", f"state   {found.state}"]
+    if found.outcome is not None:
+        lines.append(f"outcome {words.outcome(found.outcome)}")
+    told = ((line.get("at", ""), words.event(line)) for line in found.timeline)
+    lines += [f"        {at} {text}" for at, text in told if text is not None]
+    console.result(dict(found.body), "\n".join(lines))
+
+
+def _settings(options: Namespace) -> Settings:
+    return read_settings(vars(options), os.environ)
+
+
+def _fields(options: Namespace) -> dict[str, Any]:
+    """Return the request's fields that were given."""
+    given = {field.argument: getattr(options, field.argument, None) for field in FIELDS}
+    pin_env = getattr(options, "pin_env", None)
+    if pin_env is not None:
+        given["pin_code"] = os.environ.get(pin_env)
+        if not given["pin_code"]:
+            raise UsageError(f"{pin_env}, named by --pin-env, is not set.")
+    return {name: value for name, value in given.items() if value is not None}
+
+
+def _read(path: Path | None) -> bytes:
+    try:
+        if path is None:
+            raw = sys.stdin.buffer.read(MAX_BYTES + 1)
+        else:
+            with path.open("rb") as file:
+                raw = file.read(MAX_BYTES + 1)
+    except OSError as error:
+        raise UsageError(f"{path or 'stdin'} cannot be read: {error.strerror}.") from None
+    if len(raw) > MAX_BYTES:
+        raise VerificationError("unreadable", "This is longer than any callback.")
+    return raw
+
+
+def _dry_ladder(client: Client, people: list[escalation.Person], fields: dict[str, Any], console: Console) -> Exit:
+    """Ask what each person's call would come to."""
+    code = Exit.OK
+    for position, person in enumerate(people, 1):
+        shown = {"position": position, "name": person.name}
+        try:
+            answer = client.dry_run(**{**fields, "to": person.to, "pin_code": person.pin_code})
+        except RefusedError as error:
+            code = Exit.NOT_PLACED
+            console.result({**shown, "error": error.code}, f"{position} {person.name}: {words.refused(error)}")
+        else:
+            console.result({**shown, **answer}, f"{position} {person.name}: would be phoned")
+    return code
+
+
+def _ladder_exit(rungs: list[escalation.Rung], is_enough: bool) -> Exit:  # noqa: FBT001 - private, one caller
+    last = rungs[-1]
+    if is_enough:
+        return Exit.OK
+    if last.unclear is not None:
+        return Exit.UNCLEAR
+    short = [rung.outcome for rung in rungs if rung.outcome is not None and not rung.outcome.is_ok]
+    stopped = last.not_placed is not None and escalation.holds_for_everybody(last.not_placed)
+    return Exit.NOT_PLACED if stopped or not short else of_outcome(short[-1])
+
+
+def _rung_words(rung: escalation.Rung) -> str:
+    if rung.outcome is not None:
+        return words.outcome(rung.outcome)
+    if rung.not_placed is not None:
+        changed = " Has the list or the request changed since this run began?"
+        is_conflict = rung.not_placed.code == "idempotency_conflict"
+        return f"not phoned: {words.refused(rung.not_placed)}{changed if is_conflict else ''}"
+    where = "" if rung.tid is None else f" (tid {rung.tid})"
+    return f"unclear: {rung.unclear.detail if rung.unclear else ''}{where}"
+
+
+def _rung_json(rung: escalation.Rung) -> dict[str, Any]:
+    shown: dict[str, Any] = {"position": rung.position, "name": rung.person.name}
+    if rung.outcome is not None:
+        return shown | rung.outcome.as_json()
+    if rung.not_placed is not None:
+        return shown | {"error": rung.not_placed.code, "detail": rung.not_placed.detail}
+    return shown | {"error": "unclear", **({"tid": rung.tid} if rung.tid else {})}

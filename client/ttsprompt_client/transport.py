@@ -1,0 +1,190 @@
+"""One exchange with the service: a bounded request, and what its answer or the lack of one means."""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from email.utils import parsedate_to_datetime
+from typing import Any, Final
+from urllib.parse import urlsplit
+
+import requests
+from requests.auth import AuthBase
+from urllib3.exceptions import ConnectTimeoutError, NewConnectionError
+
+from ttsprompt_client.errors import Fault, UsageError
+
+CONNECT_S: Final = 5
+READ_S: Final = 40
+"""Longer than the service takes at most to place a call: it waits for its store and for Vonage."""
+
+MAX_BYTES: Final = 1024 * 1024
+"""No answer of the service comes near it."""
+
+_PIECE_BYTES: Final = 16 * 1024
+_HANDSHAKE: Final = ("CERTIFICATE_VERIFY_FAILED", "WRONG_VERSION_NUMBER", "RECORD_LAYER_FAILURE")
+"""OpenSSL's words for what happens only before a request is sent."""
+
+_REDIRECTS: Final = range(300, 400)
+
+
+class NoAnswerError(Exception):
+    """There was no answer, or none that can be read.
+
+    Attributes:
+        sent: the service may have taken the request. If not, it has not, for certain.
+        is_final: another try would come to the same.
+    """
+
+    def __init__(self, detail: str, *, sent: bool, is_final: bool = False) -> None:
+        super().__init__(detail)
+        self.detail = detail
+        self.sent = sent
+        self.is_final = is_final
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """An answer; `body` is empty if it was no JSON object."""
+
+    status: int
+    body: Mapping[str, Any]
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def code(self) -> str | None:
+        """The problem's stable code; None if this is no problem of the service's (a proxy's page, say)."""
+        code = self.body.get("code")
+        return code if isinstance(code, str) else None
+
+    @property
+    def detail(self) -> str:
+        """What went wrong, in the service's words."""
+        if self.code is not None:
+            return str(self.body.get("detail", self.code))
+        if self.status in _REDIRECTS:
+            return f"The service's address redirects ({self.status}) to {self.headers.get('Location', 'nowhere')}."
+        return f"Something that is not the service answered {self.status}."
+
+    @property
+    def faults(self) -> tuple[Fault, ...]:
+        """What is wrong with which field."""
+        errors = self.body.get("errors")
+        found = [error for error in errors if isinstance(error, dict)] if isinstance(errors, list) else []
+        return tuple(Fault(*(str(error.get(name, "")) for name in ("field", "code", "message"))) for error in found)
+
+    @property
+    def retry_after_s(self) -> float | None:
+        """`Retry-After` in seconds (RFC 9110 §10.2.3), None without a readable one."""
+        text = self.headers.get("Retry-After", "").strip()
+        if re.fullmatch(r"[0-9]{1,9}(\.[0-9]+)?", text, re.ASCII):
+            return math.ceil(float(text))
+        try:
+            return max(0.0, parsedate_to_datetime(text).timestamp() - time.time())
+        except (TypeError, ValueError, OverflowError):
+            return None
+
+
+class _Bearer(AuthBase):
+    """Sets the token. Without an `auth` of its own, requests would send what a `.netrc` has for the host instead."""
+
+    def __init__(self, token: str | None) -> None:
+        self._token = token
+
+    def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
+        if self._token is not None:
+            request.headers["Authorization"] = f"Bearer {self._token}"
+        return request
+
+
+class Transport:
+    """The way to one service. May be used by several threads at once."""
+
+    def __init__(self, url: str, user_agent: str) -> None:
+        self.url = _checked(url)
+        self._user_agent = user_agent
+
+    def ask(
+        self,
+        method: str,
+        path: str,
+        *,
+        token: str | None = None,
+        body: Mapping[str, Any] | None = None,
+        headers: Mapping[str, str] | None = None,
+        query: Mapping[str, str] | None = None,
+        read_s: float = READ_S,
+    ) -> Answer:
+        """Send one request, once, and return the answer. Redirects are not followed: they would change the request.
+
+        Raises:
+            NoAnswerError: there was none within `read_s` seconds, or none that can be read.
+        """
+        deadline = time.monotonic() + CONNECT_S + read_s
+        try:
+            # A connection of its own for each: one that was kept may be closed by now, and the request be lost in it.
+            with requests.request(
+                method,
+                f"{self.url}{path}",
+                json=body,
+                params=query,
+                headers={"User-Agent": self._user_agent, "Accept": "application/json", **(headers or {})},
+                auth=_Bearer(token),
+                timeout=(CONNECT_S, read_s),
+                allow_redirects=False,
+                stream=True,
+            ) as response:
+                return Answer(response.status_code, _read_object(response, deadline), response.headers)
+        except requests.RequestException as error:
+            raise _no_answer(error) from None
+
+
+def _read_object(response: requests.Response, deadline: float) -> dict[str, Any]:
+    content = b""
+    for piece in response.iter_content(_PIECE_BYTES):
+        content += piece
+        if len(content) > MAX_BYTES or time.monotonic() > deadline:
+            raise NoAnswerError("The answer is too long, or came too slowly.", sent=True)
+    try:
+        value = json.loads(content)
+    except (ValueError, RecursionError):
+        return {}
+    return value if isinstance(value, dict) else {}
+
+
+def _no_answer(error: requests.RequestException) -> NoAnswerError:
+    if isinstance(error, requests.exceptions.SSLError) and any(code in str(error) for code in _HANDSHAKE):
+        detail = "The service's certificate is not valid, or its address is not https."
+        return NoAnswerError(detail, sent=False, is_final=True)
+    if isinstance(error, requests.exceptions.InvalidURL | requests.exceptions.InvalidHeader):
+        return NoAnswerError("The service's address or a header cannot be used.", sent=False, is_final=True)
+    reason = getattr(error.args[0] if error.args else None, "reason", None)
+    # A proxy that is not there is wrapped once more.
+    reasons = (reason, getattr(reason, "original_error", None))
+    if isinstance(error, requests.ConnectTimeout) or any(
+        isinstance(r, NewConnectionError | ConnectTimeoutError) for r in reasons
+    ):
+        return NoAnswerError("The service cannot be reached.", sent=False)
+    if isinstance(error, requests.Timeout):
+        return NoAnswerError("The service did not answer in time.", sent=True)
+    return NoAnswerError("The connection to the service broke.", sent=True)
+
+
+def _checked(url: str) -> str:
+    """Return the service's base URL without its last slash.
+
+    Raises:
+        UsageError: it is none.
+    """
+    try:
+        parts = urlsplit(url)
+        usable = parts.scheme in {"http", "https"} and bool(parts.hostname) and (parts.port is None or parts.port > 0)
+    except ValueError:
+        usable = False
+    if not usable or parts.username is not None or parts.query or parts.fragment or not url.isprintable():
+        raise UsageError("The service's address must be an http or https URL without user, query or fragment.")
+    return url.rstrip("/")

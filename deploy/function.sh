@@ -1,0 +1,58 @@
+#!/usr/bin/env bash
+# Deploys one function with the settings of this deployment, and gives it all the traffic.
+# shellcheck source=deploy/common.sh
+source "$(dirname "$0")/common.sh"
+
+# shellcheck disable=SC2153  # SECRETS is read from the files
+function="$1" who=run access=--no-allow-unauthenticated limits=() secrets=(--set-secrets="$SECRETS")
+case "$function" in
+  ttsprompt)
+    [[ $PUBLIC == no-invoker-check ]] || access=--allow-unauthenticated
+    threads="$CONCURRENCY"
+    limits=(--min-instances="$MIN_INSTANCES" --max-instances="$MAX_INSTANCES" --timeout=60s)
+    ;;
+  expire-stale-calls) # A sweep brings threads of its own; a second one at once is harmless.
+    threads=2
+    limits=(--concurrency=1 --min-instances=0 --max-instances=2 --timeout=120s)
+    ;;
+  setup)
+    who=setup threads=2 secrets=()
+    limits=(--concurrency=1 --min-instances=0 --max-instances=1 --timeout=120s)
+    ;;
+  *) fail "No such function: $function" ;;
+esac
+[[ $function != ttsprompt ]] || limits+=(--concurrency="$CONCURRENCY")
+
+# Environment variables go by file, since values may hold any separator.
+variables="$(mktemp)"
+trap 'rm -f "$variables"' EXIT
+variable() { printf "%s: '%s'\n" "$1" "${2//\'/\'\'}" >>"$variables"; }
+BASE_URL="${BASE_URL:-$(address ttsprompt)}"
+for name in $SERVICE_NAMES; do
+  [[ -z ${!name} ]] || variable "$name" "${!name}" # an empty one is the service's default
+done
+variable CALL_STORE firestore
+variable GOOGLE_CLOUD_PROJECT "$PROJECT"
+variable COMMIT "${COMMIT:-unknown}"
+variable THREADS "$threads"
+
+[[ -z $DRY_RUN ]] || sed 's/^/# /' "$variables"
+
+# SOURCE_DATE_EPOCH has the build compile to bytecode that fits whatever the files' times are (docs/decisions/0021).
+change gcloud functions deploy "$function" --gen2 --region="$REGION" --runtime="$RUNTIME" --source=. \
+  --entry-point="${function//-/_}" --trigger-http "$access" --service-account="$(account "$who")" \
+  --build-service-account="projects/$PROJECT/serviceAccounts/$(account build)" \
+  --docker-repository="projects/$PROJECT/locations/$REGION/repositories/ttsprompt" \
+  --cpu="$CPU" --memory="$MEMORY" "${limits[@]}" ${secrets[@]+"${secrets[@]}"} --env-vars-file="$variables" \
+  --set-build-env-vars=SOURCE_DATE_EPOCH=315532800 --update-labels="commit=${COMMIT:-unknown}" \
+  --serve-all-traffic-latest-revision --format='value(state)'
+if [[ $function == ttsprompt && $PUBLIC == no-invoker-check ]]; then
+  change gcloud run services update ttsprompt --region="$REGION" --no-invoker-iam-check
+fi
+[[ -z $DRY_RUN ]] || exit 0
+
+serving="$(gcloud run services describe "$function" --region="$REGION" \
+  --format='value[separator=" "](status.traffic[0].revisionName,status.latestReadyRevisionName)')"
+read -r served latest <<<"$serving"
+[[ -n $served && $served == "$latest" ]] || fail "$function serves $served, not $latest that was deployed."
+echo "$function serves $latest."
