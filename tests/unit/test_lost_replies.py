@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
+from typing import TypeVar
 
 import pytest
 
@@ -17,6 +17,8 @@ from ttsprompt.stores.sqlite import SqliteRecords
 from ttsprompt.stores.sqlite_file import SqliteFile
 
 WINDOW = timedelta(seconds=600)
+
+T = TypeVar("T")
 
 
 class LosingReplies(SqliteRecords):
@@ -34,7 +36,7 @@ class LosingReplies(SqliteRecords):
     def remove(self, before: Record, timeout_s: float) -> bool:
         return bool(self._lose(super().remove(before, timeout_s), False))
 
-    def _lose(self, reply: Any, unknown: Any) -> Any:
+    def _lose(self, reply: T, unknown: T) -> T:
         if not self.losing or not reply:
             return reply
         self.lost += 1
