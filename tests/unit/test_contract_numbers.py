@@ -18,7 +18,6 @@ from pkgutil import resolve_name
 from typing import Any
 
 import pytest
-import yaml
 
 from tests.builders import NOW, TOKEN, a_call
 from tests.world import World, query_of
@@ -132,14 +131,6 @@ def _ringing_s(call: Call) -> float:
 
 def _deployed(pattern: str, file: str) -> set[str]:
     return set(re.findall(pattern, (ROOT / file).read_text()))
-
-
-def _timeout_of(function: str) -> str:
-    """Return the time-out that `cloudbuild.yaml` deploys a function with."""
-    steps = yaml.safe_load((ROOT / "cloudbuild.yaml").read_text())["steps"]
-    (arguments,) = [step["args"] for step in steps if function in step.get("args", ())]
-    (timeout,) = [text for text in arguments if text.startswith("--timeout=")]
-    return str(timeout.removeprefix("--timeout="))
 
 
 NUMBERS = [
@@ -270,7 +261,12 @@ NUMBERS = [
     constant("a sweep's budget", "service.sweep:BUDGET_S", 45.0, "state and store"),
     constant("a claim", "service.sweep:CLAIM", 30, "state and store"),
     constant("tries at one host, to begin with", "service.sweep:TRIES_PER_HOST", 2, "state and store"),
-    Number("the sweep as deployed", "120s", lambda: _timeout_of("expire-stale-calls"), "state and store"),
+    Number(
+        "the sweep as deployed",
+        {"120s"},
+        lambda: _deployed(r"expire-stale-calls\)[^;]*--timeout=([0-9a-z]+)", "deploy/function.sh"),
+        "state and store",
+    ),
     Number(
         "the Scheduler's deadline",
         {"120s"},

@@ -66,7 +66,7 @@ GRID: Final[dict[type[Event], tuple[Handler, ...]]] = {
     DigitsEntered:       (judge,        judge,        judge,        note_late_digits, judge,         ignore),
     CallEnded:           (end,          end,          end,          end,              supplement,    add_price),
     GraceElapsed:        (ignore,       ignore,       ignore,       ignore,           close_grace,   ignore),
-    Claimed:             (claim,        claim,        claim,        claim,            claim,         claim),
+    Claimed:             (ignore,       ignore,       ignore,       ignore,           ignore,        claim),
     Overdue:             (expire,       expire,       expire,       expire,           sweep_grace,   ignore),
     DeliveryAttempted:   (ignore,       ignore,       ignore,       ignore,           ignore,        record_delivery),
     CancelRequested:     (cancel,       cancel,       cancel,       ignore,           cancel,        ignore),

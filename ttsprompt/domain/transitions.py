@@ -146,7 +146,7 @@ def close_grace(call: Call, _event: Event, now: datetime, policy: Policy) -> Tra
 
 
 def claim(call: Call, event: events.Claimed, now: datetime, _policy: Policy) -> Transition:
-    """If due, or as that sweep left it: put off the next look, so that one sweep works on it"""
+    """If due, or as that sweep left it: put off the next look, so that one sweep delivers"""
     if call.due_at is None or (call.due_at > now and call.due_at != event.due_at):
         return Transition(call)
     delivery = call.delivery
@@ -156,8 +156,8 @@ def claim(call: Call, event: events.Claimed, now: datetime, _policy: Policy) -> 
 
 
 def expire(call: Call, event: events.Overdue, now: datetime, policy: Policy) -> Transition:
-    """If nothing happened since the claim: settle with the verdict there is, else error/expired"""
-    if call.due_at != event.claimed_until:
+    """If nothing happened since it was seen to be due: settle with the verdict there is, else error/expired"""
+    if call.due_at != event.due_at:
         return Transition(call)
     call = replace(call.noted(now, "expired"), state=State.ENDED, ended_at=now)
     if call.verdict is None:
@@ -166,8 +166,8 @@ def expire(call: Call, event: events.Overdue, now: datetime, policy: Policy) -> 
 
 
 def sweep_grace(call: Call, event: events.Overdue, now: datetime, policy: Policy) -> Transition:
-    """If nothing happened since the claim: as GraceElapsed"""
-    return close_grace(call, event, now, policy) if call.due_at == event.claimed_until else Transition(call)
+    """If nothing happened since it was seen to be due: as GraceElapsed"""
+    return close_grace(call, event, now, policy) if call.due_at == event.due_at else Transition(call)
 
 
 def cancel(call: Call, _event: events.CancelRequested, now: datetime, policy: Policy) -> Transition:
