@@ -55,9 +55,9 @@ def forged(world: World, number: int = 0) -> dict[str, str]:
     return bearer(world.clock, jti=f"forged {number}")
 
 
-@pytest.mark.parametrize("limit", [None, "2/600s"])
-def test_a_forged_token_cannot_hold_a_victims_key(tmp_path: Path, limit: str | None) -> None:
-    world = make_world(tmp_path, voice=SignedOnly(), **({} if limit is None else {"MAX_CALLS_PER_NUMBER": limit}))
+@pytest.mark.parametrize("limit", ["", "2/600s"])
+def test_a_forged_token_cannot_hold_a_victims_key(tmp_path: Path, limit: str) -> None:
+    world = make_world(tmp_path, voice=SignedOnly(), MAX_CALLS_PER_NUMBER=limit)
     for number in range(20):
         response = world.post_call(forged(world, number) | KEY, text="An attacker's text", to="447970513600")
         assert response.status_code == 401
