@@ -264,7 +264,7 @@ NUMBERS = [
     Number(
         "the sweep as deployed",
         {"120s"},
-        lambda: _deployed(r"expire-stale-calls\)[^;]*--timeout=([0-9a-z]+)", "deploy/function.sh"),
+        lambda: _deployed(r"(?s)expire-stale-calls\).*?--timeout=([0-9a-z]+)", "deploy/function.sh"),
         "state and store",
     ),
     Number(
