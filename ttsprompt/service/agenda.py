@@ -226,12 +226,18 @@ class Agenda:
             self.read_page()
         except StoreUnavailableError:
             log.error("sweep_page_failed")
-            self.failed_pages += 1
-            self._all_read = self.failed_pages == MAX_FAILED_PAGES
+            self._note_failed_page()
+        except Exception:
+            log.exception("sweep_page_failed")
+            self._note_failed_page()
         finally:
             self._changed.acquire()
             self._reading = False
             self._changed.notify_all()
+
+    def _note_failed_page(self) -> None:
+        self.failed_pages += 1
+        self._all_read = self.failed_pages >= MAX_FAILED_PAGES
 
     def _make_room(self) -> None:
         """Leave to a later sweep what cannot be held: a host with more due than that must not hide the others."""
