@@ -2,7 +2,7 @@
 
 `POST /v1/calls` is answered 201, and a look-up 200, after `--vendor-delay`; all else 200 after `--receiver-delay`
 (seconds).
-`GET /orders` returns the bodies of the calls asked for, and forgets them.
+`GET /orders` returns the bodies of the calls asked for, `GET /callbacks` when callbacks came (seconds); both forget.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import argparse
 import asyncio
 import contextlib
 import json
+import time
 import uuid
 from typing import Final
 
@@ -18,6 +19,7 @@ HOSTS: Final = [f"127.0.0.{n}" for n in range(1, 33)]
 """One machine, but many hosts to whoever counts by name."""
 
 _orders: list[str] = []
+_callbacks: list[float] = []
 
 
 async def _serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, options: argparse.Namespace) -> None:
@@ -43,7 +45,11 @@ async def _serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, opt
             elif head.startswith("GET /orders "):
                 answer = ("[" + ",".join(_orders) + "]").encode()
                 _orders.clear()
+            elif head.startswith("GET /callbacks "):
+                answer = json.dumps(_callbacks).encode()
+                _callbacks.clear()
             else:
+                _callbacks.append(time.monotonic())
                 await asyncio.sleep(options.receiver_delay)
             lines = [
                 f"HTTP/1.1 {status} OK",

@@ -12,6 +12,7 @@ import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import TYPE_CHECKING
 
 from ttsprompt import __version__, late
 from ttsprompt.callbacks.signing import public_keys
@@ -19,11 +20,12 @@ from ttsprompt.config import Settings, load_settings
 from ttsprompt.logs import configure_logging
 from ttsprompt.ports import CallbackRequest, CallbackResponse, CallbackSender, CallStore, Clock, QuotaStore, VoiceApi
 from ttsprompt.service.delivery import Deliveries
-from ttsprompt.service.sweep import Sweep
 from ttsprompt.service.webhooks import Webhooks
 from ttsprompt.stores.sqlite import make_schema, open_sqlite
 from ttsprompt.web.app import App, Callers, MakeJwt, VerifySignature
-from ttsprompt.web.jobs import SetupJob, SweepJob
+
+if TYPE_CHECKING:
+    from ttsprompt.web.jobs import SetupJob, SweepJob
 
 USER_AGENT = f"ttsprompt/{__version__}"
 
@@ -97,6 +99,9 @@ def open_stores(settings: Settings) -> tuple[CallStore, QuotaStore]:
 
 def build_sweep(settings: Settings, parts: Parts = Parts()) -> SweepJob:
     """Return the scheduled function."""
+    from ttsprompt.service.sweep import Sweep
+    from ttsprompt.web.jobs import SweepJob
+
     clock = parts.clock or SystemClock()
     store = parts.store or open_stores(settings)[0]
     deliveries = _deliveries(settings, parts, store, clock)
@@ -105,6 +110,8 @@ def build_sweep(settings: Settings, parts: Parts = Parts()) -> SweepJob:
 
 def build_setup(settings: Settings) -> SetupJob:
     """Return the function that prepares the store."""
+    from ttsprompt.web.jobs import SetupJob
+
     if settings.call_store != "firestore":
         return SetupJob(lambda: make_schema(settings.call_store))
     if settings.on_firestore_emulator:

@@ -21,14 +21,14 @@ from ttsprompt import __version__
 
 _trace: ContextVar[str | None] = ContextVar("trace", default=None)
 
-_GAP: Final = r"(?:[ \u00a0()/-]|%20){0,3}"
+_GAP: Final = r"(?:[ \u00a0()./-]|%20){0,3}"
 _NUMBER: Final = re.compile(
     r"(?:(?<![\w.-])|(?<=%2B)|(?<=%20))"
-    r"(?!(?:19|20)[0-9]{2}-[0-9]{2}-[0-9]{2})"
-    rf"(?:\+\(?[0-9](?:(?:{_GAP}|\.)[0-9]){{6,19}}(?![0-9])|\(?[0-9](?:{_GAP}[0-9]){{6,19}}(?![\w-]))",
+    r"(?!(?:19|20)[0-9]{2}-[0-9]{2}-[0-9]{2}|[0-9]\.[0-9]+(?![0-9.])|(?:[0-9]{1,3}\.){3}[0-9]{1,3}(?![\w.]))"
+    rf"(?:\+\(?[0-9](?:{_GAP}[0-9]){{6,19}}(?![0-9])|\(?[0-9](?:{_GAP}[0-9]){{6,19}}(?![\w-]))",
     re.IGNORECASE,
 )
-"""A telephone number, also with blanks and punctuation; no piece of a UUID, a hash or a fraction, and no date."""
+"""A telephone number, also with blanks and punctuation; no piece of a UUID or hash, no fraction, address or date."""
 
 _REDACTIONS: Final[tuple[tuple[re.Pattern[str], str | Callable[[re.Match[str]], str]], ...]] = (
     (re.compile(r"-----BEGIN [^-]*-----.*?(-----END [^-]*-----|\Z)", re.DOTALL), "[key]"),

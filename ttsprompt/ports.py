@@ -190,6 +190,10 @@ class CallbackRequest:
     payload: str = field(repr=False)
 
 
+BUSY: Final = "busy"
+"""The fault of a try that did not begin for want of our own resources: it is none."""
+
+
 @dataclass(frozen=True, slots=True)
 class CallbackResponse:
     """What came of it: the receiver's status, or the kind of fault that kept it from answering."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import time
 import uuid
 from collections.abc import Callable, Iterator
@@ -18,50 +19,77 @@ from benchmarks.stage import Stage, documents
 from devphone.processes.service import Service
 
 CALLS = 10_000
+DELIVERIES = 5_000
+DEAD = 2_000
+"""Deliveries to a receiver that hangs, older than those to the one that is well."""
+
 BATCH: Final = 400
 RAW_S: Final = 5.0
 THREADS: Final = 32
-"""As many as the sweep has."""
+"""As many as the bare client is fastest with."""
 
 HOSTS: Final = 24
-"""Receivers: with a single one, its limit of two tries at once would be measured."""
+"""Receivers: with a single one, its limit of tries at once would be measured."""
 
-WRITES_EXPIRED: Final = 3
-WRITES_DELIVERED: Final = 2
-"""A call costs a claim, a settlement and a note of the delivery; an undelivered outcome one less."""
+RECEIVER_DELAY_S: Final = 0.1
+DELIVERIES_PER_S: Final = 120.0
+"""What one receiver that takes so long shall get."""
 
 
-def measure(stage: Stage, *, calls: int = CALLS) -> Iterator[Row]:
-    """Return commits in a second of the sweep, against the bare client with as many threads."""
+def measure(stage: Stage, *, calls: int = CALLS, deliveries: int = DELIVERIES, dead: int = DEAD) -> Iterator[Row]:
+    """Return what the sweep does in a second: stale calls against the least that they need, and deliveries."""
     vendor = stage.stand_ins()
     service = stage.service("firestore", vendor, THREADS="16")
     sweeper = stage.sweeper(service)
     collection = documents(service)
     template = _template(stage, service, vendor, collection)
-    # An emulator that has just started is less than half as fast as a minute later.
-    bare = _Bare(collection, template)
-    bare.commits_per_second(_claim)
-    before = bare.commits_per_second(_claim)
-    fill(collection, calls, lambda n: template | {"callback": _callback(template, vendor, n)})
-    expired = calls * WRITES_EXPIRED / _drain(sweeper, "expired", calls)
-    between = bare.commits_per_second(_claim)
-    yield _row("sweep, stale calls, commits", (before, between), expired, 0.5)
-    end = _end_of_a_call(collection, template, vendor)
-    yield _row("the same against commits and callbacks", (bare.commits_per_second(end),), expired, None)
     ended = {**template, "state": "ended", "reason": "busy", "payload": "to=1&tid=1&status=error&reason=busy"}
     ended |= {"decided_at": template["created_at"], "ended_at": template["created_at"]}
     ended |= {"settled_at": template["created_at"], "delivery": {"state": "pending", "tries": []}}
     for name in ("prompts", "pin_mac", "reject_mac"):
         ended.pop(name, None)
-    fill(collection, calls, lambda n: ended | {"callback": _callback(template, vendor, n)})
-    delivered = calls * WRITES_DELIVERED / _drain(sweeper, "delivered", calls)
-    after = bare.commits_per_second(_claim)
-    yield _row("sweep, undelivered outcomes, commits", (between, after), delivered, None)
+    bare = _Bare(collection, template)
+    least = _end_of_a_call(ended, template, vendor)
+    # An emulator that has just started is less than half as fast as a minute later.
+    bare.times_per_second(least)
+    before = bare.times_per_second(least)
+    fill(collection, calls, lambda n: template | {"callback": _callback(template, vendor, n)})
+    expired = calls / _drain(sweeper, "expired", calls)
+    after = bare.times_per_second(least)
+    yield _row("sweep, stale calls, against the least", (before, after), expired, 0.8, "bare client")
+    yield from _deliveries(stage, sweeper, collection, ended, deliveries, dead)
 
 
-def _row(name: str, raw: tuple[float, ...], ours: float, bar: float | None) -> Row:
-    """Compare a drain with what the bare client did right before or right after it."""
-    return Row(name, "1/s", raw, (ours,) * len(raw), bar=bar, at_most=False, compared_with="bare client")
+def _deliveries(
+    stage: Stage, sweeper: Service, collection: Any, ended: dict[str, Any], number: int, dead: int
+) -> Iterator[Row]:
+    """Return how fast one receiver that is well gets what is due to it: alone, and beside one that hangs."""
+    receiver = stage.stand_ins(receiver_delay_s=RECEIVER_DELAY_S)
+    well = {**ended["callback"], "url": f"{receiver}/callback"}
+    fill(collection, number, lambda _: ended | {"callback": well})
+    alone = _rate(sweeper, receiver, number)
+    yield _row("deliveries to one host that takes 100 ms", (DELIVERIES_PER_S,), alone, 1.0, "target")
+    with socket.create_server(("127.0.0.1", 0), backlog=1) as silent:
+        hanging = {**ended["callback"], "url": f"http://127.0.0.99:{silent.getsockname()[1]}/callback"}
+        fill(collection, dead, lambda _: ended | {"callback": hanging}, age_s=600)
+        fill(collection, number, lambda _: ended | {"callback": well})
+        beside = _rate(sweeper, receiver, number)
+    yield _row("the same beside a dead host", (alone,), beside, 0.95, "without")
+
+
+def _rate(sweeper: Service, receiver: str, number: int) -> float:
+    """Sweep once; return how many callbacks came in a second, from the first to the last."""
+    httpx.get(f"{receiver}/callbacks", trust_env=False)
+    httpx.post(f"{sweeper.url}/", timeout=120, trust_env=False).raise_for_status()
+    came = httpx.get(f"{receiver}/callbacks", trust_env=False).json()
+    if len(came) < number:
+        raise RuntimeError(f"{len(came)} of {number} callbacks came in one sweep")
+    return float((len(came) - 1) / (came[-1] - came[0]))
+
+
+def _row(name: str, raw: tuple[float, ...], ours: float, bar: float | None, compared_with: str) -> Row:
+    """Compare with what the other did right before or right after."""
+    return Row(name, "1/s", raw, (ours,) * len(raw), bar=bar, at_most=False, compared_with=compared_with)
 
 
 def _template(stage: Stage, service: Service, vendor: str, collection: Any) -> dict[str, Any]:
@@ -78,9 +106,9 @@ def _callback(template: dict[str, Any], vendor: str, number: int) -> dict[str, A
     return {**template["callback"], "url": vendor.replace("127.0.0.1", host) + "/callback"}
 
 
-def fill(collection: Any, number: int, document: Callable[[int], dict[str, Any]]) -> None:
-    """Put so many calls into the store, all due."""
-    client, due_at = collection._client, datetime.now(UTC) - timedelta(minutes=5)  # noqa: SLF001 - it has no other name
+def fill(collection: Any, number: int, document: Callable[[int], dict[str, Any]], *, age_s: float = 300) -> None:
+    """Put so many calls into the store, all due for so long."""
+    client, due_at = collection._client, datetime.now(UTC) - timedelta(seconds=age_s)  # noqa: SLF001 - it has no other name
     for start in range(0, number, BATCH):
         batch = client.batch()
         for position in range(start, min(start + BATCH, number)):
@@ -112,42 +140,37 @@ class _Bare:
     collection: Any
     template: dict[str, Any]
 
-    def commits_per_second(self, work: Callable[[Commit], None]) -> float:
-        """Do the work again and again for a while, with as many threads as the sweep has."""
+    def times_per_second(self, work: Callable[[Commit], None]) -> float:
+        """Do the work again and again for a while, with many threads."""
         until = time.perf_counter() + RAW_S
         with ThreadPoolExecutor(THREADS) as pool:
             done = [pool.submit(self._repeat, work, until) for _ in range(THREADS)]
-        return sum(commits.result() for commits in done) / RAW_S
+        return sum(times.result() for times in done) / RAW_S
 
     def _repeat(self, work: Callable[[Commit], None], until: float) -> int:
         client = self.collection._client  # noqa: SLF001 - it has no other name
         reference = client.collection("raw").document(str(uuid.uuid4()))
-        seen, commits = reference.set(self.template).update_time, 0
+        seen, times = reference.set(self.template).update_time, 0
 
         def commit(changes: dict[str, Any]) -> None:
-            nonlocal seen, commits
+            nonlocal seen
             seen = reference.update(changes, option=client.write_option(last_update_time=seen)).update_time
-            commits += 1
 
         while time.perf_counter() < until:
             work(commit)
-        return commits
+            times += 1
+        return times
 
 
-def _claim(commit: Commit) -> None:
-    commit({"due_at": datetime.now(UTC), "write_id": uuid.uuid4().hex})
-
-
-def _end_of_a_call(collection: Any, template: dict[str, Any], vendor: str) -> Callable[[Commit], None]:
-    """Return what the sweep has to do for a stale call, no more: the writes of one that it has ended, and a POST."""
-    ended: dict[str, Any] = next(iter(collection.stream())).to_dict()
+def _end_of_a_call(ended: dict[str, Any], template: dict[str, Any], vendor: str) -> Callable[[Commit], None]:
+    """Return the least that a stale call needs: a commit that settles it, a POST, a commit that notes the delivery."""
     settlement = {name: value for name, value in ended.items() if value != template.get(name)}
-    delivery = {"delivery": ended["delivery"], "write_id": ended["write_id"]}
+    tries = [{"at": ended["settled_at"], "http_status": 200, "fault": None}]
+    delivery = {"delivery": {"state": "delivered", "attempts_made": 1, "tries": tries}, "due_at": None}
 
     def work(commit: Commit) -> None:
-        _claim(commit)
-        commit(settlement)
+        commit(settlement | {"due_at": datetime.now(UTC), "write_id": uuid.uuid4().hex})
         requests.post(f"{vendor}/callback", data=ended["payload"], timeout=15).raise_for_status()
-        commit(delivery)
+        commit(delivery | {"write_id": uuid.uuid4().hex})
 
     return work

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 
 import httpx
 import pytest
 
 from devphone.callee.numbers import NUMBERS, REJECT_CODE
 from devphone.customer.receiver import FAILS_TWICE
-from devphone.happenings import CallbackReceived
+from devphone.happenings import CallbackReceived, CallRequested
 from devphone.processes.service import Service
 from tests.e2e.conftest import Stack, wait_for
 
@@ -33,9 +35,19 @@ OUTCOMES = {
     "447700900019": ("ok", "pin_matched", "1"),
     "447700900020": ("ok", "pin_matched", "1"),
     "447700900021": ("error", "machine", "0"),
+    "447700900022": ("error", "busy", "0"),
     "447700900023": ("failed", "no_input", "3"),
 }
-OTHERS = {"447700900014", "447700900015", "447700900016", "447700900017", "447700900022"}
+OTHERS = {"447700900014", "447700900015", "447700900016", "447700900017"}
+ANSWERED = {
+    "447700900004": ("failed", "no_input", "3", "human"),
+    "447700900013": ("failed", "no_input", "3", "machine"),
+    "447700900018": ("ok", "pin_matched", "3", "human"),
+    "447700900019": ("ok", "pin_matched", "1", "human"),
+    "447700900020": ("ok", "pin_matched", "1", "human"),
+    "447700900021": ("ok", "pin_matched", "1", "human"),
+}
+"""With machine_detection=notice, and by whom."""
 
 
 @pytest.fixture(scope="module")
@@ -58,7 +70,7 @@ def sweeper(hasty: Service) -> Iterator[Service]:
 
 
 def post(service: Service, stack: Stack, **fields: str) -> httpx.Response:
-    request = stack.request(reject_code=REJECT_CODE, machine_detection="hangup", **fields)
+    request = stack.request(**{"reject_code": REJECT_CODE, "machine_detection": "hangup", **fields})
     headers = {"Authorization": f"Bearer {stack.application.token()}"}
     return httpx.post(f"{service.url}/call", json=request, headers=headers, timeout=30, trust_env=False)
 
@@ -86,6 +98,47 @@ def test_a_test_number_has_its_outcome(stack: Stack, number: str) -> None:
     outcome = stack.outcome(response.json()["tid"])
 
     assert (outcome["status"], outcome["reason"], outcome["attempts"]) == OUTCOMES[number]
+
+
+@pytest.mark.parametrize("number", ANSWERED)
+def test_the_caller_is_told_who_picked_up(stack: Stack, number: str) -> None:
+    response = post(stack.service, stack, to=number, machine_detection="notice")
+    assert response.status_code == 200, response.text
+    outcome = stack.outcome(response.json()["tid"])
+
+    told = (outcome["status"], outcome["reason"], outcome["attempts"], outcome["answered_by"])
+    assert told == ANSWERED[number]
+
+
+def test_the_reason_that_completed_overtook_is_told_with_its_sip_code(stack: Stack) -> None:
+    tid = post(stack.service, stack, to="447700900022").json()["tid"]
+    stack.outcome(tid)
+    headers = {"Authorization": f"Bearer {stack.application.token()}"}
+    call = httpx.get(f"{stack.service.url}/call/{tid}", headers=headers, timeout=30, trust_env=False).json()
+
+    assert (call["reason"], call["sip_code"]) == ("busy", 486)
+
+
+def test_who_is_behind_a_switchboard_is_reached_by_the_extension(stack: Stack) -> None:
+    tid = post(stack.service, stack, to="447700900023", extension="pp42").json()["tid"]
+
+    assert stack.outcome(tid)["reason"] == "pin_matched"
+
+
+def test_ten_at_once_beyond_vonages_rate_are_placed_once_each(stack: Stack) -> None:
+    phone = stack.board.phone
+    phone.behaviour.rate = 5
+    try:
+        with ThreadPoolExecutor(10) as pool:
+            answers = list(pool.map(lambda _: post(stack.service, stack), range(10)))
+    finally:
+        phone.behaviour.rate = None
+    placed = [x.tid for x in phone.timeline.happenings() if isinstance(x, CallRequested) and x.is_placed]
+
+    assert [answer.status_code for answer in answers] == [200] * 10
+    tids = [answer.json()["tid"] for answer in answers]
+    assert Counter(tid for tid in placed if tid in tids) == Counter(tids)
+    assert len(set(tids)) == 10
 
 
 def test_vonages_429_is_passed_on_and_the_request_may_come_again(stack: Stack) -> None:

@@ -29,7 +29,7 @@ def habits(stack: Stack) -> Iterator[None]:
 @pytest.fixture
 def slow_phone(stack: Stack) -> Iterator[None]:
     """Two seconds of the telephone's are long enough for a request."""
-    speed, stack.board.phone.pace.speed = stack.board.phone.pace.speed, 4
+    speed, stack.board.phone.pace.speed = stack.board.phone.pace.speed, 1
     yield
     stack.board.phone.pace.speed = speed
 

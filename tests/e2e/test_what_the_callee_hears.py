@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import pytest
 
 from devphone.callee.script import Callee, parse_callee
-from devphone.happenings import CalleeHungUp, Happening, Keyed, PickedUp, Spoken
+from devphone.happenings import CalleeHungUp, ExtensionKeyed, Happening, Keyed, PickedUp, Spoken
 from tests.e2e.conftest import Stack
 
 ON_SQLITE = pytest.mark.parametrize("stack", ["sqlite"], indirect=True, scope="module")
@@ -20,7 +20,7 @@ DEAD_AIR_S = 1.0
 class Heard:
     """One call from the callee's side."""
 
-    def __init__(self, lines: list[Happening], outcome: dict[str, Any]) -> None:
+    def __init__(self, lines: Sequence[Happening], outcome: dict[str, Any]) -> None:
         self.lines = lines
         self.outcome = outcome["status"], outcome["reason"], int(outcome["attempts"])
 
@@ -45,8 +45,9 @@ def hear(stack: Stack, callee: str | Callee, **fields: Any) -> Heard:
     assert response.status_code == 200, response.text
     outcome = stack.outcome(response.json()["tid"])
     tid = response.json()["tid"]
-    lines = [x for x in stack.board.phone.timeline.happenings() if x.tid == tid]
-    return Heard([x for x in lines if isinstance(x, PickedUp | Spoken | Keyed | CalleeHungUp)], outcome)
+    audible = PickedUp | ExtensionKeyed | Spoken | Keyed | CalleeHungUp
+    lines = [x for x in stack.board.phone.timeline.happenings() if x.tid == tid and isinstance(x, audible)]
+    return Heard(lines, outcome)
 
 
 @ON_SQLITE
@@ -57,8 +58,11 @@ def hear(stack: Stack, callee: str | Callee, **fields: Any) -> Heard:
         ("1234#", ["Enter the PIN", "Bye"], ("ok", "pin_matched", 1)),
         ("1111,1234", ["Enter the PIN", "Wrong", "Bye"], ("ok", "pin_matched", 2)),
         ("1111,2222,3333", ["Enter the PIN", "Wrong", "Wrong"], ("failed", "wrong_pin", 3)),
-        ("silence,1234", ["Enter the PIN", "Wrong", "Bye"], ("ok", "pin_matched", 2)),
-        ("silence,silence,silence", ["Enter the PIN", "Wrong", "Wrong"], ("failed", "no_input", 3)),
+        ("silence,1234", ["Enter the PIN", "Enter the PIN", "Bye"], ("ok", "pin_matched", 2)),
+        ("silence,1111,1234", ["Enter the PIN", "Enter the PIN", "Wrong", "Bye"], ("ok", "pin_matched", 3)),
+        ("1111,silence,1234", ["Enter the PIN", "Wrong", "Enter the PIN", "Bye"], ("ok", "pin_matched", 3)),
+        ("silence,silence,silence", ["Enter the PIN"] * 3, ("failed", "no_input", 3)),
+        ("#,1234", ["Enter the PIN", "Enter the PIN", "Bye"], ("ok", "pin_matched", 2)),
         ("*,1234", ["Enter the PIN", "Enter the PIN", "Bye"], ("ok", "pin_matched", 1)),
         ("12*,1111,*,1234", [*["Enter the PIN"] * 2, "Wrong", "Enter the PIN", "Bye"], ("ok", "pin_matched", 2)),
         ("*,*,*,*,1234", ["Enter the PIN"] * 4 + ["Wrong", "Bye"], ("ok", "pin_matched", 2)),
@@ -75,6 +79,33 @@ def test_each_entry_is_followed_by_its_words(
 
     assert heard.texts == texts
     assert heard.outcome == outcome
+
+
+@ON_SQLITE
+def test_who_says_nothing_hears_the_silence_text(stack: Stack) -> None:
+    heard = hear(stack, "silence,1111,1234", silence_text="Hello?")
+
+    assert heard.texts == ["Enter the PIN", "Hello?", "Wrong", "Bye"]
+
+
+@ON_SQLITE
+@pytest.mark.parametrize("detection", ["hangup", "continue", "notice", None])
+def test_only_detection_that_is_waited_for_keeps_a_person_in_silence(stack: Stack, detection: str | None) -> None:
+    callee = Callee(ring_s=0.1, verdict_s=4, entries=parse_callee("1234").entries)
+
+    heard = hear(stack, callee, machine_detection=detection)
+
+    assert heard.outcome == ("ok", "pin_matched", 1)
+    assert (heard.pauses_s()[0] >= callee.verdict_s) is (detection in {"hangup", "continue"})
+
+
+@ON_SQLITE
+def test_the_keys_of_an_extension_come_before_the_first_word(stack: Stack) -> None:
+    heard = hear(stack, "1234", extension="pp204#")
+
+    assert [type(line) for line in heard.lines[:3]] == [PickedUp, ExtensionKeyed, Spoken]
+    assert heard.lines[2].at_s - heard.lines[0].at_s >= 1
+    assert heard.outcome == ("ok", "pin_matched", 1)
 
 
 @ON_SQLITE

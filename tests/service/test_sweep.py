@@ -17,9 +17,10 @@ from tests.world import World, fields_logged, make_world, payload_of
 from ttsprompt.domain.call import Transition
 from ttsprompt.domain.model import Call
 from ttsprompt.errors import StoreUnavailableError
-from ttsprompt.ports import CallbackRequest, CallbackResponse, Clock
+from ttsprompt.ports import BUSY, CallbackRequest, CallbackResponse, Clock
+from ttsprompt.service.agenda import BUDGET_S
 from ttsprompt.service.delivery import Deliveries
-from ttsprompt.service.sweep import BUDGET_S, Sweep
+from ttsprompt.service.sweep import CLAIM, Sweep
 
 DAY = 86400
 
@@ -242,26 +243,42 @@ def test_sweeps_at_once_try_each_undelivered_callback_once(tmp_path: Path) -> No
 
 
 def test_a_sweep_that_died_with_a_claim_is_made_good_after_thirty_seconds(world: World) -> None:
-    tid = world.place()
+    world.sender.responses = [CallbackResponse(http_status=500)]
+    world.place()
+    world.event("busy")
     world.clock.advance(1000)
-
-    class DiedError(BaseException):
-        pass
-
-    def die(*_: object, **__: object) -> CallbackResponse:
-        raise DiedError
-
-    sweep = sweep_of(world)
     (due,) = world.store.due(world.clock.now(), 10)
     assert due.stored is not None
-    assert sweep._claim(due.stored) is not None
+    assert sweep_of(world)._claim(due.stored, CLAIM) is not None
     assert swept(world) == {}
     world.clock.advance(29)
     assert swept(world) == {}
     world.clock.advance(2)
 
-    assert swept(world) == {"expired": 1, "delivered": 1}
-    assert world.call(tid).verdict is not None
+    assert swept(world) == {"delivered": 1}
+
+
+def test_a_sweep_that_died_after_a_settlement_is_made_good_at_the_date_that_this_has_set(world: World) -> None:
+    world.place()
+    world.clock.advance(1000)
+    (due,) = world.store.due(world.clock.now(), 10)
+    assert due.stored is not None
+    assert sweep_of(world)._settle(due.stored) is not None
+    assert swept(world) == {}
+    world.clock.advance(60)
+
+    assert swept(world) == {"delivered": 1}
+    assert outcome(world) == ("error", "expired", "0")
+
+
+def test_of_two_sweeps_that_saw_a_call_overdue_one_settles_it(world: World) -> None:
+    world.place()
+    world.clock.advance(1000)
+    seen = [world.store.due(world.clock.now(), 10)[0].stored for _ in range(2)]
+
+    settled = [sweep_of(world)._settle(one) for one in seen if one is not None]
+
+    assert [one is not None for one in settled] == [True, False]
 
 
 @pytest.mark.parametrize(("due_in_s", "is_held"), [(None, False), (-1, False), (15, False), (15.1, True)])
@@ -274,17 +291,14 @@ def test_a_call_settled_a_while_ago_is_claimed_anew_unless_a_whole_try_fits_in_b
     assert sweep_of(world)._is_held_for_a_try(replace(a_call(), due_at=due_at)) is is_held
 
 
-def test_something_that_happens_between_claim_and_settlement_wins(world: World) -> None:
+def test_something_that_happens_after_the_sweep_has_read_the_call_wins(world: World) -> None:
     tid = world.place()
     world.clock.advance(1000)
     (due,) = world.store.due(world.clock.now(), 10)
-    sweep = sweep_of(world)
     assert due.stored is not None
-    claimed = sweep._claim(due.stored)
-    assert claimed is not None
     world.event("answered")
 
-    assert sweep._settle(claimed) is None
+    assert sweep_of(world)._settle(due.stored) is None
     assert world.call(tid).verdict is None
 
 
@@ -299,7 +313,58 @@ def test_a_record_that_cannot_be_read_is_put_off_and_the_others_are_done(
     assert [payload_of(request)["tid"] for request in world.sender.sent] == [good]
     assert swept(world) == {}
     assert fields_logged(caplog, "record_unreadable") == [{"tid": poison}]
-    world.clock.advance(3600)
+    world.clock.advance(30)
+    assert swept(world) == {"errors": 1}
+
+
+def test_a_record_that_a_later_version_wrote_is_swept_a_minute_after_that_version_is_here(world: World) -> None:
+    tid = world.place()
+    word = "dreaming"
+    corrupt(world, tid)
+    world.clock.advance(1000)
+    assert swept(world) == {"errors": 1}
+    rewrite(
+        world.store, tid, lambda document: document | {"state": "placed"} if document["state"] == word else document
+    )
+    world.clock.advance(60)
+
+    assert swept(world) == {"expired": 1, "delivered": 1}
+
+
+SENSELESS = [
+    "http://[bad/x",
+    "ftp://example.com/",
+    "",
+    "http://",
+    "https://example.com/\u200b",
+    "http://1.2.3.4.5/",
+    5,
+    None,
+]
+
+
+@pytest.mark.parametrize("url", SENSELESS)
+@pytest.mark.parametrize("is_settled", [True, False])
+def test_a_callback_url_that_makes_no_sense_is_put_off_and_the_others_are_done(
+    world: World, url: object, *, is_settled: bool
+) -> None:
+    world.sender.responses = [CallbackResponse(http_status=500)]
+    poison = world.place()
+    if is_settled:
+        world.event("busy")
+    rewrite(world.store, poison, lambda document: document | {"callback": document["callback"] | {"url": url}})
+    world.clock.advance(1)
+    world.sender.sent.clear()
+    world.sender.responses = []
+    good = world.place()
+    world.clock.advance(1000)
+
+    report = swept(world)
+
+    assert (report["delivered"], report["errors"]) == (1, 1)
+    assert [request.webhook_id for request in world.sender.sent] == [good]
+    assert swept(world) == {}
+    world.clock.advance(3602)
     assert swept(world) == {"errors": 1}
 
 
@@ -315,6 +380,38 @@ def test_a_query_that_fails_is_an_error_of_the_sweep(world: World, monkeypatch: 
 
     with pytest.raises(StoreUnavailableError):
         sweep_of(world).run()
+
+
+@pytest.mark.parametrize(("failures", "expired"), [(1, 10), (2, 10), (99, 3)])
+def test_a_page_that_cannot_be_read_is_asked_for_again_and_does_not_end_the_sweep(
+    world: World, monkeypatch: pytest.MonkeyPatch, failures: int, expired: int
+) -> None:
+    monkeypatch.setattr("ttsprompt.service.agenda.PAGE_SIZE", 3)
+    for _ in range(10):
+        world.place()
+    world.clock.advance(1000)
+    due, left = type(world.store).due, [failures]
+
+    def down_for_a_while(self: object, *args: object, **options: object) -> object:
+        if options["after"] is not None and left[0]:
+            left[0] -= 1
+            raise StoreUnavailableError
+        return due(self, *args, **options)  # type: ignore[arg-type]  # passed through as it came
+
+    monkeypatch.setattr(type(world.store), "due", down_for_a_while)
+
+    assert swept(world) == {"expired": expired, "delivered": expired, "errors": min(failures, 3)}
+
+
+def test_a_sweep_does_with_the_threads_that_it_can_get(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    def start(_: threading.Thread) -> None:
+        raise RuntimeError
+
+    world.place()
+    world.clock.advance(1000)
+    monkeypatch.setattr(threading.Thread, "start", start)
+
+    assert sweep_of(world, threads=8).run().delivered == 1
 
 
 def test_a_write_that_fails_is_counted_and_the_sweep_goes_on(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -369,11 +466,18 @@ def test_one_dead_host_with_a_thousand_due_does_not_starve_the_others(tmp_path: 
     assert len(due) == 1000
 
 
+def test_many_ports_of_a_dead_machine_do_not_starve_the_others(tmp_path: Path) -> None:
+    world = make_world(tmp_path)
+    sweep = sweep_beside_a_dead_host(world, [f"https://dead.example:{port}/callback" for port in range(1, 151)])
+
+    assert sweep.run().delivered == 10
+
+
 def test_a_dead_host_with_more_due_than_can_be_held_does_not_hide_the_others(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("ttsprompt.service.sweep.PAGE_SIZE", 5)
-    monkeypatch.setattr("ttsprompt.service.sweep.MAX_QUEUED", 20)
+    monkeypatch.setattr("ttsprompt.service.agenda.PAGE_SIZE", 5)
+    monkeypatch.setattr("ttsprompt.service.agenda.MAX_QUEUED", 20)
     sweep = sweep_beside_a_dead_host(world, ["https://dead.example/callback"] * 60)
     report = sweep.run()
 
@@ -439,7 +543,7 @@ def test_no_call_is_begun_after_the_budget(world: World) -> None:
 
 
 def test_more_than_a_page_is_worked_on(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("ttsprompt.service.sweep.PAGE_SIZE", 3)
+    monkeypatch.setattr("ttsprompt.service.agenda.PAGE_SIZE", 3)
     for _ in range(10):
         world.place()
     world.clock.advance(1000)
@@ -503,14 +607,45 @@ def test_a_call_that_another_sweep_took_while_it_waited_is_left_to_that_one(worl
     sweep = sweep_of(world)
     (due,) = world.store.due(world.clock.now(), 10)
     assert due.stored is not None
-    claimed = sweep._claim(due.stored)
-    assert claimed is not None
-    settled = sweep._settle(claimed)
+    settled = sweep._settle(due.stored)
     assert settled is not None
     world.clock.advance(3600)
     assert swept(world) == {"delivered": 1}
 
-    assert sweep._claim(settled) is None
+    assert sweep._claim(settled, CLAIM) is None
+
+
+BUSY_NOW = CallbackResponse(fault=BUSY)
+
+
+def test_a_try_that_could_not_begin_is_none(world: World, caplog: pytest.LogCaptureFixture) -> None:
+    """Eleven in a row use nothing up, not even when it would have been the last try."""
+    world.sender.responses = [CallbackResponse(http_status=500)] * 10
+    tid = world.place()
+    world.event("busy")
+    for _ in range(9):
+        world.clock.advance(2 * DAY)
+        assert swept(world) == {"retrying": 1}
+    world.clock.advance(2 * DAY)
+    before = world.call(tid)
+    for _ in range(11):
+        world.sender.responses = [BUSY_NOW]
+        assert swept(world) == {"remaining": 1}
+        delivery = world.call(tid).delivery
+        assert (delivery.attempts_made, delivery.tries) == (before.delivery.attempts_made, before.delivery.tries)
+        world.clock.advance(31)
+
+    assert swept(world) == {"delivered": 1}
+
+
+def test_a_webhook_whose_try_could_not_begin_leaves_it_to_the_sweep(world: World) -> None:
+    world.sender.responses = [BUSY_NOW]
+    tid = world.place()
+    world.event("busy")
+
+    assert world.call(tid).delivery.tries == ()
+    world.clock.advance(60)
+    assert swept(world) == {"delivered": 1}
 
 
 def test_what_is_settled_but_not_tried_within_the_budget_is_left_to_its_date(tmp_path: Path) -> None:

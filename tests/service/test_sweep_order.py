@@ -176,8 +176,8 @@ def test_a_call_whose_date_passes_while_it_waits_for_its_host_is_not_tried_by_tw
 
 
 def test_of_more_than_can_be_held_the_newest_are_left_for_later(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("ttsprompt.service.sweep.PAGE_SIZE", 5)
-    monkeypatch.setattr("ttsprompt.service.sweep.MAX_QUEUED", 10)
+    monkeypatch.setattr("ttsprompt.service.agenda.PAGE_SIZE", 5)
+    monkeypatch.setattr("ttsprompt.service.agenda.MAX_QUEUED", 10)
     tids = undelivered(world, *["blocked"] * 30, "well")
     sender = BlockedHost(world.clock, CallbackResponse(http_status=500))
     reports: list[SweepReport] = []

@@ -51,16 +51,16 @@ class Moment:
         """Return all that the rules look at; not what only the rule that sets it does, such as Vonage's uuid."""
         call = self.call
         due = call.due_at is not None and call.due_at <= self.now
-        claimed = self.claimed_until is not None and call.due_at == self.claimed_until
         reason = call.verdict and call.verdict.reason
         if call.phase is Phase.SETTLED:
+            claimed = self.claimed_until is not None and call.due_at == self.claimed_until
             allowed_at = call.redelivery_allowed_at
             may_redeliver = allowed_at is None or self.now >= allowed_at
             return reason, call.delivery.state, call.erased_at is None, may_redeliver, due, claimed
         grace_is_over = call.ended_at is not None and self.now >= call.ended_at + GRACE
         heard = call.human_heard, call.machine_heard
         answered, entries = call.answered_at is not None, tuple(sorted(call.entries))
-        return call.state, reason, answered, entries, heard, call.disconnected_by, grace_is_over, due, claimed
+        return call.state, reason, answered, entries, heard, call.disconnected_by, grace_is_over, due
 
 
 @dataclass(frozen=True)
@@ -89,7 +89,10 @@ def what_may_happen(moment: Moment) -> Iterator[ev.Event]:
     yield ev.CallEnded(ev.EndStatus.FAILED, detail="internal_error")
     yield from (ev.GraceElapsed(), ev.CancelRequested(), ev.RedeliveryRequested(), ev.EraseRequested())
     yield ev.Claimed(now + HOLD)
-    yield ev.Overdue(moment.claimed_until or now)
+    if call.due_at is not None and call.due_at <= now:
+        yield ev.Overdue(call.due_at)
+    # Seen by a sweep before something else happened.
+    yield ev.Overdue(now - timedelta(microseconds=1))
     for outcome in ev.DeliveryOutcome:
         for due_at, retry_at in product((call.due_at, None), (None, now + timedelta(minutes=1))):
             yield ev.DeliveryAttempted(due_at, outcome, None, None, retry_at)
@@ -321,5 +324,4 @@ def test_from_every_state_one_sweep_that_finds_the_call_due_settles_it(steps: li
         if call.phase is not Phase.SETTLED:
             assert call.due_at is not None
             now = max(call.due_at, step.before.now)
-            claimed = apply(call, ev.Claimed(now + HOLD), now).call
-            assert apply(claimed, ev.Overdue(now + HOLD), now).settled
+            assert apply(call, ev.Overdue(call.due_at), now).settled

@@ -29,11 +29,9 @@ from ttsprompt.domain.model import Call, DeliveryAttempt, DeliveryState, Policy
 
 
 def swept(call: Call, policy: Policy = Policy()) -> Call:
-    """The call after a sweep has claimed it when it was due, and worked on it."""
+    """The call after a sweep has seen it when it was due."""
     assert call.due_at is not None
-    until = call.due_at + timedelta(seconds=30)
-    claimed = apply(call, Claimed(until), call.due_at, policy).call
-    return apply(claimed, Overdue(until), call.due_at, policy).call
+    return apply(call, Overdue(call.due_at), call.due_at, policy).call
 
 
 @pytest.mark.parametrize(
@@ -63,22 +61,35 @@ def test_a_call_that_is_heard_of_no_more_is_settled_by_the_sweep(
 def test_stale_after_meets_an_ended_call_only_after_its_grace_period() -> None:
     policy = Policy(stale_after=timedelta(seconds=2))
     call = live([ANSWERED, HUNG_UP], policy=policy)
-    claim = Claimed(NOW + timedelta(seconds=32))
-    assert apply(call, claim, NOW + timedelta(seconds=2), policy).call is call
+    assert call.ended_at is not None
+    assert call.due_at == call.ended_at + timedelta(seconds=3)
+
+
+def failing() -> Call:
+    """A settled call whose callback is due again."""
+    return apply(SETTLED, tried(DeliveryOutcome.FAILED)(SETTLED), LATER).call
 
 
 def test_a_call_that_is_not_due_cannot_be_claimed() -> None:
-    call = live([ANSWERED])
+    call = failing()
     assert call.due_at is not None
     early = call.due_at - timedelta(microseconds=1)
     assert apply(call, Claimed(early + timedelta(seconds=30)), early).call is call
 
 
 def test_only_one_of_two_sweeps_claims_a_call() -> None:
-    call = live([ANSWERED])
+    call = failing()
     assert call.due_at is not None
     first = apply(call, Claimed(call.due_at + timedelta(seconds=30)), call.due_at).call
+    assert first.due_at == call.due_at + timedelta(seconds=30)
     assert apply(first, Claimed(call.due_at + timedelta(seconds=31)), call.due_at).call is first
+
+
+def test_only_one_of_two_sweeps_settles_a_call() -> None:
+    call = live([ANSWERED])
+    assert call.due_at is not None
+    first = apply(call, Overdue(call.due_at), call.due_at).call
+    assert apply(first, Overdue(call.due_at), call.due_at).call is first
 
 
 def test_a_sweep_may_hold_for_longer_what_it_holds_and_no_other_may() -> None:
@@ -90,28 +101,26 @@ def test_a_sweep_may_hold_for_longer_what_it_holds_and_no_other_may() -> None:
     assert apply(held, Claimed(until + timedelta(seconds=1), seen), seen).call is held
 
 
-def test_a_claim_that_puts_nothing_off_changes_nothing() -> None:
+def test_a_call_that_is_not_settled_is_never_claimed() -> None:
+    """Its settlement is a claim."""
     call = live([ANSWERED])
     assert call.due_at is not None
-    assert apply(call, Claimed(call.due_at), call.due_at).call is call
+    assert apply(call, Claimed(call.due_at + timedelta(seconds=30)), call.due_at).call is call
 
 
-@pytest.mark.parametrize("news", [DigitsEntered(1, "1", TOKEN), CallEnded(EndStatus.COMPLETED, duration=9)])
-def test_a_call_that_shows_life_after_the_claim_is_not_given_up(news: Event) -> None:
+@pytest.mark.parametrize("news", [DigitsEntered(1, PIN, TOKEN), CallEnded(EndStatus.COMPLETED, duration=9)])
+def test_a_call_that_shows_life_after_the_sweep_has_seen_it_is_not_given_up(news: Event) -> None:
     call = live([ANSWERED])
     assert call.due_at is not None
-    until = call.due_at + timedelta(seconds=30)
-    claimed = apply(call, Claimed(until), call.due_at).call
-    alive = apply(claimed, news, call.due_at + timedelta(seconds=1)).call
-    assert apply(alive, Overdue(until), call.due_at + timedelta(seconds=2)).call is alive
+    alive = apply(call, news, call.due_at + timedelta(seconds=1)).call
+    assert apply(alive, Overdue(call.due_at), call.due_at + timedelta(seconds=2)).call is alive
 
 
 @pytest.mark.parametrize("repeated", [Answered(), DigitsEntered(1, "1", TOKEN), DigitsEntered(9, PIN, TOKEN)])
 def test_a_repeated_webhook_is_no_sign_of_life(repeated: Event) -> None:
     call = live([ANSWERED, typed(1, "1")])
     assert call.due_at is not None
-    claimed = apply(call, Claimed(call.due_at + timedelta(seconds=30)), call.due_at).call
-    assert apply(claimed, repeated, call.due_at + timedelta(seconds=1)).call is claimed
+    assert apply(call, repeated, call.due_at + timedelta(seconds=1)).call is call
 
 
 # -- the callback's progress

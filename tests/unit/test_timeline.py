@@ -10,7 +10,6 @@ from tests.builders import NOW, PIN
 from tests.histories import ANSWERED, DONE, HUNG_UP, Steps, ev, live, typed
 from ttsprompt.domain.events import (
     CancelRequested,
-    Claimed,
     EraseRequested,
     GraceElapsed,
     Overdue,
@@ -135,7 +134,7 @@ def test_the_timeline_tells(story: str) -> None:
 def test_the_timeline_of_a_call_that_nothing_was_heard_of_says_that_it_expired() -> None:
     waiting = live([PLACED])
     assert waiting.due_at is not None
-    late = live([PLACED, Claimed(waiting.due_at), Overdue(waiting.due_at)])
+    late = live([PLACED, Overdue(waiting.due_at)])
 
     assert lines(late)[2:] == [("expired", {}), ("decided", {"status": "error", "reason": "expired"})]
     assert late.timeline[0].at == NOW

@@ -16,6 +16,7 @@ from typing import Any, Final
 import pycurl
 
 from ttsprompt.net.addresses import is_public_unicast
+from ttsprompt.ports import BUSY
 
 MAX_HANDLES: Final = 256
 """Tries under way, and look-ups left behind: one in the C library cannot be interrupted, so it may outlive its try."""
@@ -58,8 +59,8 @@ _FAULTS: Final = {
     pycurl.E_OK: "protocol",
     pycurl.E_WRITE_ERROR: "protocol",
     pycurl.E_URL_MALFORMAT: "invalid_url",
-    pycurl.E_OUT_OF_MEMORY: "busy",
-    pycurl.E_FAILED_INIT: "busy",
+    pycurl.E_OUT_OF_MEMORY: BUSY,
+    pycurl.E_FAILED_INIT: BUSY,
 }
 
 _DESCRIPTORS_OF_A_TRY: Final = 4
@@ -155,7 +156,7 @@ def _fault(code: int, handle: pycurl.Curl, answer: Answer) -> str:
     if code == pycurl.E_COULDNT_CONNECT and answer.blocked and not answer.allowed:
         return "blocked_address"
     if code in {pycurl.E_COULDNT_CONNECT, pycurl.E_COULDNT_RESOLVE_HOST} and _are_descriptors_short():
-        return "busy"
+        return BUSY
     if code == pycurl.E_COULDNT_CONNECT and handle.getinfo(pycurl.OS_ERRNO) == errno.ECONNREFUSED:
         return "refused"
     return _FAULTS.get(code, "internal")

@@ -18,7 +18,7 @@ from ttsprompt.callbacks.signing import SigningKey, make_signer, unix_seconds
 from ttsprompt.domain.model import CallbackFormat, CallbackMethod
 from ttsprompt.net.callback_url import CallbackUrl, parse_callback_url
 from ttsprompt.net.retry_after import parse_retry_after
-from ttsprompt.ports import CallbackRequest, CallbackResponse
+from ttsprompt.ports import BUSY, CallbackRequest, CallbackResponse
 
 CONNECT_TIMEOUT_S: Final = 8.0
 """For the look-up, TCP and TLS together: an address that swallows packets shall not use up a sweep's whole try. Long
@@ -57,7 +57,7 @@ class CurlCallbackSender:
         """Send once and return within `timeout_s` by the wall clock, whatever the receiver, its DNS or TLS do.
 
         `fault` is `timeout`, `dns`, `refused`, `tls`, `blocked_address`, `connection`, `protocol` (not HTTP),
-        `invalid_url`, `internal`, or `busy`: the try did not begin for want of our own resources. Never raises.
+        `invalid_url`, `internal`, or `BUSY`: the try did not begin for want of our own resources. Never raises.
         """
         try:
             return self._send(request, now, timeout_s)
@@ -77,7 +77,7 @@ class CurlCallbackSender:
         target, headers, body = self._message(url, request, now)
         handle = self._handles.take()
         if handle is None:
-            raise _NotSentError("busy")
+            raise _NotSentError(BUSY)
         answer = Answer(self._allow_private)
         try:
             self._prepare(handle, url, target, headers, body, answer, timeout_s)

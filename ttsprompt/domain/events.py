@@ -86,7 +86,7 @@ class GraceElapsed:
 
 @dataclass(frozen=True, slots=True)
 class Claimed:
-    """A sweep takes the call: until then no other sweep works on it.
+    """A sweep takes a settled call for a try to deliver: until then no other sweep works on it.
 
     `due_at` is the date that the sweep has seen. If it settled the call it holds it until then, and may extend that.
     """
@@ -97,9 +97,9 @@ class Claimed:
 
 @dataclass(frozen=True, slots=True)
 class Overdue:
-    """The sweep that claimed the call until `claimed_until` finds that nothing has happened to it since."""
+    """A sweep has seen the call due at `due_at`, and nothing has happened to it since."""
 
-    claimed_until: datetime
+    due_at: datetime
 
 
 @dataclass(frozen=True, slots=True)

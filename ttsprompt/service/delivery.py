@@ -10,7 +10,7 @@ from ttsprompt.domain import events
 from ttsprompt.domain.model import Call, DeliveryState
 from ttsprompt.domain.payload import retry_delay
 from ttsprompt.errors import TtsPromptError
-from ttsprompt.ports import CallbackRequest, CallbackResponse, CallbackSender, Stored
+from ttsprompt.ports import BUSY, CallbackRequest, CallbackResponse, CallbackSender, Stored
 from ttsprompt.service.writing import RECORDING_S, CallWriter, Deadline
 
 log = logging.getLogger(__name__)
@@ -33,15 +33,20 @@ class Deliveries(CallWriter):
             return
         self.deliver(stored, timeout_s=timeout_s)
 
-    def deliver(self, stored: Stored, *, timeout_s: float) -> DeliveryState:
-        """Try once and record it; return the state after that.
+    def deliver(self, stored: Stored, *, timeout_s: float) -> None:
+        """Try once and record it."""
+        tried = self.send(stored.call, timeout_s=timeout_s)
+        if tried is not None:
+            self.note(stored, tried)
 
-        If the recording fails the call stays due, and the receiver may get the same payload under the same
-        webhook-id again: at least once.
+    def send(self, call: Call, *, timeout_s: float) -> events.DeliveryAttempted | None:
+        """Try once; return what came of it, None if no try was made.
+
+        None is made if nothing is to be delivered, or if it could not begin for want of our own resources: then the
+        call stays due, and nobody counts it.
         """
-        call = stored.call
         if call.payload is None or call.callback is None or call.delivery.state is not DeliveryState.PENDING:
-            return call.delivery.state
+            return None
         request = CallbackRequest(
             webhook_id=call.tid,
             url=call.callback.url,
@@ -50,17 +55,28 @@ class Deliveries(CallWriter):
             payload=call.payload,
         )
         response = self.sender.send(request, now=self.clock.now(), timeout_s=timeout_s)
-        event = self._tried(call, response)
-        fields = {"tid": call.tid, "outcome": event.outcome, "http_status": event.http_status, "fault": event.fault}
-        log.info("callback_tried", extra={"fields": fields})
+        if response.fault == BUSY:
+            log.warning("callback_put_off", extra={"fields": {"tid": call.tid, "fault": BUSY}})
+            return None
+        tried = self._tried(call, response)
+        log.info("callback_tried", extra={"fields": _fields(call, tried)})
+        return tried
+
+    def note(self, stored: Stored, tried: events.DeliveryAttempted) -> DeliveryState:
+        """Record a try; return the state after that.
+
+        If the recording fails the call stays due, and the receiver may get the same payload under the same
+        webhook-id again: at least once.
+        """
+        call = stored.call
         try:
-            update = self.record(call.tid, event, self.deadline(RECORDING_S), expected=stored)
+            update = self.record(call.tid, tried, self.deadline(RECORDING_S), expected=stored)
         except TtsPromptError as error:
             log.error("delivery_not_recorded", extra={"fields": {"tid": call.tid, "code": error.code}})
             return DeliveryState.PENDING
         state = update.stored.call.delivery.state
         if state is DeliveryState.UNDELIVERABLE:
-            log.error("callback_undeliverable", extra={"fields": fields})
+            log.error("callback_undeliverable", extra={"fields": _fields(call, tried)})
         return state
 
     def _tried(self, call: Call, response: CallbackResponse) -> events.DeliveryAttempted:
@@ -73,6 +89,10 @@ class Deliveries(CallWriter):
             fault=response.fault,
             retry_at=None if delay is None else self.clock.now() + delay,
         )
+
+
+def _fields(call: Call, tried: events.DeliveryAttempted) -> dict[str, object]:
+    return {"tid": call.tid, "outcome": tried.outcome, "http_status": tried.http_status, "fault": tried.fault}
 
 
 def report_settled(call: Call) -> None:

@@ -1,0 +1,283 @@
+"""Whose turn it is in a sweep: due calls wait in lanes, one for each host, and share the sweep's threads.
+
+A host begins with two tries at a time. Each success lets it have one more, each failure half as many, so that one that
+is well drains as fast as it can take it, and one that is not gets little. Beyond that, nobody holds more than half of
+the threads while others wait: no application, whatever names and ports its callbacks have, and no machine on all its
+ports.
+"""
+
+from __future__ import annotations
+
+import bisect
+import logging
+import threading
+from collections import Counter, deque
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Final
+
+from ttsprompt.domain.model import Phase
+from ttsprompt.errors import StoreUnavailableError
+from ttsprompt.net.callback_url import parse_callback_url
+from ttsprompt.ports import CallStore, Clock, DueCall, Stored
+
+log = logging.getLogger(__name__)
+
+BUDGET_S: Final = 45.0
+"""No call is begun after this; with a last try of 15 s the sweep is over well before its time-out of 120 s."""
+
+PAGE_SIZE: Final = 500
+MAX_FAILED_PAGES: Final = 3
+"""After so many the sweep works off what it has read."""
+
+MAX_QUEUED: Final = 10_000
+"""Calls held in memory while their hosts are busy. To read on, the longest lane lets go of its newest."""
+
+FIRST_TRIES: Final = 2
+MOST_TRIES: Final = 16
+"""At one host at the same time."""
+
+_DEFAULT_PORTS: Final = {"http": 80, "https": 443}
+
+
+@dataclass(slots=True, eq=False)
+class Lane:
+    """The calls whose callbacks go to one port of one machine, the oldest first, and what is known of it.
+
+    On another port another server listens, which may be well. Calls that are not to be delivered yet, or whose URL
+    makes no sense, are in a lane without a `machine`, which anybody may take from.
+    """
+
+    machine: str | None
+    number: int
+    limit: int = FIRST_TRIES
+    running: int = 0
+    waiting: deque[Item] = field(default_factory=deque)
+
+    @property
+    def has_place(self) -> bool:
+        """Whether the host may have one more try now."""
+        return self.machine is None or self.running < self.limit
+
+    def learn(self, *, success: bool) -> None:
+        """Let the host have more tries at once after a success, and fewer after a failure."""
+        self.limit = min(self.limit + 1, MOST_TRIES) if success else max(self.limit // 2, 1)
+
+
+@dataclass(slots=True, eq=False)
+class Item:
+    """A due call, in its lane.
+
+    One that this sweep has `settled` waits for its host without a claim: its settlement has set a later date.
+    """
+
+    due: DueCall
+    lane: Lane
+    settled: bool = False
+    has_place: bool = False
+
+    @property
+    def sharers(self) -> tuple[str, ...]:
+        """Who is charged for the thread that works on it: the application, and the machine."""
+        application = self.due.stored.call.application_id if self.due.stored else ""
+        return (application,) if self.lane.machine is None else (application, f"//{self.lane.machine}")
+
+
+class Agenda:
+    """What is still to be done, for several threads.
+
+    Calls that wait do not keep others from being read: one dead host with hundreds of deliveries would otherwise fill
+    every page.
+    """
+
+    def __init__(self, store: CallStore, clock: Clock, threads: int) -> None:
+        self._store, self._clock = store, clock
+        self._share = max(threads // 2, 1)
+        self._began = clock.monotonic()
+        self._lanes: dict[str, Lane] = {}
+        self._by_age: list[tuple[datetime, int, Lane]] = []
+        """The lanes in which calls wait, by the date of their first; sorted at all times."""
+        self._anywhere = Lane(None, 0)
+        self._held: Counter[str] = Counter()
+        """How many threads work for each sharer."""
+        self._waiting: Counter[str] = Counter()
+        """How many calls of each sharer wait."""
+        self._queued = self._working = 0
+        self._let_go: Counter[bool] = Counter()
+        """How many calls were settled, or not, when there was no room for them."""
+        self._last: DueCall | None = None
+        self._all_read = self._reading = False
+        self._changed = threading.Condition()
+        self.failed_pages = 0
+
+    def read_page(self) -> None:
+        """Read the next page of due calls.
+
+        Raises:
+            StoreUnavailableError: it could not be read.
+        """
+        page = self._store.due(self._clock.now(), PAGE_SIZE, after=self._last)
+        with self._changed:
+            self._all_read = len(page) < PAGE_SIZE
+            self._last = page[-1] if page else self._last
+            for due in page:
+                is_settled = due.stored is not None and due.stored.call.phase is Phase.SETTLED
+                self._queue(Item(due, self._lane(due.stored if is_settled else None)))
+
+    def take(self) -> Item | None:
+        """Return the call whose turn it is, waiting for one if need be; None when the sweep is over."""
+        with self._changed:
+            while self._clock.monotonic() - self._began < BUDGET_S:
+                lane = self._next_lane()
+                if lane is not None:
+                    return self._begin(lane)
+                if not self._all_read and not self._reading:
+                    self._read_on()
+                elif self._queued or self._working or self._reading:
+                    self._changed.wait(timeout=1)
+                else:
+                    return None
+            return None
+
+    def enter(self, item: Item, settled: Stored) -> bool:
+        """Go on to the host of a call that was just settled; if there is no place, the call waits its turn."""
+        with self._changed:
+            moved = Item(DueCall(item.due.tid, item.due.due_at, settled), self._lane(settled), settled=True)
+            self._release(item)
+            may_go_on = moved.lane.has_place and not self._is_unfair(moved)
+            if may_go_on:
+                item.due, item.lane, item.settled = moved.due, moved.lane, True
+            else:
+                self._queue(moved)
+            self._hold(item)
+            return may_go_on
+
+    def tried(self, item: Item, *, success: bool) -> None:
+        """Free the place at the host: the try is over, though not recorded yet."""
+        with self._changed:
+            item.lane.learn(success=success)
+            item.lane.running -= 1
+            item.has_place = False
+            # This place, and one more if the host has earned it.
+            self._changed.notify(2)
+
+    def done(self, item: Item) -> None:
+        """Free the thread, and the place if it was not."""
+        with self._changed:
+            self._working -= 1
+            self._release(item)
+            # The thread itself takes the next; all the others end if there is none.
+            if self._queued or self._working:
+                self._changed.notify()
+            else:
+                self._changed.notify_all()
+
+    def left(self) -> tuple[int, int]:
+        """Return how many calls were read but not worked on, and how many were settled but not tried."""
+        items = [item for lane in (self._anywhere, *self._lanes.values()) for item in lane.waiting]
+        settled = sum(item.settled for item in items)
+        return len(items) - settled + self._let_go[False], settled + self._let_go[True]
+
+    def _next_lane(self) -> Lane | None:
+        """Return the lane whose turn it is: of the machine that holds the fewest threads, the oldest call.
+
+        Calls that need no host come when they are older. None when there is no call that may be taken, or when it may
+        only because nobody else is known to wait, and there is room to read who does.
+        """
+        has_room_to_read = not self._all_read and self._queued + PAGE_SIZE <= MAX_QUEUED
+        best: Lane | None = None
+        fewest = 0
+        for _, _, lane in self._by_age:
+            if not lane.has_place or self._is_unfair(lane.waiting[0], even_alone=has_room_to_read):
+                continue
+            held = self._held[lane.waiting[0].sharers[-1]]
+            if best is None or held < fewest:
+                best, fewest = lane, held
+            if not held:
+                break
+        anywhere = self._anywhere.waiting
+        if anywhere and not self._is_unfair(anywhere[0], even_alone=has_room_to_read):
+            return self._anywhere if best is None or anywhere[0].due.due_at <= best.waiting[0].due.due_at else best
+        return best
+
+    def _is_unfair(self, item: Item, *, even_alone: bool = False) -> bool:
+        """Tell whether a sharer of the call holds its half of the threads already, while others wait."""
+        return any(
+            self._held[sharer] >= self._share and (even_alone or self._queued > self._waiting[sharer])
+            for sharer in item.sharers
+        )
+
+    def _begin(self, lane: Lane) -> Item:
+        item = lane.waiting.popleft()
+        self._forget(item)
+        if lane is not self._anywhere:
+            del self._by_age[bisect.bisect_left(self._by_age, (item.due.due_at, lane.number))]
+            self._sort_in(lane)
+        self._working += 1
+        self._hold(item)
+        return item
+
+    def _read_on(self) -> None:
+        self._reading = True
+        self._make_room()
+        # The others go on meanwhile.
+        self._changed.release()
+        try:
+            self.read_page()
+        except StoreUnavailableError:
+            log.error("sweep_page_failed")
+            self.failed_pages += 1
+            self._all_read = self.failed_pages == MAX_FAILED_PAGES
+        finally:
+            self._changed.acquire()
+            self._reading = False
+            self._changed.notify_all()
+
+    def _make_room(self) -> None:
+        """Leave to a later sweep what cannot be held: a host with more due than that must not hide the others."""
+        excess = self._queued + PAGE_SIZE - MAX_QUEUED
+        if excess > 0:
+            longest = max((self._anywhere, *self._lanes.values()), key=lambda lane: len(lane.waiting))
+            for _ in range(min(excess, len(longest.waiting) - 1)):
+                item = longest.waiting.pop()
+                self._forget(item)
+                self._let_go[item.settled] += 1
+
+    def _lane(self, settled: Stored | None) -> Lane:
+        host = None if settled is None else _host(settled)
+        if host is None:
+            return self._anywhere
+        return self._lanes.setdefault(f"{host[0]}:{host[1]}", Lane(host[0], len(self._lanes) + 1))
+
+    def _queue(self, item: Item) -> None:
+        item.lane.waiting.append(item)
+        if item.lane is not self._anywhere and len(item.lane.waiting) == 1:
+            self._sort_in(item.lane)
+        self._queued += 1
+        self._waiting.update(item.sharers)
+
+    def _sort_in(self, lane: Lane) -> None:
+        if lane.waiting:
+            bisect.insort(self._by_age, (lane.waiting[0].due.due_at, lane.number, lane))
+
+    def _forget(self, item: Item) -> None:
+        self._queued -= 1
+        self._waiting.subtract(item.sharers)
+
+    def _hold(self, item: Item) -> None:
+        item.lane.running += 1
+        item.has_place = True
+        self._held.update(item.sharers)
+
+    def _release(self, item: Item) -> None:
+        if item.has_place:
+            item.lane.running -= 1
+            item.has_place = False
+        self._held.subtract(item.sharers)
+
+
+def _host(settled: Stored) -> tuple[str, int] | None:
+    """Return machine and port of the callback, None if its URL makes no sense."""
+    callback = settled.call.callback
+    url = None if callback is None else parse_callback_url(callback.url)
+    return None if url is None else (url.host.rstrip("."), url.port or _DEFAULT_PORTS[url.scheme])
