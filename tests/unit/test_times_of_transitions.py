@@ -10,7 +10,7 @@ from tests.builders import NOW, a_call
 from ttsprompt.domain.call import apply
 from ttsprompt.domain.events import CallEnded, EndStatus, EraseRequested, Event, MachineDetected
 from ttsprompt.domain.model import Call, MachineDetection
-from ttsprompt.domain.spoken_text import ssml_fault
+from ttsprompt.domain.spoken_text import says_something, ssml_fault
 from ttsprompt.domain.verdict import Reason
 
 LATER = NOW + timedelta(seconds=2)
@@ -77,3 +77,8 @@ def test_the_erasure_is_in_the_timeline_with_its_time() -> None:
 )
 def test_a_fault_of_ssml_is_told_with_its_place(text: str, told: str | None) -> None:
     assert ssml_fault(text) == told
+
+
+@pytest.mark.parametrize("text", ["\u200b", "<speak>\u200b</speak>", "\u200b-\u2060"])
+def test_what_nobody_hears_says_nothing(text: str) -> None:
+    assert not says_something(text)
