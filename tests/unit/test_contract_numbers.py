@@ -266,6 +266,7 @@ NUMBERS = [
     constant("a sweep's budget", "service.agenda:BUDGET_S", 45.0, "state and store"),
     constant("a claim", "service.sweep:CLAIM", 30, "state and store"),
     constant("tries at one host, to begin with", "service.agenda:FIRST_TRIES", 2, "state and store"),
+    constant("tries at one host, at most", "service.agenda:MOST_TRIES", 16, "state and store"),
     Number(
         "the sweep as deployed",
         {"120s"},
