@@ -5,7 +5,8 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Any
 
-from ttsprompt.domain.model import Call, CallbackTarget, Policy, Prompts, hash_token, new_call
+from ttsprompt.domain.lifetime import new_call
+from ttsprompt.domain.model import Call, CallbackTarget, Policy, Prompts, hash_token
 from ttsprompt.domain.verdict import Secrets, keyed_mac
 
 TOKEN = "token-of-the-call"

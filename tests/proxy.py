@@ -31,6 +31,8 @@ class Proxy:
         self.address = f"127.0.0.1:{self._listener.getsockname()[1]}"
         self.mode = Mode.PASS
         self.swallowed = 0
+        self.cuts_replies_after: int | None = None
+        """Bytes of replies after which the connections break, again and again."""
         self._sockets: list[socket.socket] = []
         threading.Thread(target=self._accept, daemon=True).start()
 
@@ -74,6 +76,11 @@ class Proxy:
                     self._break_soon()
                     continue
                 sink.sendall(data)
+                if self.cuts_replies_after is not None and is_reply:
+                    self.cuts_replies_after -= len(data)
+                    if self.cuts_replies_after <= 0:
+                        self.swallowed += 1
+                        self._break()
         for end in (source, sink):
             with contextlib.suppress(OSError):
                 end.close()

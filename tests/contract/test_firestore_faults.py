@@ -9,7 +9,7 @@ import time
 import uuid
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 from pathlib import Path
 
@@ -137,6 +137,18 @@ def test_a_store_that_cannot_be_reached_gives_up_soon(behind: Behind, mode: Mode
         work[method]()
 
     assert time.monotonic() - began < GIVES_UP_WITHIN_S
+
+
+def test_a_query_that_breaks_off_in_the_middle_is_a_store_that_cannot_be_reached(behind: Behind) -> None:
+    """The client library begins such a query anew by itself, and fails with an error of its own."""
+    for number in range(60):
+        call = a_call(tid=f"t-{number}", reference="x" * 20_000)
+        behind.direct.create(replace(call, due_at=NOW))
+    behind.proxy.cuts_replies_after = 300_000
+
+    with pytest.raises(StoreUnavailableError):
+        behind.store.due(NOW, 500)
+    assert behind.proxy.swallowed > 0
 
 
 def test_a_store_that_was_gone_works_again(behind: Behind) -> None:

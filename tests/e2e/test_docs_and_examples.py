@@ -46,7 +46,7 @@ def shell(script: str, **environment: str) -> dict[str, Any]:
 
 
 def test_the_curl_snippets_do_what_the_page_says(stack: Stack) -> None:
-    place, status, cancel, redeliver = snippets("sh")
+    place, status, wait, cancel, redeliver, erase = snippets("sh")
     environment = {"BASE_URL": stack.service.url, "VONAGE_JWT": stack.application.token()}
     request = stack.request()
     stack.script(request, "1111,1234")
@@ -61,7 +61,9 @@ def test_the_curl_snippets_do_what_the_page_says(stack: Stack) -> None:
     assert shown.keys() == documented.keys()
     assert [line["event"] for line in documented["timeline"]][:3] == [line["event"] for line in shown["timeline"]][:3]
     assert shell(redeliver, TID=tid, **environment)["delivery"]["state"] == "delivered"
-    assert shell(cancel, TID=tid, **environment)["status"] == "ok"
+    for ask in (wait, cancel):
+        assert shell(ask, TID=tid, **environment)["status"] == "ok"
+    assert shell(erase, TID=tid, **environment)["to"] is None
 
 
 def test_the_documented_problem_is_the_one_that_comes(stack: Stack) -> None:

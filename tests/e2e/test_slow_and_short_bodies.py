@@ -34,6 +34,7 @@ def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
         log=folder / "service.log",
     )
     running.start()
+    assert answer(running, head(b"Content-Length: %d" % len(FORM)), FORM)[0] == 503
     yield running
     running.stop()
 
@@ -66,6 +67,7 @@ def read(connection: socket.socket) -> tuple[int, dict[str, object]]:
 
 
 def records(service: Service) -> int:
+    """Return how many calls are stored. The file has its schema once a request was taken, as one was by the fixture."""
     path = Path(service.settings["CALL_STORE"].removeprefix("sqlite:///"))
     with closing(sqlite3.connect(path)) as connection:
         count: int = connection.execute("SELECT count(*) FROM calls").fetchone()[0]

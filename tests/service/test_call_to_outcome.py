@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from tests.service.test_sweep import sweep_of
-from tests.world import REQUEST, World, bearer, json_of, make_world, query_of
+from tests.world import REQUEST, World, bearer, fields_logged, json_of, make_world, query_of
 
 
 def outcome(world: World) -> tuple[str, str, str]:
@@ -216,6 +216,15 @@ def test_a_call_without_a_callback_ends_without_one(world: World) -> None:
 
     assert world.sender.sent == []
     assert (world.call(tid).phase, world.call(tid).due_at) == ("settled", None)
+
+
+def test_where_there_is_no_callback_none_is_said_to_be_put_off(world: World, caplog: pytest.LogCaptureFixture) -> None:
+    world.place(callback=..., callback_method=...)
+    world.event("answered")
+    world.clock.on_sleep = lambda: world.clock.advance(8)
+    world.event("completed", duration="4")
+
+    assert fields_logged(caplog, "callback_put_off") == []
 
 
 def test_the_event_that_says_why_is_told_at_once_although_completed_overtook_it(world: World) -> None:

@@ -11,8 +11,9 @@ from typing import Any
 import pytest
 from werkzeug.test import TestResponse
 
-from tests.world import World, bearer, fields_logged
+from tests.world import REQUEST, World, bearer, fields_logged
 from ttsprompt.domain.call import Transition
+from ttsprompt.domain.idempotency import fingerprint, secrets_fingerprint
 from ttsprompt.domain.model import Call, State
 from ttsprompt.errors import CallNotFoundError, VendorRateLimitedError, VendorRefusedError, VendorUnclearError
 from ttsprompt.ports import CallOrder, CallStore, Stored
@@ -70,6 +71,15 @@ def test_a_field_at_its_default_is_as_good_as_none(world: World, usual: dict[str
     post(world)
 
     assert post(world, **usual).headers["Idempotency-Replayed"] == "true"
+
+
+def test_what_a_repeat_is_compared_with_holds_no_field_that_was_not_given(world: World) -> None:
+    """A later version has more fields. Their defaults must not make another request of one that comes again."""
+    given = {name: value for name, value in REQUEST.items() if name != "callback_method"}
+    call = world.call((post(world).json or {})["tid"])
+
+    assert call.fingerprint == fingerprint(KEY, given)
+    assert call.secrets_fingerprint == secrets_fingerprint(KEY, given)
 
 
 def test_after_the_call_nothing_tells_its_pin(world: World) -> None:

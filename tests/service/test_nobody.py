@@ -9,6 +9,7 @@ import pytest
 from werkzeug.test import TestResponse
 
 from tests.fakes import FakeVoice
+from tests.records import rewrite
 from tests.world import World, bearer, make_world
 from ttsprompt.errors import UnauthenticatedError, VendorRefusedError, VendorUnreachableError
 from ttsprompt.ports import CallOrder
@@ -54,7 +55,9 @@ def forged(world: World, number: int = 0) -> dict[str, str]:
     return bearer(world.clock, jti=f"forged {number}")
 
 
-def test_a_forged_token_cannot_hold_a_victims_key(world: World) -> None:
+@pytest.mark.parametrize("limit", ["", "2/600s"])
+def test_a_forged_token_cannot_hold_a_victims_key(tmp_path: Path, limit: str) -> None:
+    world = make_world(tmp_path, voice=SignedOnly(), MAX_CALLS_PER_NUMBER=limit)
     for number in range(20):
         response = world.post_call(forged(world, number) | KEY, text="An attacker's text", to="447970513600")
         assert response.status_code == 401
@@ -97,12 +100,14 @@ def ask(world: World, method: str, tid: str, headers: dict[str, str]) -> TestRes
         "status": (f"/call/{tid}", "GET"),
         "cancel": (f"/call/{tid}", "DELETE"),
         "redeliver": (f"/call/{tid}/redeliver", "POST"),
+        "erase": (f"/call/{tid}/erase", "POST"),
+        "wait": (f"/call/{tid}?wait=1", "GET"),
     }[method]
     return world.client.open(path, method=verb, headers=headers)
 
 
 @pytest.mark.parametrize("not_there", NOT_THERE)
-@pytest.mark.parametrize("method", ["status", "cancel", "redeliver"])
+@pytest.mark.parametrize("method", ["status", "wait", "cancel", "redeliver", "erase"])
 def test_a_forged_token_is_refused_alike_whether_or_not_there_is_such_a_call(
     world: World, method: str, not_there: str
 ) -> None:
@@ -119,7 +124,7 @@ def test_a_forged_token_is_refused_alike_whether_or_not_there_is_such_a_call(
 
 
 @pytest.mark.parametrize("not_there", NOT_THERE)
-@pytest.mark.parametrize("method", ["status", "cancel", "redeliver"])
+@pytest.mark.parametrize("method", ["status", "wait", "cancel", "redeliver", "erase"])
 def test_when_vonage_does_not_tell_nobody_learns_whether_there_is_such_a_call(
     world: World, method: str, not_there: str
 ) -> None:
@@ -168,6 +173,22 @@ def test_what_another_application_may_not_do_is_said_without_asking_vonage(tmp_p
 
     assert world.post_call(bearer(world.clock) | KEY).status_code == 403
     assert world.voice.looked_up == []
+
+
+@pytest.mark.parametrize("method", ["status", "wait", "cancel", "redeliver", "erase"])
+def test_a_forged_token_is_refused_alike_where_the_record_cannot_be_read_and_logs_nothing(
+    world: World, method: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    headers = victims(world)
+    tid = world.post_call(headers).get_json()["tid"]
+    rewrite(world.store, tid, lambda document: document | {"state": "dreaming"})
+
+    answers = [ask(world, method, which, forged(world)) for which in (tid, UNKNOWN)]
+
+    assert [answer.status_code for answer in answers] == [401, 401]
+    assert answers[0].data == answers[1].data
+    assert [record.msg for record in caplog.records if record.levelno >= logging.WARNING] == []
+    assert ask(world, method, tid, headers).status_code == 503
 
 
 def test_another_applications_token_is_told_404_once_vonage_has_accepted_it(world: World) -> None:

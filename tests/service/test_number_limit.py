@@ -45,6 +45,17 @@ def test_the_number_is_called_so_often_and_no_more(limited: World) -> None:
     assert statuses(limited, 1) == [200]
 
 
+@pytest.mark.parametrize(("later_s", "retry_after"), [(0.5, "600"), (1, "599"), (598.9, "2"), (599, "1"), (599.9, "1")])
+def test_whoever_comes_again_when_told_is_not_too_early(limited: World, later_s: float, retry_after: str) -> None:
+    statuses(limited, 2)
+    limited.clock.advance(later_s)
+    response = limited.post_call()
+
+    assert (response.status_code, response.headers["Retry-After"]) == (429, retry_after)
+    limited.clock.advance(int(retry_after))
+    assert statuses(limited, 1) == [200]
+
+
 def test_applications_are_counted_apart(limited: World) -> None:
     statuses(limited, 2)
     other = bearer(limited.clock, application_id=str(uuid.uuid4()))

@@ -26,6 +26,7 @@ PIN = "1234"
 STATUSES = ("answered", "human", "machine", *EndStatus)
 
 
+FOLLOW_UPS = [("DELETE", ""), ("POST", "/redeliver"), ("GET", ""), ("GET", "?wait=3"), ("POST", "/erase")]
 RESPONSES = [*(CallbackResponse(http_status=status) for status in (200, 500, 410)), CallbackResponse(fault="timeout")]
 
 
@@ -50,6 +51,9 @@ class Service(RuleBasedStateMachine):
         self.seen: dict[str, Call] = {}
         self.received: dict[str, set[str]] = defaultdict(set)
         self.right_pins: set[str] = set()
+        self.fetched: set[str] = set()
+        """The calls without a callback."""
+        self.sent_before_erasure: dict[str, int] = {}
         self.crash_after: int | None = None
         self._install_failpoints()
 
@@ -64,7 +68,9 @@ class Service(RuleBasedStateMachine):
         for tid in self.answered:
             call = self.world.call(tid)
             assert call.phase is Phase.SETTLED
-            assert call.delivery.state in {DeliveryState.DELIVERED, DeliveryState.UNDELIVERABLE}
+            done = {DeliveryState.DELIVERED, DeliveryState.UNDELIVERABLE}
+            may_be = done | {DeliveryState.NONE} if tid in self.fetched else done
+            assert call.delivery.state in may_be
             if call.delivery.state is DeliveryState.DELIVERED:
                 assert len(self.received[tid]) == 1
         self.every_promise_holds()
@@ -72,8 +78,12 @@ class Service(RuleBasedStateMachine):
 
     # --- what may happen
 
-    @rule(outcome=st.sampled_from(["taken", "unclear", "refused", "died"]), key=st.sampled_from(["", "a", "b"]))
-    def a_caller_asks(self, outcome: str, key: str) -> None:
+    @rule(
+        outcome=st.sampled_from(["taken", "unclear", "refused", "died"]),
+        key=st.sampled_from(["", "a", "b"]),
+        fields=st.sampled_from([{}, {}, {"callback": ..., "callback_method": ...}, {"machine_detection": "hangup"}]),
+    )
+    def a_caller_asks(self, outcome: str, key: str, fields: dict[str, Any]) -> None:
         errors: dict[str, Any] = {
             "unclear": VendorUnclearError("?"),
             "refused": VendorRefusedError("no", vendor_status=400),
@@ -82,7 +92,7 @@ class Service(RuleBasedStateMachine):
         self.world.voice.error = errors.get(outcome)
         headers = bearer(self.world.clock) | ({"Idempotency-Key": key} if key else {})
         before = len(self.world.voice.orders)
-        response = self._survive(lambda: self.world.post_call(headers))
+        response = self._survive(lambda: self.world.post_call(headers, **fields))
         if outcome != "refused":
             self.rung += [order.event_url.partition("?")[0] for order in self.world.voice.orders[before:]]
         if response is not None and "tid" in (response.json or {}):
@@ -90,6 +100,8 @@ class Service(RuleBasedStateMachine):
             orders = enumerate(self.world.voice.orders)
             positions = [n for n, order in orders if tid in order.event_url]
             self.answered.setdefault(tid, positions[-1] if positions else None)
+            if self.world.call(tid).callback is None and self.world.call(tid).erased_at is None:
+                self.fetched.add(tid)
 
     @precondition(lambda self: self._dialled())
     @rule(data=st.data(), status=st.sampled_from(STATUSES), duration=st.sampled_from([None, "0", "7"]))
@@ -112,7 +124,10 @@ class Service(RuleBasedStateMachine):
         assert response is None or response.status_code in {200, 404}
 
     @precondition(lambda self: self.answered)
-    @rule(data=st.data(), method=st.sampled_from([("DELETE", ""), ("POST", "/redeliver"), ("GET", "")]))
+    @rule(
+        data=st.data(),
+        method=st.sampled_from(FOLLOW_UPS),
+    )
     def a_caller_follows_up(self, data: st.DataObject, method: tuple[str, str]) -> None:
         tid = data.draw(st.sampled_from(sorted(self.answered)))
         self._survive(
@@ -157,7 +172,7 @@ class Service(RuleBasedStateMachine):
                 assert tid in self.right_pins
             if before is not None and before.verdict is not None:
                 assert call.verdict == before.verdict
-            if before is not None and before.payload is not None:
+            if before is not None and before.payload is not None and call.erased_at is None:
                 assert call.payload == before.payload
             if before is not None and before.answered_by is AnsweredBy.HUMAN:
                 assert call.answered_by is AnsweredBy.HUMAN
@@ -172,12 +187,24 @@ class Service(RuleBasedStateMachine):
                 assert (call.prompts, call.secrets) == (None, None)
             self.seen[tid] = call
 
+    @invariant()
+    def what_is_gone_stays_gone(self) -> None:
+        for tid in self.answered:
+            call = self.world.call(tid)
+            assert tid not in self.fetched or not self.received[tid]
+            if call.erased_at is not None:
+                assert not any((call.to, call.callback, call.payload, call.reference, call.uuid, call.due_at))
+                assert self._sent(tid) == self.sent_before_erasure.setdefault(tid, self._sent(tid))
+
     # --- how it is done
 
     def _note_receptions(self) -> None:
         for request in self.world.sender.sent:
             self.received[payload_of(request)["tid"]].add(request.payload)
             assert request.webhook_id == payload_of(request)["tid"]
+
+    def _sent(self, tid: str) -> int:
+        return sum(request.webhook_id == tid for request in self.world.sender.sent)
 
     def _dialled(self) -> list[str]:
         return sorted(tid for tid, position in self.answered.items() if position is not None)

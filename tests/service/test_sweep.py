@@ -382,9 +382,10 @@ def test_a_query_that_fails_is_an_error_of_the_sweep(world: World, monkeypatch: 
         sweep_of(world).run()
 
 
+@pytest.mark.parametrize("error", [StoreUnavailableError(), AttributeError()], ids=["store", "bug"])
 @pytest.mark.parametrize(("failures", "expired"), [(1, 10), (2, 10), (99, 3)])
 def test_a_page_that_cannot_be_read_is_asked_for_again_and_does_not_end_the_sweep(
-    world: World, monkeypatch: pytest.MonkeyPatch, failures: int, expired: int
+    world: World, monkeypatch: pytest.MonkeyPatch, failures: int, expired: int, error: Exception
 ) -> None:
     monkeypatch.setattr("ttsprompt.service.agenda.PAGE_SIZE", 3)
     for _ in range(10):
@@ -395,7 +396,7 @@ def test_a_page_that_cannot_be_read_is_asked_for_again_and_does_not_end_the_swee
     def down_for_a_while(self: object, *args: object, **options: object) -> object:
         if options["after"] is not None and left[0]:
             left[0] -= 1
-            raise StoreUnavailableError
+            raise error
         return due(self, *args, **options)  # type: ignore[arg-type]  # passed through as it came
 
     monkeypatch.setattr(type(world.store), "due", down_for_a_while)
@@ -631,7 +632,8 @@ def test_a_try_that_could_not_begin_is_none(world: World, caplog: pytest.LogCapt
     for _ in range(11):
         world.sender.responses = [BUSY_NOW]
         assert swept(world) == {"remaining": 1}
-        assert world.call(tid).delivery == before.delivery
+        delivery = world.call(tid).delivery
+        assert (delivery.attempts_made, delivery.tries) == (before.delivery.attempts_made, before.delivery.tries)
         world.clock.advance(31)
 
     assert swept(world) == {"delivered": 1}

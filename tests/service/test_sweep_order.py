@@ -8,13 +8,14 @@ import time
 from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from tests.fakes import FakeClock, FakeSender
 from tests.records import rewrite
 from tests.world import World, fields_logged, make_world
-from ttsprompt.ports import CallbackRequest, CallbackResponse, CallbackSender
+from ttsprompt.ports import CallbackRequest, CallbackResponse, CallbackSender, DueCall
 from ttsprompt.service.delivery import Deliveries
 from ttsprompt.service.sweep import Sweep, SweepReport
 
@@ -175,9 +176,30 @@ def test_a_call_whose_date_passes_while_it_waits_for_its_host_is_not_tried_by_tw
     assert tried.count(waiting) == 1
 
 
+def test_a_call_that_another_sweep_tried_since_its_page_was_read_is_left_alone(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tid,) = undelivered(world, "a")
+    read = world.store.due
+
+    def read_and_be_slow(now: datetime, limit: int, **options: Any) -> list[DueCall]:
+        page = read(now, limit, **options)
+        if not world.sender.sent:
+            monkeypatch.setattr(world.store, "due", read)
+            world.sender.responses = [CallbackResponse(http_status=500)]
+            sweep_of(world).run()
+        return page
+
+    monkeypatch.setattr(world.store, "due", read_and_be_slow)
+    sweep_of(world).run()
+
+    assert [request.webhook_id for request in world.sender.sent] == [tid]
+    assert world.call(tid).delivery.attempts_made == 2
+
+
 def test_of_more_than_can_be_held_the_newest_are_left_for_later(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("ttsprompt.service.sweep.PAGE_SIZE", 5)
-    monkeypatch.setattr("ttsprompt.service.sweep.MAX_QUEUED", 10)
+    monkeypatch.setattr("ttsprompt.service.agenda.PAGE_SIZE", 5)
+    monkeypatch.setattr("ttsprompt.service.agenda.MAX_QUEUED", 10)
     tids = undelivered(world, *["blocked"] * 30, "well")
     sender = BlockedHost(world.clock, CallbackResponse(http_status=500))
     reports: list[SweepReport] = []

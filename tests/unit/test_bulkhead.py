@@ -9,11 +9,15 @@ from contextlib import ExitStack, contextmanager
 import pytest
 
 from tests.raw_server import RawServer, answering, raw_servers
-from ttsprompt.errors import VendorUnreachableError
+from ttsprompt.errors import VendorRefusedError, VendorUnreachableError
+from ttsprompt.ports import CallOrder
 from ttsprompt.vonage.bulkhead import QUICK_S, Bulkhead
 from ttsprompt.vonage.voice import VonageVoiceApi
 
 PATIENCE_S = 30
+ORDER = CallOrder(
+    to="447970513607", from_="447520616161", event_url="https://example.com/", ringing_timer_s=45, length_timer_s=60
+)
 
 
 class Clock:
@@ -48,7 +52,10 @@ def test_a_place_is_free_again_whatever_happened_in_it(clock: Clock) -> None:
         pass
 
 
-def test_while_vonage_is_quick_the_next_gets_the_place_that_comes_free(clock: Clock) -> None:
+def test_while_vonage_is_quick_the_next_gets_the_place_that_comes_free(
+    clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("ttsprompt.vonage.bulkhead.QUICK_S", 3600.0)  # it does not come by looking again
     bulkhead, came_in = Bulkhead(1, clock), threading.Event()
 
     def work() -> None:
@@ -71,6 +78,22 @@ def test_nobody_waits_longer_for_a_place_than_vonage_is_called_quick() -> None:
         pass
 
 
+def test_nobody_waits_longer_though_places_change_hands(clock: Clock, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Others may be faster each time."""
+    bulkhead, holder = Bulkhead(1, clock), ExitStack()
+
+    def changes_hands(_: float) -> None:
+        clock.now += 0.4
+        holder.close()
+        holder.enter_context(bulkhead.place())
+
+    monkeypatch.setattr(bulkhead._freed, "wait", changes_hands)
+    holder.enter_context(bulkhead.place())
+    with pytest.raises(VendorUnreachableError), bulkhead.place():
+        pass
+    assert clock.now == pytest.approx(1.2)
+
+
 @contextmanager
 def stuck_server() -> Iterator[tuple[RawServer, threading.Event]]:
     """A Vonage that answers nobody until it is told to."""
@@ -86,18 +109,21 @@ def stuck_server() -> Iterator[tuple[RawServer, threading.Event]]:
 NO_SUCH_CALL = b"HTTP/1.1 404 X\r\nContent-Length: 0\r\n\r\n"
 
 
-def test_look_ups_share_the_places_and_a_hang_up_needs_none() -> None:
+@pytest.mark.parametrize("method", ["GET", "POST"])
+def test_look_ups_and_calls_share_the_places_and_a_hang_up_needs_none(method: str) -> None:
     with stuck_server() as (server, release):
         voice = VonageVoiceApi(f"http://127.0.0.1:{server.port}", "ttsprompt/test", most_at_once=2)
         outcomes: list[object] = []
 
-        def look_up() -> None:
+        def ask() -> None:
             try:
-                outcomes.append(voice.look_up("u", "a.b.c"))
+                outcomes.append(voice.look_up("u", "a.b.c") if method == "GET" else voice.place_call(ORDER, "a.b.c"))
+            except VendorRefusedError:
+                outcomes.append(None)
             except VendorUnreachableError as error:
                 outcomes.append(error.detail)
 
-        threads = [threading.Thread(target=look_up) for _ in range(5)]
+        threads = [threading.Thread(target=ask) for _ in range(5)]
         for thread in threads:
             thread.start()
         while len(outcomes) < 3:
@@ -112,4 +138,4 @@ def test_look_ups_share_the_places_and_a_hang_up_needs_none() -> None:
 
     assert [isinstance(outcome, str) for outcome in outcomes[:3]] == [True] * 3
     assert sorted(map(str, outcomes[3:])) == ["404", "None", "None"]
-    assert [request.split(b" ", 1)[0] for request in server.received] == [b"GET", b"GET", b"PUT"]
+    assert [request.split(b" ", 1)[0] for request in server.received] == [method.encode()] * 2 + [b"PUT"]

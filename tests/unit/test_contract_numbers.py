@@ -257,14 +257,20 @@ NUMBERS = [
         lambda: _due_after_s(CancelRequested(), besides=lambda _: timing.speaking_time_s("Thank you")),
         "state and store, besides bye_text",
     ),
+    # --- callers
+    constant("429 of Vonage is waited out", "service.calls:SLOWED_DOWN_S", 3.0, "answers"),
+    constant("the first pause of that", "service.calls:FIRST_PAUSE_S", 0.3, "answers"),
+    constant("a wait for an outcome", "web.caller_routes:MAX_WAIT_S", 50, "the caller's other endpoints"),
+    constant("between two redeliveries", "domain.timing:REDELIVERY_PAUSE", 60, "the caller's other endpoints"),
     # --- the sweep
-    constant("a sweep's budget", "service.sweep:BUDGET_S", 45.0, "state and store"),
+    constant("a sweep's budget", "service.agenda:BUDGET_S", 45.0, "state and store"),
     constant("a claim", "service.sweep:CLAIM", 30, "state and store"),
-    constant("tries at one host, to begin with", "service.sweep:TRIES_PER_HOST", 2, "state and store"),
+    constant("tries at one host, to begin with", "service.agenda:FIRST_TRIES", 2, "state and store"),
+    constant("tries at one host, at most", "service.agenda:MOST_TRIES", 16, "state and store"),
     Number(
         "the sweep as deployed",
         {"120s"},
-        lambda: _deployed(r"expire-stale-calls\)[^;]*--timeout=([0-9a-z]+)", "deploy/function.sh"),
+        lambda: _deployed(r"(?s)expire-stale-calls\).*?--timeout=([0-9a-z]+)", "deploy/function.sh"),
         "state and store",
     ),
     Number(

@@ -28,16 +28,14 @@ from ttsprompt.domain.events import (
     PlacementUnclear,
     RedeliveryRequested,
 )
-from ttsprompt.domain.model import Call, Phase, Policy
+from ttsprompt.domain.model import Call, Phase, Policy, Transition
+from ttsprompt.domain.settled import add_price, erase, record_delivery, restart_delivery
 from ttsprompt.domain.transitions import (
-    Transition,
-    add_price,
     answer,
     cancel,
     claim,
     close_grace,
     end,
-    erase,
     expire,
     hear_machine,
     ignore,
@@ -49,8 +47,6 @@ from ttsprompt.domain.transitions import (
     note_machine,
     note_placed,
     note_unclear,
-    record_delivery,
-    restart_delivery,
     supplement,
     sweep_grace,
 )

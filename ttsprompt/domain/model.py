@@ -11,7 +11,7 @@ from enum import StrEnum
 from typing import Final
 
 from ttsprompt.domain import timing
-from ttsprompt.domain.verdict import MAX_REPLAYS, Entry, Reason, Secrets, Status, attempts_used, reason_of_entries
+from ttsprompt.domain.verdict import Entry, Reason, Secrets, Status, attempts_used, reason_of_entries
 
 DELIVERY_ATTEMPTS_KEPT: Final = 50
 """How many tries to deliver are kept; a redelivered call may have more behind it."""
@@ -255,75 +255,12 @@ def hash_token(token: str) -> str:
     return hashlib.sha256(token.encode("utf-8", "surrogatepass")).hexdigest()
 
 
-def new_call(
-    *,
-    tid: str,
-    application_id: str,
-    to: str,
-    callback: CallbackTarget | None,
-    prompts: Prompts,
-    secrets: Secrets,
-    token_hash: str,
-    attempts_allowed: int,
-    max_digits: int,
-    input_timeout_s: int,
-    ringing_timeout_s: int,
-    now: datetime,
-    policy: Policy,
-    reference: str | None = None,
-    machine_detection: MachineDetection | None = None,
-    extension: str | None = None,
-    fingerprint: str | None = None,
-    secrets_fingerprint: str | None = None,
-) -> Call:
-    """Return the record that is stored before anything is dialled."""
-    extension_s = timing.keying_time_s(extension or "")
-    call = Call(
-        tid=tid,
-        application_id=application_id,
-        to=to,
-        callback=callback,
-        prompts=prompts,
-        secrets=secrets,
-        token_hash=token_hash,
-        attempts_allowed=attempts_allowed,
-        max_digits=max_digits,
-        input_timeout_s=input_timeout_s,
-        ringing_timeout_s=ringing_timeout_s,
-        length_timer_s=timing.length_timer_s(
-            text=prompts.text,
-            bye_text=prompts.bye_text,
-            failed_text=prompts.failed_text,
-            silence_text=prompts.silence_text,
-            attempts=attempts_allowed,
-            replays=MAX_REPLAYS,
-            input_timeout_s=input_timeout_s,
-            extension_s=extension_s,
-        ),
-        reference=reference,
-        machine_detection=machine_detection,
-        extension_s=extension_s,
-        fingerprint=fingerprint,
-        secrets_fingerprint=secrets_fingerprint,
-        created_at=now,
-        expire_at=now + policy.retention,
-        due_at=None,
-    )
-    return replace(call, due_at=alive_due_at(call, policy)).noted(now, "created")
+@dataclass(frozen=True, slots=True)
+class Transition:
+    """The call after an event. It is the very same object when nothing changed, so nothing needs to be stored."""
 
-
-def alive_due_at(call: Call, policy: Policy) -> datetime:
-    """Return when a call that has not ended is given up: later than Vonage's own timers would end it."""
-    if policy.stale_after is not None:
-        return call.created_at + policy.stale_after
-    text = call.prompts.text if call.prompts else ""
-    bye_text = (call.prompts.bye_text if call.prompts else None) or ""
-    if call.verdict is not None:
-        spoken = timedelta(seconds=timing.speaking_time_s(bye_text))
-        return call.verdict.decided_at + spoken + timing.DECIDED_MARGIN
-    if call.answered_at is not None:
-        return call.answered_at + timedelta(seconds=call.length_timer_s) + timing.ALIVE_MARGIN
-    ringing_and_first_question = timedelta(
-        seconds=call.ringing_timeout_s + call.extension_s + timing.speaking_time_s(text) + call.input_timeout_s
-    )
-    return call.created_at + ringing_and_first_question + timing.ALIVE_MARGIN
+    call: Call
+    settled: bool = False
+    """This event settled the call: whoever commits it delivers the callback."""
+    grace: bool = False
+    """This event began the grace period: whoever commits it waits, then applies `GraceElapsed`."""

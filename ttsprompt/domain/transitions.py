@@ -5,40 +5,15 @@ Pure, so each may run again when another writer was faster. A docstring's first 
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime
-from typing import Final
 
 from ttsprompt.domain import events, timing
 from ttsprompt.domain.events import Event
-from ttsprompt.domain.model import (
-    DELIVERY_ATTEMPTS_KEPT,
-    Call,
-    Delivery,
-    DeliveryAttempt,
-    DeliveryState,
-    MachineDetection,
-    Policy,
-    State,
-    Verdict,
-    alive_due_at,
-)
-from ttsprompt.domain.payload import encode_payload
+from ttsprompt.domain.lifetime import alive_due_at
+from ttsprompt.domain.model import Call, DeliveryState, MachineDetection, Policy, State, Transition, Verdict
+from ttsprompt.domain.settled import settled, supplemented
 from ttsprompt.domain.verdict import Reason, judge_entry, reason_cut_off, reason_of_entries, reason_unanswered
-
-REDELIVERIES_NOTED: Final = 50
-"""How many lines of a timeline are about redelivery; a record has a size that the store takes (1 MiB in Firestore)."""
-
-
-@dataclass(frozen=True, slots=True)
-class Transition:
-    """The call after an event. It is the very same object when nothing changed, so nothing needs to be stored."""
-
-    call: Call
-    settled: bool = False
-    """This event settled the call: whoever commits it delivers the callback."""
-    grace: bool = False
-    """This event began the grace period: whoever commits it waits, then applies `GraceElapsed`."""
 
 
 def ignore(call: Call, _event: Event, _now: datetime, _policy: Policy) -> Transition:
@@ -136,7 +111,7 @@ def end(call: Call, event: events.CallEnded, now: datetime, policy: Policy) -> T
         return Transition(replace(call, due_at=now + timing.GRACE), grace=True)
     if call.verdict is None:
         call = _decided(call, reason_unanswered(event), now)
-    return _settled(_ended(call, event, now), now, policy)
+    return settled(_ended(call, event, now), now, policy)
 
 
 def supplement(call: Call, event: events.CallEnded, now: datetime, policy: Policy) -> Transition:
@@ -146,7 +121,7 @@ def supplement(call: Call, event: events.CallEnded, now: datetime, policy: Polic
     """
     call = _answered_if_it_took_time(call, event, now)
     if call.answered_at is not None or call.verdict is not None or event.status is events.EndStatus.COMPLETED:
-        return Transition(_supplemented(call, event, now))
+        return Transition(supplemented(call, event, now))
     overtaken = call
     call = _ended(call, event, now)
     call = replace(
@@ -156,12 +131,7 @@ def supplement(call: Call, event: events.CallEnded, now: datetime, policy: Polic
         price=overtaken.price or event.price,
         sip_code=event.sip_code or overtaken.sip_code,
     )
-    return _settled(_decided(call, reason_unanswered(event), now), now, policy)
-
-
-def add_price(call: Call, event: events.CallEnded, now: datetime, _policy: Policy) -> Transition:
-    """The outcome stands; add price and duration for GET /call if they are new"""
-    return Transition(_supplemented(call, event, now))
+    return settled(_decided(call, reason_unanswered(event), now), now, policy)
 
 
 def close_grace(call: Call, _event: Event, now: datetime, policy: Policy) -> Transition:
@@ -172,7 +142,7 @@ def close_grace(call: Call, _event: Event, now: datetime, policy: Policy) -> Tra
     if call.verdict is None:
         reason = Reason.NO_ANSWER if call.answered_at is None else reason_cut_off(call.disconnected_by)
         call = _decided(call, reason, now)
-    return _settled(call, now, policy)
+    return settled(call, now, policy)
 
 
 def claim(call: Call, event: events.Claimed, now: datetime, _policy: Policy) -> Transition:
@@ -192,7 +162,7 @@ def expire(call: Call, event: events.Overdue, now: datetime, policy: Policy) -> 
     call = replace(call.noted(now, "expired"), state=State.ENDED, ended_at=now)
     if call.verdict is None:
         call = _decided(call, Reason.EXPIRED, now)
-    return _settled(call, now, policy)
+    return settled(call, now, policy)
 
 
 def sweep_grace(call: Call, event: events.Overdue, now: datetime, policy: Policy) -> Transition:
@@ -205,67 +175,6 @@ def cancel(call: Call, _event: events.CancelRequested, now: datetime, policy: Po
     if call.verdict is not None:
         return Transition(call)
     return _alive(_decided(call, Reason.CANCELLED, now), policy)
-
-
-def restart_delivery(call: Call, _event: events.RedeliveryRequested, now: datetime, policy: Policy) -> Transition:
-    """Begin the schedule anew with the same payload, at most once a minute and not while a try is under way"""
-    allowed_at = call.redelivery_allowed_at
-    if call.payload is None or (allowed_at is not None and now < allowed_at):
-        return Transition(call)
-    delivery = Delivery(DeliveryState.PENDING, 0, call.delivery.tries, under_way_until=now + timing.CRASH_NET)
-    call = replace(
-        call,
-        delivery=delivery,
-        redeliveries=call.redeliveries + 1,
-        redelivered_at=now,
-        due_at=_crash_net(now, policy),
-    )
-    return Transition(call.noted(now, "redelivery") if call.redeliveries <= REDELIVERIES_NOTED else call)
-
-
-def erase(call: Call, _event: events.EraseRequested, now: datetime, _policy: Policy) -> Transition:
-    """Drop what the record holds of persons: number, callback, payload, reference, the timeline's details
-
-    What is still to be delivered never is. Id, outcome, times and the token's hash stay, so that late webhooks are
-    known. The fingerprint goes too, as it was made of the number: a repeat under its key is then a conflict.
-    """
-    if call.erased_at is not None:
-        return Transition(call)
-    delivery = call.delivery
-    if delivery.state is DeliveryState.PENDING:
-        delivery = replace(delivery, state=DeliveryState.UNDELIVERABLE, under_way_until=None)
-    call = replace(
-        call,
-        to="",
-        callback=None,
-        payload=None,
-        reference=None,
-        uuid=None,
-        fingerprint=None,
-        delivery=delivery,
-        due_at=None,
-        erased_at=now,
-        timeline=tuple(replace(line, details={}) for line in call.timeline),
-    )
-    return Transition(call.noted(now, "erased"))
-
-
-def record_delivery(call: Call, event: events.DeliveryAttempted, now: datetime, _policy: Policy) -> Transition:
-    """Record the try; delivered, or undeliverable after 410 or the last try, or due again.
-
-    A failure that comes when the schedule has moved on without it (begun anew, or claimed again) changes nothing else
-    """
-    if call.erased_at is not None:
-        return Transition(call)
-    tries = (*call.delivery.tries, DeliveryAttempt(now, event.http_status, event.fault))[-DELIVERY_ATTEMPTS_KEPT:]
-    delivery, attempts_made, due_at = replace(call.delivery, tries=tries), call.delivery.attempts_made + 1, call.due_at
-    if event.outcome is events.DeliveryOutcome.DELIVERED:
-        delivery, due_at = Delivery(DeliveryState.DELIVERED, attempts_made, tries), None
-    elif delivery.state is DeliveryState.PENDING and due_at == event.due_at:
-        given_up = event.outcome is events.DeliveryOutcome.GONE or event.retry_at is None
-        state = DeliveryState.UNDELIVERABLE if given_up else DeliveryState.PENDING
-        delivery, due_at = Delivery(state, attempts_made, tries), None if given_up else event.retry_at
-    return Transition(replace(call, delivery=delivery, due_at=due_at))
 
 
 # --- the steps they are made of -------------------------------------------------------------------------------------
@@ -308,33 +217,3 @@ def _ended(call: Call, event: events.CallEnded, now: datetime) -> Call:
         price=event.price,
         sip_code=event.sip_code,
     ).noted(now, "ended", status=event.status, detail=event.detail, disconnected_by=event.disconnected_by)
-
-
-def _supplemented(call: Call, event: events.CallEnded, now: datetime) -> Call:
-    duration_s = event.duration if call.duration_s is None else call.duration_s
-    price = event.price if call.price is None else call.price
-    sip_code = event.sip_code if call.sip_code is None else call.sip_code
-    if (duration_s, price, sip_code) == (call.duration_s, call.price, call.sip_code):
-        return call
-    return replace(call, duration_s=duration_s, price=price, sip_code=sip_code).noted(
-        now, "supplemented", status=event.status
-    )
-
-
-def _settled(call: Call, now: datetime, policy: Policy) -> Transition:
-    """Freeze the payload, erase what is no longer needed, and set the crash net of the first try to deliver."""
-    call = replace(call, settled_at=now, prompts=None, secrets=None, secrets_fingerprint=None, due_at=None)
-    call = replace(call, expire_at=now + policy.retention)
-    if call.callback is not None:
-        call = replace(
-            call,
-            payload=encode_payload(call),
-            delivery=Delivery(DeliveryState.PENDING, under_way_until=now + timing.CRASH_NET),
-            due_at=_crash_net(now, policy),
-        )
-    return Transition(call, settled=True)
-
-
-def _crash_net(now: datetime, policy: Policy) -> datetime:
-    """Return when the sweep looks after a first try of which nothing was heard."""
-    return now + max(policy.retry_schedule[0], timing.CRASH_NET)

@@ -8,10 +8,12 @@ ports.
 
 from __future__ import annotations
 
+import bisect
 import logging
 import threading
 from collections import Counter, deque
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Final
 
 from ttsprompt.domain.model import Phase
@@ -47,6 +49,7 @@ class Lane:
     """
 
     machine: str | None
+    number: int
     limit: int = FIRST_TRIES
     running: int = 0
     waiting: deque[Item] = field(default_factory=deque)
@@ -92,9 +95,9 @@ class Agenda:
         self._share = max(threads // 2, 1)
         self._began = clock.monotonic()
         self._lanes: dict[str, Lane] = {}
-        self._in_turn: dict[Lane, None] = {}
-        """The lanes in which calls wait; the one that had its turn goes to the end."""
-        self._anywhere = Lane(None)
+        self._by_age: list[tuple[datetime, int, Lane]] = []
+        """The lanes in which calls wait, by the date of their first; sorted at all times."""
+        self._anywhere = Lane(None, 0)
         self._held: Counter[str] = Counter()
         """How many threads work for each sharer."""
         self._waiting: Counter[str] = Counter()
@@ -171,12 +174,12 @@ class Agenda:
 
     def left(self) -> tuple[int, int]:
         """Return how many calls were read but not worked on, and how many were settled but not tried."""
-        items = [item for lane in (self._anywhere, *self._in_turn) for item in lane.waiting]
+        items = [item for lane in (self._anywhere, *self._lanes.values()) for item in lane.waiting]
         settled = sum(item.settled for item in items)
         return len(items) - settled + self._let_go[False], settled + self._let_go[True]
 
     def _next_lane(self) -> Lane | None:
-        """Return the lane whose turn it is: hosts take turns, and the one that holds the fewest threads comes first.
+        """Return the lane whose turn it is: of the machine that holds the fewest threads, the oldest call.
 
         Calls that need no host come when they are older. None when there is no call that may be taken, or when it may
         only because nobody else is known to wait, and there is room to read who does.
@@ -184,7 +187,7 @@ class Agenda:
         has_room_to_read = not self._all_read and self._queued + PAGE_SIZE <= MAX_QUEUED
         best: Lane | None = None
         fewest = 0
-        for lane in self._in_turn:
+        for _, _, lane in self._by_age:
             if not lane.has_place or self._is_unfair(lane.waiting[0], even_alone=has_room_to_read):
                 continue
             held = self._held[lane.waiting[0].sharers[-1]]
@@ -208,9 +211,8 @@ class Agenda:
         item = lane.waiting.popleft()
         self._forget(item)
         if lane is not self._anywhere:
-            del self._in_turn[lane]
-            if lane.waiting:
-                self._in_turn[lane] = None
+            del self._by_age[bisect.bisect_left(self._by_age, (item.due.due_at, lane.number))]
+            self._sort_in(lane)
         self._working += 1
         self._hold(item)
         return item
@@ -224,18 +226,24 @@ class Agenda:
             self.read_page()
         except StoreUnavailableError:
             log.error("sweep_page_failed")
-            self.failed_pages += 1
-            self._all_read = self.failed_pages == MAX_FAILED_PAGES
+            self._note_failed_page()
+        except Exception:
+            log.exception("sweep_page_failed")
+            self._note_failed_page()
         finally:
             self._changed.acquire()
             self._reading = False
             self._changed.notify_all()
 
+    def _note_failed_page(self) -> None:
+        self.failed_pages += 1
+        self._all_read = self.failed_pages >= MAX_FAILED_PAGES
+
     def _make_room(self) -> None:
         """Leave to a later sweep what cannot be held: a host with more due than that must not hide the others."""
         excess = self._queued + PAGE_SIZE - MAX_QUEUED
         if excess > 0:
-            longest = max((self._anywhere, *self._in_turn), key=lambda lane: len(lane.waiting))
+            longest = max((self._anywhere, *self._lanes.values()), key=lambda lane: len(lane.waiting))
             for _ in range(min(excess, len(longest.waiting) - 1)):
                 item = longest.waiting.pop()
                 self._forget(item)
@@ -245,14 +253,18 @@ class Agenda:
         host = None if settled is None else _host(settled)
         if host is None:
             return self._anywhere
-        return self._lanes.setdefault(f"{host[0]}:{host[1]}", Lane(host[0]))
+        return self._lanes.setdefault(f"{host[0]}:{host[1]}", Lane(host[0], len(self._lanes) + 1))
 
     def _queue(self, item: Item) -> None:
         item.lane.waiting.append(item)
-        if item.lane is not self._anywhere:
-            self._in_turn.setdefault(item.lane)
+        if item.lane is not self._anywhere and len(item.lane.waiting) == 1:
+            self._sort_in(item.lane)
         self._queued += 1
         self._waiting.update(item.sharers)
+
+    def _sort_in(self, lane: Lane) -> None:
+        if lane.waiting:
+            bisect.insort(self._by_age, (lane.waiting[0].due.due_at, lane.number, lane))
 
     def _forget(self, item: Item) -> None:
         self._queued -= 1

@@ -13,7 +13,8 @@ from typing import Final
 from ttsprompt.call_request import CallRequest
 from ttsprompt.domain import events, idempotency, ncco
 from ttsprompt.domain.call import Transition, apply
-from ttsprompt.domain.model import Call, Policy, State, hash_token, new_call
+from ttsprompt.domain.lifetime import new_call
+from ttsprompt.domain.model import Call, Policy, State, hash_token
 from ttsprompt.domain.verdict import Reason, Secrets, keyed_mac
 from ttsprompt.errors import (
     CallExistsError,

@@ -25,9 +25,9 @@ class Deliveries(CallWriter):
 
     def deliver_within_webhook(self, stored: Stored, deadline: Deadline) -> None:
         """Try at once, in what is left of the webhook's time; if that is too little, leave it due."""
-        timeout_s = deadline.try_s()
         if stored.call.callback is None:
             return
+        timeout_s = deadline.try_s()
         if timeout_s is None:
             log.warning("callback_put_off", extra={"fields": {"tid": stored.call.tid}})
             return

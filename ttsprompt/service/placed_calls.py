@@ -15,10 +15,12 @@ from ttsprompt.domain.call import found_ended
 from ttsprompt.domain.model import Call, Phase
 from ttsprompt.errors import (
     CallNotFoundError,
+    CorruptRecordError,
     NoCallbackError,
     NotSettledError,
     StoreUnavailableError,
     TooManyRedeliveriesError,
+    TtsPromptError,
     VendorError,
 )
 from ttsprompt.ports import Clock, Stored, VoiceApi
@@ -150,15 +152,17 @@ class PlacedCalls(CallWriter):
 
     def _authorised(self, tid: str, credential: Credential, deadline: Deadline) -> Stored:
         """Return the call if it is the caller's. Nobody else learns whether there is such a call."""
+        stored: Stored | None = None
+        nothing: TtsPromptError = CallNotFoundError()
         try:
-            found: Stored | None = self.read(tid, deadline)
-        except CallNotFoundError:
-            found = None
-        stored = found if found is not None and found.call.application_id == credential.application_id else None
-        # Also where there is no such call: a forged token is refused in the same way.
+            found = self.read(tid, deadline)
+            stored = found if found.call.application_id == credential.application_id else None
+        except (CallNotFoundError, CorruptRecordError) as error:
+            nothing = error
+        # Also where there is no such call, or none that can be read: a forged token is refused in the same way.
         ending = self.authority.check(credential, stored.call.uuid if stored is not None else None)
         if stored is None:
-            raise CallNotFoundError
+            raise nothing
         if ending is None:
             return stored
         update = self.record(tid, ending, deadline, expected=stored, rule=found_ended)
