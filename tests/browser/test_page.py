@@ -70,7 +70,7 @@ def test_a_wrong_and_the_right_pin_by_mouse_end_in_ok(page: Page) -> None:
     press(page, "2580")
 
     expect(caption(page)).to_have_text("Thank you, goodbye.")
-    expect(outcome(page)).to_have_text("✓ ok pin_matched · signature verified")
+    expect(outcome(page)).to_have_text("✓ ok pin_matched · answered by a human · signature verified")
     expect(page.locator("#calls button").first).to_contain_text(f"{number} ok")
 
 
@@ -153,7 +153,7 @@ def test_keys_arrive_in_the_order_in_which_they_were_pressed(page: Page) -> None
     assert len(held) == 1
     held[0].continue_()
 
-    expect(outcome(page)).to_contain_text("ok pin_matched · signature verified")
+    expect(outcome(page)).to_contain_text("ok pin_matched · answered by a human · signature verified")
 
 
 def test_a_key_interrupts_the_speech(page: Page) -> None:
@@ -169,12 +169,13 @@ def test_a_key_interrupts_the_speech(page: Page) -> None:
 def test_faults_of_the_request_are_shown_at_their_fields(page: Page) -> None:
     place(page, to="12", pin_code="12a4", attempts="many")
 
-    for name in ("to", "pin_code", "attempts"):
+    words = {"to": "has 7 to 15 digits", "pin_code": "This must", "attempts": "This must"}
+    for name, said in words.items():
         field = page.locator(f"[name={name}]")
         expect(field).to_have_attribute("aria-invalid", "true")
         fault = page.locator(f"#{field.get_attribute('aria-describedby')}")
         expect(fault).to_be_visible()
-        expect(fault).to_contain_text("This must")
+        expect(fault).to_contain_text(said)
     expect(page.get_by_label("To", exact=True)).to_be_focused()
     expect(page.locator("#order-status")).to_contain_text("422")
 
@@ -276,7 +277,7 @@ def test_a_callback_that_was_refused_is_delivered_by_the_sweep(page: Page) -> No
     while "3 tries" not in said.inner_text():
         button.click()
         expect(button).to_be_enabled()
-    expect(outcome(page)).to_have_text("✓ ok pin_matched · signature verified · 3 tries")
+    expect(outcome(page)).to_have_text("✓ ok pin_matched · answered by a human · signature verified · 3 tries")
 
 
 def test_faults_are_switched_on_and_stay_on_after_a_reload(page: Page) -> None:
