@@ -22,6 +22,7 @@ from benchmarks.measures import (
     shown_first,
     sweep,
     threads,
+    waiting,
     whole_calls,
 )
 from benchmarks.report import Row, table
@@ -38,6 +39,7 @@ MEASURES: Final[dict[str, Callable[[Stage], Iterator[Row]]]] = {
     "whole-calls-sqlite": lambda at: whole_calls.measure(at, "sqlite"),
     "threads": lambda at: threads.measure(at, "firestore"),
     "shown-first": shown_first.measure,
+    "waiting": lambda at: waiting.measure(at, "firestore"),
     "sweep": sweep.measure,
     "processes-sqlite": many_processes.measure,
     "memory": memory.measure,

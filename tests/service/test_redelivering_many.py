@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from datetime import timedelta
 
 import pytest
@@ -105,3 +106,66 @@ def test_the_command_of_the_page_is_understood(world: World) -> None:
     assert len(commands) == 2
     for arguments in commands:
         assert main(arguments, ENVIRONMENT, Parts(store=world.store, clock=world.clock)) == 0
+
+
+def redeliveries(world: World, tids: list[str]) -> list[int]:
+    return [world.call(tid).redeliveries for tid in tids]
+
+
+@pytest.mark.parametrize("later", [0, 120], ids=["at the same moment", "two minutes later"])
+def test_a_rival_in_the_same_run_that_was_faster_is_noticed_at_the_write(
+    world: World, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], later: int
+) -> None:
+    """Both have read the page before either writes; the slower one's version is out of date, and it looks again."""
+    run = world.clock.now().isoformat()
+    tid = given_up(world)
+    world.clock.advance(60)
+    scan = world.store.scan
+
+    def overtaken(limit: int, *, after: str | None = None) -> object:
+        page = scan(limit, after=after)
+        monkeypatch.setattr(world.store, "scan", scan)
+        if page:
+            redeliver(world, "--run", run, "--state", "all")
+            world.clock.advance(later)
+        return page
+
+    monkeypatch.setattr(world.store, "scan", overtaken)
+    redeliver(world, "--run", run, "--state", "all")
+    told = counts(capsys.readouterr().out.rpartition("run ")[2])
+
+    assert redeliveries(world, [tid]) == [1]
+    assert (told["requested"], told["changed_meanwhile"]) == (0, 1)
+
+
+def test_runs_at_once_ask_for_each_outcome_once(world: World) -> None:
+    run = world.clock.now().isoformat()
+    tids = [given_up(world) for _ in range(20)]
+    world.clock.advance(60)
+    threads = [threading.Thread(target=redeliver, args=(world, "--run", run, "--state", "all")) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+    assert redeliveries(world, tids) == [1] * 20
+
+
+def test_a_call_without_a_callback_has_nothing_to_tell(world: World, capsys: pytest.CaptureFixture[str]) -> None:
+    tid = world.place(callback=..., callback_method=...)
+    world.event("busy")
+    redeliver(world, "--state", "all")
+
+    assert counts(capsys.readouterr().out)["requested"] == 0
+    assert redeliveries(world, [tid]) == [0]
+
+
+def test_an_outcome_that_was_just_asked_for_waits_its_minute(world: World, capsys: pytest.CaptureFixture[str]) -> None:
+    given_up(world)
+    world.clock.advance(60)
+    redeliver(world, "--state", "all")
+    world.clock.advance(30)
+    capsys.readouterr()
+    redeliver(world, "--state", "all")
+
+    assert counts(capsys.readouterr().out)["too_soon"] == 1

@@ -1,0 +1,56 @@
+"""Callers who wait for outcomes beside callees: 500 at once; those who find no place ask again after a second."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from typing import Final
+
+from benchmarks.client import Load, Request, finish_load, run_load, start_load
+from benchmarks.report import Row
+from benchmarks.stage import WRONG, Placed, Stage
+
+WAITERS: Final = 500
+WAIT_S: Final = 10
+AGAIN_S: Final = 1.0
+"""What `Retry-After` says to whoever finds no place."""
+
+LASTS_S: Final = 10
+CALLS: Final = 20
+ROUNDS: Final = 3
+ATTEMPTS: Final = 10
+BETWEEN_KEYS_S: Final = 0.3
+MOST: Final = 1.3
+
+
+def measure(stage: Stage, store: str, *, waiters: int = WAITERS, rounds: int = ROUNDS) -> Iterator[Row]:
+    """Return the p99 of `/input` in milliseconds beside callers who wait, against a service at which nobody does."""
+    pairs = [_round(stage, store, waiters) for _ in range(rounds)]
+    quiet, busy = zip(*pairs, strict=True)
+    yield Row(f"/input p99 beside {waiters} waiters, {store}", "ms", quiet, busy, bar=MOST, compared_with="quiet")
+
+
+def _round(stage: Stage, store: str, waiters: int) -> tuple[float, float]:
+    vendor = stage.stand_ins()
+    service = stage.service(store, vendor)
+    try:
+        _, calls = stage.place(service, vendor, 2 * CALLS, concurrency=10, attempts=ATTEMPTS)
+        _, (awaited,) = stage.place(service, vendor, 1)
+        tid = awaited.event_path.removeprefix("/event/").partition("?")[0]
+        quiet = _ask(service.port, calls[:CALLS])
+        ask = Request("GET", f"/call/{tid}?wait={WAIT_S}", None, {"Authorization": f"Bearer {stage.token}"})
+        load = start_load(
+            service.port, [[ask]] * waiters, concurrency=waiters, seconds=LASTS_S, spread_s=AGAIN_S, pause_s=AGAIN_S
+        )
+        # By then all of them wait, or ask again and again.
+        time.sleep(3 * AGAIN_S)
+        busy = _ask(service.port, calls[CALLS:])
+        finish_load(load)
+    finally:
+        service.stop()
+    return quiet.percentile(0.99) * 1000, busy.percentile(0.99) * 1000
+
+
+def _ask(port: int, calls: list[Placed]) -> Load:
+    scripts = [[call.keys(step, WRONG) for step in range(1, ATTEMPTS)] for call in calls]
+    return run_load(port, scripts, concurrency=CALLS, spread_s=BETWEEN_KEYS_S, pause_s=BETWEEN_KEYS_S)
