@@ -231,4 +231,4 @@ def test_the_only_query_is_served_by_the_index(emulator: Emulator, monkeypatch: 
         assert query.where.field_filter.field.field_path == QUERIED_FIELD
     assert len(watching.queries) == 2
     sources = "".join(path.read_text() for path in PACKAGE.rglob("*.py"))
-    assert len(re.findall(r"\.where\(", sources)) == 1
+    assert len(re.findall(r"\.where\(filter=", sources)) == 1
