@@ -15,7 +15,7 @@ from typing import Any, Final
 from urllib.parse import urlsplit
 
 from ttsprompt.callbacks.signing import SigningKey, parse_signing_key
-from ttsprompt.domain.model import Policy
+from ttsprompt.domain.model import UUID, Policy
 from ttsprompt.net.addresses import is_local_name, literal_address
 from ttsprompt.service.choices import AdmissionRules, AnswerMode, NumberLimit
 
@@ -133,7 +133,7 @@ def _applications(text: str) -> frozenset[str] | None:
     if text.lower() == ALL:
         return None
     ids = _words(text.lower())
-    if not all(re.fullmatch(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", word, re.ASCII) for word in ids):
+    if not all(re.fullmatch(UUID, word) for word in ids):
         msg = "must be UUIDs of Vonage applications, comma-separated"
         raise ValueError(msg)
     return ids

@@ -22,7 +22,7 @@ from pydantic import (
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema, PydanticCustomError, core_schema
 
-from ttsprompt.domain.model import CallbackFormat, CallbackMethod, MachineDetection
+from ttsprompt.domain.model import UUID, CallbackFormat, CallbackMethod, MachineDetection
 from ttsprompt.domain.spoken_text import means_ssml, says_something, ssml_fault, strip_invisible
 from ttsprompt.net.callback_url import check_callback_url
 from ttsprompt.phone_numbers import NumberFaultError, read_number
@@ -192,11 +192,6 @@ Reference = Annotated[str, StringConstraints(max_length=255), AfterValidator(_cl
 PrivateKey = Annotated[str, StringConstraints(max_length=16384)]
 ApplicationId = Annotated[
     str,
-    # Stricter than `uuid.UUID`, which also reads braces, URNs and digits of other alphabets: it is kept as given.
-    Matches(
-        r"[0-9A-Fa-f]{8}(-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}",
-        "invalid_application_id",
-        "This must be the UUID of a Vonage application.",
-    ),
+    Matches(UUID, "invalid_application_id", "This must be the UUID of a Vonage application."),
     _schema(format="uuid"),
 ]

@@ -16,13 +16,6 @@ T = TypeVar("T")
 _lock = threading.RLock()
 
 
-def load(*modules: str) -> None:
-    """Import modules now, one thread at a time; an `import` after this finds them whole."""
-    with _lock:
-        for module in modules:
-            importlib.import_module(module)
-
-
 def attribute(path: str) -> Any:
     """Return what `module:name` names; the module is imported now, one thread at a time."""
     module, _, name = path.partition(":")

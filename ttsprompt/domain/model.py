@@ -13,6 +13,12 @@ from typing import Final
 from ttsprompt.domain import timing
 from ttsprompt.domain.verdict import Entry, Reason, Secrets, Status, attempts_used, reason_of_entries
 
+UUID: Final = r"[0-9A-Fa-f]{8}(-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}"
+"""How tids and Vonage's application ids are written: a pattern that means the same in Python and in JSON Schema.
+
+Stricter than `uuid.UUID`, which also reads braces, URNs and digits of other alphabets.
+"""
+
 DELIVERY_ATTEMPTS_KEPT: Final = 50
 """How many tries to deliver are kept; a redelivered call may have more behind it."""
 

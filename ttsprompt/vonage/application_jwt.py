@@ -10,6 +10,7 @@ import unicodedata
 from datetime import datetime
 from typing import Any, Final
 
+from ttsprompt.domain.model import UUID
 from ttsprompt.errors import UnauthenticatedError
 from ttsprompt.vonage.numeric_date import numeric_date
 
@@ -21,7 +22,6 @@ APPLICATION: Final = "application_id"
 
 PARTS: Final = 3
 _BASE64URL: Final = re.compile(r"[A-Za-z0-9_-]+", re.ASCII)
-_UUID: Final = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.ASCII | re.IGNORECASE)
 
 
 def application_of(token: str, now: datetime) -> str:
@@ -38,7 +38,7 @@ def application_of(token: str, now: datetime) -> str:
     # their own could then sign a token that is theirs at Vonage and somebody else's here.
     ids = [value for name, value in claims if _folded(name) == _folded(APPLICATION)]
     named = [name for name, _ in claims].count(APPLICATION)
-    if (len(ids), named) != (1, 1) or not isinstance(ids[0], str) or not _UUID.fullmatch(ids[0]):
+    if (len(ids), named) != (1, 1) or not isinstance(ids[0], str) or not re.fullmatch(UUID, ids[0]):
         raise UnauthenticatedError(
             "The token has no application_id that is a UUID: it must be made for a Vonage application."
         )

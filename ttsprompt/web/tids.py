@@ -5,9 +5,10 @@ from __future__ import annotations
 import re
 from typing import Final
 
+from ttsprompt.domain.model import UUID
 from ttsprompt.errors import CallNotFoundError
 
-TID: Final = re.compile(r"[0-9A-Fa-f]{8}(-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}", re.ASCII)
+TID: Final = re.compile(UUID)
 """In any case, as it is read; we write it in small letters."""
 
 NO_TID: Final = "00000000-0000-0000-0000-000000000000"
