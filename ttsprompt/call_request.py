@@ -1,6 +1,6 @@
 """The body of `POST /call`: what each field means, what it may be, and every fault of a body at once.
 
-OpenAPI's `CallRequest` and the README's table are made from this model. Codes of the faults:
+OpenAPI's `CallRequest` and the table in docs/api.md are made from this model. Codes of the faults:
 
     required                absent or empty
     unknown_field           no field of this name
