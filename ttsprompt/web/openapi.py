@@ -114,8 +114,8 @@ def _operation(route: Route) -> Part:
 _MORE: Final[dict[str, Part]] = {
     "placeCall": {
         "description": "Dials at most once. After 504 `vendor_unclear` the phone may be ringing: follow its `tid`. A "
-        "repeat under the same `Idempotency-Key` gets that tid as a replay and dials nobody; one without a key, or under "
-        "another, dials again. A form has the same fields; truth values are `true` and `false` there.",
+        "repeat under the same `Idempotency-Key` gets that tid as a replay and dials nobody; one without a key, or "
+        "under another, dials again. A form has the same fields; truth values are `true` and `false` there.",
         # The credential may be in the body instead.
         "security": [*({name: []} for name in _SECURITY), {}],
     },

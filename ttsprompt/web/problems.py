@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-_STATUS: Final[dict[type[errors.TtsPromptError], tuple[int, str]]] = {
+STATUS: Final[dict[type[errors.TtsPromptError], tuple[int, str]]] = {
     errors.MalformedRequestError: (400, "The request cannot be read"),
     errors.UnauthenticatedError: (401, "No valid credential"),
     errors.ApplicationNotAllowedError: (403, "Application not allowed"),
@@ -50,14 +50,14 @@ _VENDOR_REFUSED_STATUS: Final = {400: 422, 401: 401, 402: 403, 403: 403}
 _VENDOR_REFUSED_TITLE: Final = "Vonage refused the call"
 
 STATUSES: Final[dict[str, tuple[int, ...]]] = {
-    **{kind.code: (status,) for kind, (status, _) in _STATUS.items()},
+    **{kind.code: (status,) for kind, (status, _) in STATUS.items()},
     "vendor_refused": (401, 403, 422, 502),
     "internal": (500,),
 }
 """The statuses that each code comes with."""
 
 TITLES: Final = {
-    **{kind.code: title for kind, (_, title) in _STATUS.items()},
+    **{kind.code: title for kind, (_, title) in STATUS.items()},
     "vendor_refused": _VENDOR_REFUSED_TITLE,
     "internal": "Internal error",
 }
@@ -69,7 +69,7 @@ _NOT_OURS: Final = "The server turned it away before it came to a route. Check p
 TYPE: Final = "urn:ttsprompt:problem:"
 """A problem's type is this and its code, wherever the service runs; docs/errors.md has a heading for each code."""
 
-_SOON: Final = (
+SOON: Final = (
     errors.CorruptRecordError,
     errors.InProgressError,
     errors.StoreUnavailableError,
@@ -107,8 +107,8 @@ def problem(error: errors.TtsPromptError) -> Response:
     tid: str | None = None
     if isinstance(error, errors.VendorRefusedError):
         status, title = _VENDOR_REFUSED_STATUS.get(error.vendor_status, 502), _VENDOR_REFUSED_TITLE
-    elif type(error) in _STATUS:
-        status, title = _STATUS[type(error)]
+    elif type(error) in STATUS:
+        status, title = STATUS[type(error)]
     else:
         return internal_problem()
     if isinstance(error, errors.InvalidFieldsError | errors.VendorRefusedError) and error.faults:
@@ -117,7 +117,7 @@ def problem(error: errors.TtsPromptError) -> Response:
         headers["Allow"] = ", ".join(error.allowed)
     if isinstance(error, errors.VendorRateLimitedError | errors.TooManyCallsError | errors.TooManyRedeliveriesError):
         headers["Retry-After"] = str(error.retry_after_s)
-    if isinstance(error, _SOON):
+    if isinstance(error, SOON):
         headers["Retry-After"] = str(RETRY_AFTER_S)
     if isinstance(error, errors.VendorUnclearError):
         tid = error.tid
