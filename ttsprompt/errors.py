@@ -173,7 +173,8 @@ class MethodNotAllowedError(TtsPromptError):
     code = "method_not_allowed"
 
     def __init__(self, allowed: Sequence[str]) -> None:
-        super().__init__(f"This path takes {' or '.join(allowed)}.")
+        *others, last = allowed
+        super().__init__(f"This path takes {', '.join(others)}{' or ' if others else ''}{last}.")
         self.allowed = tuple(allowed)
 
 

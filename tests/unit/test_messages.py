@@ -130,7 +130,7 @@ HEADERS: tuple[tuple[dict[str, str], int, str], ...] = (
     ({"Content-Encoding": "identity, br"}, 415, "A body with a Content-Encoding is not read: send it uncompressed."),
 )  # fmt: skip
 
-NO_TEXT = "This must be text; send it as a string."
+NO_TEXT = "This must be text; in JSON, a string in double quotes."
 NO_SPEECH = "This must say something: a letter or a digit at least."
 SSML = "This begins as SSML but is not well formed: "
 FIELDS: tuple[tuple[str, Any, str], ...] = (
@@ -145,11 +145,11 @@ FIELDS: tuple[tuple[str, Any, str], ...] = (
     ("text", "<SPEAK>a</SPEAK>", f"{SSML}the text must be inside one <speak> element; write it in lower case {ONE.format(1)}"),
     ("text", "<!-- a --><speak>b</speak>", f"{SSML}comments, declarations and instructions are not read; leave out the one at character 1."),
     ("text", "bell \x07 rings", "This must be text without control characters."),
-    ("attempts", "3", "This must be a whole number."),
-    ("attempts", 3.5, "This must be a whole number."),
+    ("attempts", "3", "This must be a whole number; in JSON, without quotes."),
+    ("attempts", 3.5, "This must be a whole number; in JSON, without quotes."),
     ("attempts", 0, "This must be 1 or more."),
     ("attempts", 11, "This must be 10 or less."),
-    ("premium", "yes", "This must be true or false."),
+    ("premium", "yes", "This must be true or false; in JSON, without quotes."),
     ("language", "en_US", "This must be a BCP-47 tag such as en-US."),
     ("reject_code", "12", "This and pin_code must not begin with each other."),
     ("from", REQUEST["to"], "This must not be the number that is called."),
