@@ -154,6 +154,7 @@ FIELDS: tuple[tuple[str, Any, str], ...] = (
     ("reject_code", "12", "This and pin_code must not begin with each other."),
     ("from", REQUEST["to"], "This must not be the number that is called."),
     ("callback_method", "PUT", "This must be GET or POST."),
+    ("callback", "http://localhost:3000/", "This must be a public address, not one of this machine or a private network."),
     ("pincode", "1234", "There is no such field. Did you mean pin_code?"),
     ("qqq", "1234", "There is no such field."),
     ("12345", "1234", "There is no such field. Does the content type fit the body?"),
@@ -166,6 +167,18 @@ QUERIES: tuple[tuple[str, str, str], ...] = (
     ("GET", "/call/6a2827c9-4c68-46fc-b179-115f055dc0eb?verbose=1", "There is no query parameter verbose here."),
     ("DELETE", "/call/6a2827c9-4c68-46fc-b179-115f055dc0eb?force", "There is no query parameter force here."),
 )
+
+
+METHODS: tuple[tuple[str, str, str], ...] = (
+    ("GET", "/call", "This path takes POST."),
+    ("PUT", "/call/x", "This path takes DELETE, GET or HEAD."),
+    ("POST", "/", "This path takes GET or HEAD."),
+)
+
+
+@pytest.mark.parametrize(("method", "path", "message"), METHODS)
+def test_a_wrong_method_is_told_the_right_ones(world: World, method: str, path: str, message: str) -> None:
+    assert told(world.http.open(path, method=method), 405) == message
 
 
 def told(response: TestResponse, status: int) -> str:
