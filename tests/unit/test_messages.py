@@ -178,7 +178,7 @@ METHODS: tuple[tuple[str, str, str], ...] = (
 
 @pytest.mark.parametrize(("method", "path", "message"), METHODS)
 def test_a_wrong_method_is_told_the_right_ones(world: World, method: str, path: str, message: str) -> None:
-    assert told(world.http.open(path, method=method), 405) == message
+    assert told(world.client.open(path, method=method), 405) == message
 
 
 def told(response: TestResponse, status: int) -> str:
