@@ -312,6 +312,7 @@ def test_how_a_ladder_ends(
     lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
     assert lines[0] == {"run": "mine"}
     assert lines[-1]["exit_code"] == code
+    assert lines[1:-1]
     assert all("name" in line for line in lines[1:-1])
 
 

@@ -375,5 +375,8 @@ def test_the_signing_key_is_rotated_as_the_page_says(story: Story) -> None:
 
 
 def test_a_failing_schedule_is_looked_into_as_the_page_says(story: Story) -> None:
-    for block in blocks("docs/operations.md", "Alerts"):
+    commands = blocks("docs/operations.md", "Alerts")
+
+    assert commands
+    for block in commands:
         assert "expire-stale-calls" in story.project.sh(block).stdout

@@ -62,9 +62,9 @@ def test_a_script_gets_the_same_as_json_without_secrets(capsys: pytest.CaptureFi
     assert (result["callback"]["fields"]["status"], result["callback"]["answer"]) == ("ok", 204)
     text = json.dumps(result)
     assert "73946182" not in text
-    assert all(
-        line["url"].partition("token=")[2][0] == "…" for line in result["timeline"] if line["kind"] == "webhook_sent"
-    )
+    webhooks = [line["url"].partition("token=")[2] for line in result["timeline"] if line["kind"] == "webhook_sent"]
+    assert webhooks
+    assert {token[0] for token in webhooks} == {"…"}
 
 
 def test_a_callback_that_is_refused_first_is_waited_for(capsys: pytest.CaptureFixture[str]) -> None:

@@ -239,7 +239,10 @@ def messages() -> Iterator[str]:
 
 
 def test_messages_are_prose() -> None:
-    for message in messages():
+    said = list(messages())
+
+    assert len(said) > 50
+    for message in said:
         assert re.match(r"[A-Z]", message), message
         assert message[-1] in ".?", message
         assert len(message) < 200, message
