@@ -87,7 +87,10 @@ def test_a_cut_ends_the_connection_for_both_sides() -> None:
 def test_a_cut_throws_away_what_a_flood_has_left() -> None:
     attempt = an_attempt()
     with socket.create_server(("127.0.0.1", 0)) as listener:
-        ours = socket.create_connection(listener.getsockname())
+        ours = socket.socket()
+        # More than is read in one piece.
+        ours.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4 * 1024 * 1024)
+        ours.connect(listener.getsockname())
         theirs, _ = listener.accept()
     with ours, theirs:
         theirs.setblocking(False)

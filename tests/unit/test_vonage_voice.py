@@ -367,6 +367,7 @@ UNCLEAR: dict[str, Script] = {
     "silence": silent(b""),
     "silence in the headers": silent(b"HTTP/1.1 201 X\r\nX-A: b\r\n"),
     "silence after a 100": silent(CONTINUE),
+    "another answer after a 101": answering(b"HTTP/1.1 101 X\r\nUpgrade: x\r\n\r\nHTTP/1.1 201 Created\r\n\r\n{}"),
     "silence after a 103": silent(EARLY_HINTS),
     "a dripping status line": dripping(b"HTTP/1.1 201 ", b"X"),
     "dripping headers": dripping(b"HTTP/1.1 201 X\r\nX-A: ", b"b"),
