@@ -435,6 +435,7 @@ def test_redelivery_restarts_the_schedule_with_the_same_payload(world: World) ->
     world.clock.advance(86400)
     body = view(ask(world, tid, "POST", "/redeliver"))
 
+    assert world.sender.timeouts[-1] == 15
     assert body["delivery"]["state"] == "delivered"
     assert [t["http_status"] for t in body["delivery"]["tries"]] == [410, 200]
     assert len({(request.webhook_id, request.payload) for request in world.sender.sent}) == 1
