@@ -124,6 +124,15 @@ def json_sent(server: RawServer) -> dict[str, Any]:
     return sent
 
 
+def test_to_hang_up_is_asked_with_the_callers_token(serve: Serve) -> None:
+    server = serve(answering(reply(204)))
+
+    assert VonageVoiceApi(at(server), "ttsprompt/test", **DEFAULT).hang_up(UUID, JWT) == 204
+    assert server.received[0].startswith(f"PUT /v1/calls/{UUID} HTTP/1.1\r\n".encode())
+    assert header(server.received[0], "authorization") == f"Bearer {JWT}"
+    assert json_sent(server) == {"action": "hangup"}
+
+
 @pytest.mark.parametrize(
     "order",
     [
@@ -286,6 +295,12 @@ def test_a_chunked_answer_is_read(serve: Serve) -> None:
 )
 def test_an_accepted_call_with_an_unreadable_body_has_no_uuid(serve: Serve, body: bytes) -> None:
     assert place(at(serve(answering(reply(201, body))))) is None
+
+
+def test_a_uuid_of_sixty_four_characters_is_one(serve: Serve) -> None:
+    uuid = "a" * 64
+
+    assert place(at(serve(answering(reply(201, json.dumps({"uuid": uuid}).encode()))))) == uuid
 
 
 @pytest.mark.parametrize(
