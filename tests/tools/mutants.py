@@ -318,11 +318,9 @@ def run(
         "pytest_add_cli_args_test_selection": tests,
         "pytest_add_cli_args": ["-k", " and ".join(f"not {name}" for name in not_here)],
         "also_copy": sorted({*COPIED, *(path.name for path in ROOT.iterdir() if path.is_file())}),
-        # Not from the process that ran the tests: what it has cached, no mutant would compute again.
-        "process_isolation": "forkserver",
-        "forkserver_warmup": "none" if package.is_run_by_imports else "collect",
+        **({"process_isolation": "forkserver", "forkserver_warmup": "none"} if package.is_run_by_imports else {}),
         # What does not end is noticed; a busy machine is no end.
-        "timeout_constant": 5.0,
+        "timeout_constant": 20.0 if package.is_run_by_imports else 5.0,
         "timeout_multiplier": 4.0,
     }
     lines = "\n".join(f"{name} = {json.dumps(value)}" for name, value in settings.items())
