@@ -1,13 +1,14 @@
 """What a later version of the API's description may not take from one that was released (docs/compatibility.md).
 
-What callers send is to be taken as before, and what they get is to be what they were told: in a request a field may
-become optional, gain a value or a wider range; in an answer there may be more fields, and of the old ones no other values.
+What callers send is to be taken as before, and what they get is to be what they were told. In a request a field may
+become optional, gain a value or a wider range; in an answer there may be more fields, and no new values in old ones.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from math import inf
 from typing import Any, Final
 
 METHODS: Final = ("get", "post", "put", "delete", "patch")
@@ -69,8 +70,14 @@ def _request(was: Side, now: Side, before: Schema, after: Schema, where: str, *,
     for way in before.get("security", ()):
         if way not in after.get("security", ()):
             yield f"{where}: {way} no longer suffices"
-    known = {(parameter["in"], parameter["name"]): parameter for parameter in before.get("parameters", ())}
-    there = {(parameter["in"], parameter["name"]): parameter for parameter in after.get("parameters", ())}
+    yield from _parameters(was, now, before, after, where)
+    yield from _body(was, now, before.get("requestBody", {}), after.get("requestBody", {}), where, sends=sends)
+
+
+def _parameters(was: Side, now: Side, before: Schema, after: Schema, where: str) -> Iterator[str]:
+    known, there = (
+        {(each["in"], each["name"]): each for each in operation.get("parameters", ())} for operation in (before, after)
+    )
     for key, parameter in known.items():
         if key not in there:
             yield f"{where} {key[1]}: gone"
@@ -79,16 +86,18 @@ def _request(was: Side, now: Side, before: Schema, after: Schema, where: str, *,
     for key, parameter in there.items():
         if parameter.get("required") and not known.get(key, {}).get("required"):
             yield f"{where} {key[1]}: now required"
-    bodies = after.get("requestBody", {})
-    if bodies.get("required") and not before.get("requestBody", {}).get("required"):
+
+
+def _body(was: Side, now: Side, before: Schema, after: Schema, where: str, *, sends: bool) -> Iterator[str]:
+    if after.get("required") and not before.get("required"):
         yield f"{where} body: now required"
-    for kind, media in before.get("requestBody", {}).get("content", {}).items():
-        if kind not in bodies.get("content", {}):
+    for kind, media in before.get("content", {}).items():
+        if kind not in after.get("content", {}):
             yield f"{where} {kind}: no longer taken"
-        elif sends:
-            yield from _fits(was, media["schema"], now, bodies["content"][kind]["schema"], f"{where} body")
-        else:
-            yield from _fits(now, bodies["content"][kind]["schema"], was, media["schema"], f"{where} body")
+            continue
+        old, new = (was, media["schema"]), (now, after["content"][kind]["schema"])
+        narrow, wide = (old, new) if sends else (new, old)
+        yield from _fits(*narrow, *wide, f"{where} body")
 
 
 def _answers(was: Side, now: Side, before: Schema, after: Schema, where: str) -> Iterator[str]:
@@ -138,24 +147,26 @@ def _fits(narrow_in: Side, narrow: Schema, wide_in: Side, wide: Schema, where: s
 
 
 def _values(narrow: Schema, wide: Schema, where: str) -> Iterator[str]:
+    yield from _limits(narrow, wide, where)
     types = {"number", "integer"} if wide.get("type") == "number" else {wide.get("type")}
     if "type" in wide and narrow.get("type") not in types:
         yield f"{where}: of type {narrow.get('type')} and of type {wide['type']}"
     if (allowed := _named(wide)) is not None and not (named := _named(narrow) or {"any other"}) <= allowed:
         yield f"{where}: {', '.join(sorted(map(str, named - allowed)))} on one side alone"
-    for name in _AS_THEY_ARE:
-        if name in wide and wide[name] != narrow.get(name):
-            yield f"{where}: another {name}"
-    for name in _UPPER:
-        if name in wide and not narrow.get(name, float("inf")) <= wide[name]:
-            yield f"{where}: another {name}"
-    for name in _LOWER:
-        if name in wide and not narrow.get(name, float("-inf")) >= wide[name]:
-            yield f"{where}: another {name}"
     if wide.get("additionalProperties") is False and narrow.get("additionalProperties", True) is not False:
         yield f"{where}: closed to other fields"
     if "default" in wide and "default" in narrow and wide["default"] != narrow["default"]:
         yield f"{where}: another default"
+
+
+def _limits(narrow: Schema, wide: Schema, where: str) -> Iterator[str]:
+    for name in _AS_THEY_ARE:
+        if name in wide and wide[name] != narrow.get(name):
+            yield f"{where}: another {name}"
+    for names, limit, sign in ((_UPPER, inf, 1), (_LOWER, -inf, -1)):
+        for name in (name for name in names if name in wide):
+            if sign * narrow.get(name, limit) > sign * wide[name]:
+                yield f"{where}: another {name}"
 
 
 def _named(schema: Schema) -> set[Any] | None:

@@ -1,7 +1,7 @@
-"""The first hour of a deployment, lived through in a network of its own, where the service's address and a receiver's lead here.
+"""The first hour of a deployment, lived through in a network where the service's address and a receiver's lead here.
 
-`gcloud` and the scripts meet the stand-in for Google, the deployed functions the dev phone in Vonage's place, and callbacks
-go to a public address. What a person types is taken from the pages where it stands there.
+`gcloud` and the scripts meet the stand-in for Google, the deployed functions the dev phone in Vonage's place, and
+callbacks go to a public address. What a person types is taken from the pages where it stands there.
 """
 
 from __future__ import annotations
@@ -48,9 +48,7 @@ class Receiver:
         class Handler(BaseHTTPRequestHandler):
             def do_POST(self) -> None:
                 body = self.rfile.read(int(self.headers["Content-Length"]))
-                receiver.requests.append(
-                    self.raw_requestline + bytes(self.headers) + body
-                )
+                receiver.requests.append(self.requestline.encode() + b"\r\n" + bytes(self.headers) + body)
                 self.send_response(receiver.status)
                 self.end_headers()
 
@@ -61,7 +59,9 @@ class Receiver:
 
 
 @contextlib.contextmanager
-def listening(address: tuple[str, int], handler: type[BaseHTTPRequestHandler], pem: Path | None = None) -> Iterator[None]:
+def listening(
+    address: tuple[str, int], handler: type[BaseHTTPRequestHandler], pem: Path | None = None
+) -> Iterator[None]:
     server = ThreadingHTTPServer(address, handler)
     if pem is not None:
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
@@ -124,7 +124,18 @@ class Hour:
     def start_phone(self) -> None:
         """The dev phone says what a Vonage account would: an application, its key."""
         self.phone = subprocess.Popen(
-            [sys.executable, "-m", "devphone", "serve", "--port", str(PHONE_PORT), "--speed", "20", "--callee", "1111,1234"],
+            [
+                sys.executable,
+                "-m",
+                "devphone",
+                "serve",
+                "--port",
+                str(PHONE_PORT),
+                "--speed",
+                "20",
+                "--callee",
+                "1111,1234",
+            ],
             cwd=self.project.checkout.folder,
             env={**os.environ, "SSL_CERT_FILE": str(self.ca), "PYTHONUNBUFFERED": "1"},
             stdout=subprocess.PIPE,
@@ -149,9 +160,10 @@ class Hour:
             "VONAGE_PRIVATE_KEY": str(self.key),
         }
         command = f"{sys.executable} -c 'from ttsprompt_client.cli import run; run()' {arguments}"
-        done = subprocess.run(command, shell=True, env=environment, input=stdin, capture_output=True, timeout=120, check=False)
+        done = subprocess.run(
+            command, shell=True, env=environment, input=stdin, capture_output=True, timeout=120, check=False
+        )
         return done.returncode, done.stdout.decode(), done.stderr.decode()
-
 
     def call(self, number: str, options: str = "") -> tuple[str, dict[str, Any]]:
         """Place a call and wait for its outcome; return what was told meanwhile, and the outcome."""

@@ -1,4 +1,4 @@
-"""The first production hour by the pages alone, through the deployed service: calls, callbacks, the night, the chores."""
+"""The first production hour by the pages alone: calls, callbacks, the night and the chores of a deployed service."""
 
 from __future__ import annotations
 

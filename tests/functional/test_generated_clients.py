@@ -180,9 +180,7 @@ def test_clients_of_other_languages_are_made_with_every_operation_and_the_tid_of
     api = next(text.lower() for stem, text in made.items() if stem in {"callsapi", "apicalls"})
     problem = next(text.lower() for stem, text in made.items() if stem in {"problem", "modelproblem"})
     described = json.loads((running.folder / "openapi.json").read_bytes())["paths"].values()
-    operations = {
-        each["operationId"] for item in described for each in item.values() if each.get("tags") == ["calls"]
-    }
+    operations = {each["operationId"] for item in described for each in item.values() if each.get("tags") == ["calls"]}
 
     assert len(operations) >= 5
     assert {name for name in operations if name.lower() not in api} == set()

@@ -1,6 +1,7 @@
-"""Keeps what a release promises: `PYTHONPATH=client python -m tests.tools.released`, when a minor or major version is released.
+"""Keeps what a release promises, when a minor or major version is released.
 
-Writes `tests/data/released/VERSION/`, against which every later version of the same major one is tested.
+`PYTHONPATH=client python -m tests.tools.released` writes `tests/data/released/VERSION/`, against which every later
+version of the same major one is tested.
 """
 
 from __future__ import annotations
@@ -9,13 +10,13 @@ import argparse
 import json
 from collections.abc import Iterator
 from dataclasses import fields, replace
-from enum import Enum
 from datetime import UTC, datetime, timedelta
+from enum import Enum
 from pathlib import Path
 from typing import Any, Final
 
 from devphone import pytest_plugin
-from tests.builders import NOW, PIN, a_call
+from tests.builders import NOW, PIN
 from tests.histories import ANSWERED, DONE, RINGING, live, typed
 from ttsprompt import __version__
 from ttsprompt.config import Settings, load_settings
@@ -56,7 +57,9 @@ def names() -> dict[str, Any]:
     for name, parser in found.choices.items():
         commands[name] = sorted(option for action in parser._actions for option in action.option_strings)
     return {
-        "settings": {each.name.upper(): _plain(getattr(settings, each.name)) for each in fields(Settings) if each.metadata},
+        "settings": {
+            each.name.upper(): _plain(getattr(settings, each.name)) for each in fields(Settings) if each.metadata
+        },
         "client": {
             "commands": commands,
             "exit_codes": {code.name: code.value for code in Exit},
@@ -116,9 +119,7 @@ def to_text(value: Any) -> str:
 
 def from_text(text: str) -> Any:
     """Return what `to_text` made JSON of."""
-    return json.loads(
-        text, object_hook=lambda v: datetime.fromisoformat(v["$time"]) if v.keys() == {"$time"} else v
-    )
+    return json.loads(text, object_hook=lambda v: datetime.fromisoformat(v["$time"]) if v.keys() == {"$time"} else v)
 
 
 def _plain(value: Any) -> Any:

@@ -33,9 +33,7 @@ def released(version: str, name: str) -> Any:
 
 
 RECORDS: Final = {
-    f"{version}: {what}": document
-    for version in VERSIONS
-    for what, document in released(version, "records").items()
+    f"{version}: {what}": document for version in VERSIONS for what, document in released(version, "records").items()
 }
 
 
@@ -93,7 +91,7 @@ def test_what_scripts_use_of_a_released_client_is_there(version: str) -> None:
     assert {
         command: sorted(set(options) - set(now["commands"].get(command, ())))
         for command, options in before["commands"].items()
-    } == dict.fromkeys(before["commands"], [])
+    } == {command: [] for command in before["commands"]}
 
 
 @pytest.mark.parametrize("version", VERSIONS)

@@ -79,11 +79,7 @@ class Runtime:
         """Hand a revision a request; a token for a private service is for the front alone."""
         _, port = self._processes[revision]
         dropped = {"host", "content-length", "transfer-encoding"} | (set() if is_public else {"authorization"})
-        headers = {
-            name: value
-            for name, value in request.headers.items()
-            if name.lower() not in dropped
-        }
+        headers = {name: value for name, value in request.headers.items() if name.lower() not in dropped}
         answer = httpx.request(
             request.method,
             f"http://127.0.0.1:{port}{request.path}",
