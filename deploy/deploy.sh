@@ -36,4 +36,4 @@ submit --config=cloudbuild.yaml --substitutions="_ENV=$ENV,_COMMIT=$commit"
 address="${BASE_URL:-$(address ttsprompt)}"
 echo "Deployed: $commit as $ENV in $PROJECT.
 It is at $address
-What it would say to a call of yours: ttsprompt doctor --url $address (docs/operations.md, The first call)"
+Try it: ttsprompt doctor --url $address (docs/operations.md, The first call)"
