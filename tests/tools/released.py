@@ -45,8 +45,28 @@ UUID: Final = "63f61863-4a51-4f6b-86e1-46edebcf9356"
 
 def openapi() -> dict[str, Any]:
     """Return the API's description, without what is for people alone."""
-    described: dict[str, Any] = json.loads(json.dumps(document(BASE_URL)))
+    described: dict[str, Any] = _for_programs(json.loads(json.dumps(document(BASE_URL))))
     return described
+
+
+FOR_PEOPLE: Final = {"description", "summary", "title", "example"}
+NAMED: Final = {"properties", "schemas", "paths", "webhooks", "responses", "headers"}
+"""Parts whose keys are names, and not the description's own words."""
+
+
+def _for_programs(node: Any, *, is_named: bool = False) -> Any:
+    """Return a part without what is worded for people; of the examples of an answer their names are left."""
+    if isinstance(node, list):
+        return [_for_programs(each) for each in node]
+    if not isinstance(node, dict):
+        return node
+    kept = {}
+    for key, value in node.items():
+        if is_named or key not in {*FOR_PEOPLE, "examples"}:
+            kept[key] = _for_programs(value, is_named=key in NAMED and not is_named)
+        elif key == "examples" and isinstance(value, dict):
+            kept[key] = dict.fromkeys(value, "")
+    return kept
 
 
 def names() -> dict[str, Any]:
