@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import base64
 import re
-import tomllib
 from datetime import timedelta
 from pathlib import Path
 
 import phonenumbers
 import pytest
 
-import ttsprompt
 from ttsprompt.config import NUMBER_TYPES, SETTING_NAMES, SettingsError, load_settings
 from ttsprompt.service.choices import AnswerMode
 
@@ -269,12 +267,6 @@ def test_a_store_is_a_file_or_firestore(url: str) -> None:
 )
 def test_a_store_that_no_other_thread_or_process_would_see_is_refused(url: str) -> None:
     assert faults(CALL_STORE=url)
-
-
-def test_there_is_one_version() -> None:
-    project = tomllib.loads((Path(__file__).parents[2] / "pyproject.toml").read_text())["project"]
-
-    assert project["version"] == ttsprompt.__version__
 
 
 def test_blanks_around_a_value_are_dropped_from_secrets_too() -> None:
