@@ -186,6 +186,33 @@ def test_a_replay_keeps_what_another_writer_changed_since_the_call_was_read(
     assert (call.attempts_allowed, call.placement_unclear) == (7, True)
 
 
+@pytest.mark.parametrize("status", [None, "answered", "machine"])
+def test_a_replay_writes_nothing_to_a_call_that_is_known_to_be_under_way(world: World, status: str | None) -> None:
+    tid = (post(world).json or {})["tid"]
+    if status:
+        world.event(status)
+    before = world.store.get(tid)
+
+    assert post(world).headers["Idempotency-Replayed"] == "true"
+    assert world.store.get(tid) == before
+
+
+def test_a_replay_writes_nothing_to_a_call_that_was_cancelled_before_vonage_answered(world: World) -> None:
+    def cancelled(_order: CallOrder) -> None:
+        (tid,) = world.records()
+        assert world.client.delete(f"/call/{tid}", headers=bearer(world.clock)).status_code == 200
+        before = world.store.get(tid)
+        world.clock.advance(20)
+        replay = post(world)
+
+        assert replay.headers["Idempotency-Replayed"] == "true"
+        assert world.store.get(tid) == before
+
+    world.voice.meanwhile = cancelled
+    world.clock.advance(1)
+    assert post(world).status_code == 200
+
+
 def test_a_replay_reads_the_call_once_more_than_its_creation(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     tid = (post(world).json or {})["tid"]
     world.store.update(tid, lambda call: Transition(replace(call, state=State.PLACING)))

@@ -143,6 +143,7 @@ def test_a_fault_says_what_the_value_must_be(name: str, value: str, rule: str) -
     ("name", "value", "read"),
     [
         ("BASE_URL", "http://x.example:1/", "http://x.example:1"),
+        ("BASE_URL", "https://x.example/X", "https://x.example/X"),
         ("FIRESTORE_DATABASE", "(default)", "(default)"),
         ("FIRESTORE_COLLECTION", "Calls_2-b", "Calls_2-b"),
         ("FIRESTORE_COLLECTION", "a" * 62, "a" * 62),
@@ -199,6 +200,13 @@ def test_the_private_functions_need_no_url() -> None:
 def test_a_retention_of_exactly_twice_the_schedule_and_a_day_is_enough() -> None:
     assert load_settings({"CALLBACK_RETRY_SCHEDULE": "43200", "RETENTION_DAYS": "2"}).retention_days.days == 2
     assert faults(CALLBACK_RETRY_SCHEDULE="43201", RETENTION_DAYS="2")
+
+
+def test_each_fault_is_a_line_of_what_is_printed() -> None:
+    with pytest.raises(SettingsError) as raised:
+        load_settings({"COMMIT": "x", "LOG_LEVEL": "x"})
+
+    assert str(raised.value).splitlines() == ["ttsprompt cannot start:", *(f"  - {f}" for f in raised.value.faults)]
 
 
 def test_base_url_is_required_where_the_service_is_deployed() -> None:
