@@ -667,7 +667,7 @@ def test_a_callback_that_is_missing_where_its_method_is_given_is_one_fault_whate
     repeated = FieldFault("callback", "repeated", "This field came twice.")
 
     (fault,) = faults_of(fields)
-    assert (fault.field, fault.code, "where" in fault.message) == ("callback", "required", True)
+    assert (fault.field, fault.code, "need a URL" in fault.message) == ("callback", "required", True)
     with pytest.raises(InvalidFieldsError) as caught:
         parse_call_request(fields, form=False, faults=[repeated], credentials_in_body=False)
     assert list(caught.value.faults) == [repeated]
