@@ -12,11 +12,15 @@ BROKEN_RUNS ?= 1000
 FUZZ := tests/functional/test_fuzz.py tests/e2e/test_raw_bytes.py
 
 BIN := .venv/bin
-INSTALL := -m pip install --quiet --no-deps --require-hashes -r
 export PYTHONDONTWRITEBYTECODE := 1
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 # These would send an install, or an import, somewhere else than into .venv.
 unexport PIP_USER PIP_TARGET PIP_PREFIX PIP_ROOT PIP_REQUIRE_VIRTUALENV PYTHONHOME PYTHONPATH
+
+# What makes an environment: $(INSTALL) STAMP REQUIREMENTS. What it needs of the machine is said in a line.
+INSTALL = @python="$(PYTHON)"; $${python:-false} -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || { \
+	echo "ttsprompt needs Python 3.11 or newer, and $${python:-python3} is none: make PYTHON=/path/to/python3" >&2; exit 1; }; \
+	$$python tools/install.py
 
 .DEFAULT_GOAL := help
 .PHONY: help setup demo run test quick claims mutants soak bench lint types imports check audit bootstrap deploy fmt screenshots lock clean
@@ -26,28 +30,35 @@ help: ## list the targets
 
 setup: .venv/ready ## install everything into .venv
 
-.venv/ready: requirements-dev.txt
-	@test -n "$(PYTHON)" || { echo "ttsprompt needs Python 3.11 or newer (make PYTHON=/path/to/python3)"; exit 1; }
-	$(PYTHON) -m venv --clear .venv
-	$(BIN)/python $(INSTALL) $<
-	@touch $@
+# What runs the service, the dev phone and the client.
+.venv/running: requirements-running.txt
+	$(INSTALL) $@ $< --editable client
 
+# And what tests and checks them.
+.venv/ready: requirements-dev.txt .venv/running
+	$(INSTALL) $@ $< --onto .venv/running --editable client
+
+# The tutorial's client, as it was.
 .venv-nexmo/ready: tests/e2e/old_client/requirements.txt
-	$(PYTHON) -m venv --clear .venv-nexmo
-	.venv-nexmo/bin/python $(INSTALL) $<
-	@touch $@
+	$(INSTALL) $@ $<
 
-demo: setup ## place one call to a scripted callee and show what happens (STORE=sqlite, ARGS="--speed 1")
-	$(BIN)/python -m devphone demo --store $(STORE) $(ARGS)
+# What the functions have in the cloud.
+.venv-uploaded/ready: requirements.txt
+	$(INSTALL) $@ $<
 
-run: setup ## run the functions and the dev phone, a phone in the browser (STORE=sqlite, ARGS="--port 8081")
-	$(BIN)/python -m devphone run --store $(STORE) $(ARGS)
+demo: .venv/running ## place one call to a scripted callee and show what happens (STORE=sqlite, ARGS="--speed 1")
+	@$(BIN)/python -m devphone demo --store $(STORE) $(ARGS)
 
-test: setup .venv-nexmo/ready ## run the tests (ARGS="-k something")
-	$(BIN)/python -m pytest -n 4 --dist loadfile --no-loadscope-reorder --cov --cov-report=term-missing $(ARGS)
+run: .venv/running ## run the functions and the dev phone, a phone in the browser (STORE=sqlite, ARGS="--port 8081")
+	@$(BIN)/python -m devphone run --store $(STORE) $(ARGS)
+
+test: setup .venv-nexmo/ready .venv-uploaded/ready ## run the tests (ARGS="-k something")
+	@echo "All tests, over both stores, with real processes, a browser and the deployment: about 6 minutes on 2 cores."
+	@$(BIN)/python -m pytest -n 4 --dist loadfile --no-loadscope-reorder --cov --cov-report=term-missing $(ARGS)
 
 quick: setup ## run the tests that need no other program, in about a minute
-	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder -q tests/unit tests/service tests/functional tests/contract -k "not firestore" $(ARGS)
+	@echo "Rules, use cases, stores (SQLite) and routes, in this process: about a minute on 2 cores."
+	@$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder -q tests/unit tests/service tests/functional tests/contract -k "not firestore" $(ARGS)
 
 bootstrap: ## make what a deployment needs to exist in a Google Cloud project (ENV=prod PROJECT=…, DRY_RUN=1 shows it)
 	@ENV="$(ENV)" PROJECT="$(PROJECT)" DRY_RUN="$(DRY_RUN)" bash deploy/bootstrap.sh
@@ -82,9 +93,7 @@ imports: setup ## the direction of imports
 check: lint types imports test ## everything that CI runs
 
 .venv-audit/ready: tests/tools/audit/requirements.txt
-	$(PYTHON) -m venv --clear .venv-audit
-	.venv-audit/bin/python $(INSTALL) $<
-	@touch $@
+	$(INSTALL) $@ $<
 
 audit: setup .venv-audit/ready ## licences and known vulnerabilities; asks the network
 	$(BIN)/python -m tests.tools.audit .venv-audit/bin/pip-audit
@@ -97,8 +106,8 @@ screenshots: setup ## take pictures of the dev phone's page (needs Chromium; ARG
 	$(BIN)/python -m tests.tools.screenshots $(ARGS)
 
 lock: ## pin the newest releases that fit (needs uv)
-	for f in requirements requirements-dev tests/e2e/old_client/requirements tests/tools/audit/requirements; do \
+	for f in requirements requirements-running requirements-dev tests/e2e/old_client/requirements tests/tools/audit/requirements; do \
 		uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header -o $$f.txt $$f.in || exit 1; done
 
 clean: ## remove what was installed and made
-	rm -rf .venv .venv-nexmo .venv-audit .coverage .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf .venv .venv-* .coverage .coverage.* .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

@@ -1,6 +1,6 @@
 """The body of `POST /call`: what each field means, what it may be, and every fault of a body at once.
 
-OpenAPI's `CallRequest` and the README's table are made from this model. Codes of the faults:
+OpenAPI's `CallRequest` and the table in docs/api.md are made from this model. Codes of the faults:
 
     required                absent or empty
     unknown_field           no field of this name
@@ -37,6 +37,8 @@ from ttsprompt.domain.model import CallbackFormat, CallbackMethod, CallbackTarge
 from ttsprompt.errors import FieldFault, InvalidFieldsError, shown_name
 from ttsprompt.field_types import (
     FAULT,
+    NOT_TRUTH,
+    NOT_WHOLE,
     SECRET,
     ApplicationId,
     CallbackUrl,
@@ -298,29 +300,27 @@ def parse_call_request(
             broken = _field_fault(str(details["loc"][0]), details["type"], details["msg"], details.get("ctx", {}))
             found.setdefault(broken.field, broken)
     if "callback" not in values and any(name in values for name in _CALLBACK_OPTIONS):
-        message = "How the outcome is sent is said, but not where."
+        message = "callback_method and callback_format need a URL here: they say how it is called."
         found.setdefault("callback", FieldFault("callback", "required", message))
     if found:
         raise InvalidFieldsError(list(found.values()))
     return request
 
 
-_NOT_WHOLE: Final = ("wrong_type", "This must be a whole number.")
-_NOT_TRUTH: Final = ("wrong_type", "This must be true or false.")
 LIBRARY_FAULTS: Final = {
     "missing": ("required", "This field is required."),
     "string_too_short": ("too_short", "This must have at least {min_length} characters."),
     "string_too_long": ("too_long", "This must have at most {max_length} characters."),
     "greater_than_equal": ("out_of_range", "This must be {ge} or more."),
     "less_than_equal": ("out_of_range", "This must be {le} or less."),
-    "int_type": _NOT_WHOLE,
-    "int_parsing": _NOT_WHOLE,
-    "int_parsing_size": _NOT_WHOLE,
-    "int_from_float": _NOT_WHOLE,
-    "finite_number": _NOT_WHOLE,
-    "bool_type": _NOT_TRUTH,
-    "bool_parsing": _NOT_TRUTH,
-    "string_type": ("wrong_type", "This must be text; send it as a string."),
+    "int_type": NOT_WHOLE,
+    "int_parsing": NOT_WHOLE,
+    "int_parsing_size": NOT_WHOLE,
+    "int_from_float": NOT_WHOLE,
+    "finite_number": NOT_WHOLE,
+    "bool_type": NOT_TRUTH,
+    "bool_parsing": NOT_TRUTH,
+    "string_type": ("wrong_type", "This must be text; in JSON, a string in double quotes."),
     "string_unicode": ("wrong_type", "This must be text of Unicode characters."),
 }
 """The library's name for a fault → our code and message. A test holds it against all that this model can raise."""

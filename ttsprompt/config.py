@@ -1,6 +1,6 @@
 """Settings: from the environment alone, read once, all faults reported together.
 
-A setting is one field of `Settings`: its name in lower case, its parser and its default. The README's table lists them.
+A setting is one field of `Settings`: its name in lower case, its parser and its default. docs/settings.md lists them.
 """
 
 from __future__ import annotations

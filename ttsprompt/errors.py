@@ -1,4 +1,4 @@
-"""Everything that can go wrong, as one tree. Each error has a stable `code` that callers see (docs/api.md).
+"""Everything that can go wrong, as one tree. Each error has a stable `code` that callers see (docs/errors.md).
 
     TtsPromptError
     ├── MalformedRequestError      malformed            the body or a header cannot be read at all
@@ -60,6 +60,10 @@ def shown_name(name: str) -> str:
     return found.group() if found else ""
 
 
+def _seconds(number: int) -> str:
+    return f"{number} second{'' if number == 1 else 's'}"
+
+
 class TtsPromptError(Exception):
     """Base of all expected errors; `detail` is one sentence, safe to show to the caller."""
 
@@ -119,7 +123,7 @@ class ApplicationNotAllowedError(TtsPromptError):
     code = "application_not_allowed"
 
     def __init__(self) -> None:
-        super().__init__("This Vonage application may not use this service.")
+        super().__init__("The operator serves certain Vonage applications only, and yours is not among them.")
 
 
 class CountryNotAllowedError(TtsPromptError):
@@ -128,7 +132,7 @@ class CountryNotAllowedError(TtsPromptError):
     code = "country_not_allowed"
 
     def __init__(self) -> None:
-        super().__init__("Calls to the country of this number are not allowed here.")
+        super().__init__("The operator lets calls go to certain countries only, and this number's is not among them.")
 
 
 class NumberNotAllowedError(TtsPromptError):
@@ -143,7 +147,7 @@ class TooManyCallsError(TtsPromptError):
     code = "too_many_calls"
 
     def __init__(self, retry_after_s: int) -> None:
-        super().__init__("This number was called too often of late.")
+        super().__init__(f"The operator limits how often one number is called. Try again in {_seconds(retry_after_s)}.")
         self.retry_after_s = retry_after_s
 
 
@@ -152,12 +156,15 @@ class NotFoundError(TtsPromptError):
 
     code = "not_found"
 
+    def __init__(self, detail: str = "There is nothing at this path. GET /openapi.json lists the paths.") -> None:
+        super().__init__(detail)
+
 
 class CallNotFoundError(NotFoundError):
     """The store holds no such call."""
 
     def __init__(self) -> None:
-        super().__init__("There is no such call.")
+        super().__init__("No call of your Vonage application has this tid.")
 
 
 class MethodNotAllowedError(TtsPromptError):
@@ -166,7 +173,8 @@ class MethodNotAllowedError(TtsPromptError):
     code = "method_not_allowed"
 
     def __init__(self, allowed: Sequence[str]) -> None:
-        super().__init__(f"This path takes {' or '.join(allowed)}.")
+        *others, last = allowed
+        super().__init__(f"This path takes {', '.join(others)}{' or ' if others else ''}{last}.")
         self.allowed = tuple(allowed)
 
 
@@ -185,7 +193,7 @@ class IdempotencyConflictError(TtsPromptError):
     code = "idempotency_conflict"
 
     def __init__(self) -> None:
-        super().__init__("This Idempotency-Key was used with another body. A new request needs a new key.")
+        super().__init__("The first request with this key had another body. Send that body again, or a new key.")
 
 
 class NotSettledError(TtsPromptError):
@@ -194,7 +202,7 @@ class NotSettledError(TtsPromptError):
     code = "not_settled"
 
     def __init__(self) -> None:
-        super().__init__("The call is not settled yet: there is no outcome.")
+        super().__init__("The call is still under way. GET /call/{tid}?wait=50 waits for its end.")
 
 
 class NoCallbackError(TtsPromptError):
@@ -203,7 +211,7 @@ class NoCallbackError(TtsPromptError):
     code = "no_callback"
 
     def __init__(self) -> None:
-        super().__init__("The call has no callback, so there is nothing to deliver: fetch its outcome.")
+        super().__init__("The call was placed without a callback. GET /call/{tid} tells its outcome.")
 
 
 class TooManyRedeliveriesError(TtsPromptError):
@@ -212,7 +220,10 @@ class TooManyRedeliveriesError(TtsPromptError):
     code = "too_many_redeliveries"
 
     def __init__(self, retry_after_s: int) -> None:
-        super().__init__("A callback is redelivered at most once a minute, and not while a try is under way.")
+        super().__init__(
+            "A callback is sent again at most once a minute, and not while a try is under way. "
+            f"Try again in {_seconds(retry_after_s)}."
+        )
         self.retry_after_s = retry_after_s
 
 
@@ -222,7 +233,9 @@ class InProgressError(TtsPromptError):
     code = "in_progress"
 
     def __init__(self) -> None:
-        super().__init__("The first request with this Idempotency-Key is still under way.")
+        super().__init__(
+            "The first one with this Idempotency-Key still waits for Vonage. Send this one again in a second."
+        )
 
 
 class CorruptRecordError(TtsPromptError):
@@ -231,7 +244,7 @@ class CorruptRecordError(TtsPromptError):
     code = "store_unavailable"
 
     def __init__(self, tid: str) -> None:
-        super().__init__("The record of this call cannot be read at the moment.")
+        super().__init__("The record of this call cannot be read at the moment. Try again.")
         self.tid = tid
 
 
@@ -294,8 +307,13 @@ class VendorUnreachableError(VendorError):
 class VendorUnclearError(VendorError):
     """The request was sent and no clear answer came: the phone may be ringing, so it must not be sent again.
 
-    `tid` is filled in by the use case, so that the caller can follow the call.
+    The detail is what is known and what to do. The use case fills in `tid`, so that the caller can follow the call.
     """
 
     code = "vendor_unclear"
     tid: str | None = None
+
+    def __init__(self, what: str, *, trace_id: str | None = None) -> None:
+        super().__init__(
+            f"{what} The phone may be ringing: follow the tid instead of placing another call.", trace_id=trace_id
+        )

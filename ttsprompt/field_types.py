@@ -39,6 +39,9 @@ FAULT: Final = "fault"
 SECRET: Final[Any] = Field(json_schema_extra={"writeOnly": True})
 """Marks a field that is never said back: not in an answer, a log or a message."""
 
+NOT_WHOLE: Final = ("wrong_type", "This must be a whole number; in JSON, without quotes.")
+NOT_TRUTH: Final = ("wrong_type", "This must be true or false; in JSON, without quotes.")
+
 _CONTROL: Final = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff]")
 _WHOLE_NUMBER: Final = re.compile(r"[+-]?[0-9]+", re.ASCII)
 
@@ -129,14 +132,14 @@ def _whole_number(value: object) -> object:
     JSON has one kind of numbers, and some languages write 3 as 3.0.
     """
     if isinstance(value, str) and not _WHOLE_NUMBER.fullmatch(value):
-        raise fault("wrong_type", "This must be a whole number.")
+        raise fault(*NOT_WHOLE)
     return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
 def _truth_value(value: object) -> object:
     """Refuse what the library would read in a form as a truth value: `on`, `y`."""
     if isinstance(value, str) and value.lower() not in {"true", "false", "1", "0"}:
-        raise fault("wrong_type", "This must be true or false.")
+        raise fault(*NOT_TRUTH)
     return value
 
 

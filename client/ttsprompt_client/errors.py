@@ -40,7 +40,7 @@ class RefusedError(ClientError):
 
     Attributes:
         status: the answer's HTTP status; None if there was no answer.
-        code: the service's stable code (README, Errors); `unreachable` if no connection was made, `not_the_service` if
+        code: the service's stable code (docs/errors.md); `unreachable` if no connection was made, `not_the_service` if
             something else answered.
         faults: what is wrong with which field.
         retry_after_s: seconds after which the same may succeed, when the service says so.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import queue
+import shlex
 import time
 from typing import Any, Final
 
@@ -35,7 +36,6 @@ def demo(store: str, speed: float = DEMO_SPEED) -> int:
     try:
         with running_pair(phone, store) as pair:
             screen.pairs(pair.facts())
-            screen.title("The call")
             tid = _place(pair, application, screen)
             return _judge(tid, callbacks.get(timeout=DEMO_LIMIT_S), screen)
     except queue.Empty:
@@ -59,11 +59,23 @@ def request(board: Switchboard) -> dict[str, Any]:
     }
 
 
+def as_curl(url: str, fields: dict[str, Any]) -> str:
+    """Return a request as a command for a shell, with its secrets as variables there."""
+    lines = [f"curl {url}/call", '-H "Authorization: Bearer $TTSPROMPT_TOKEN"']
+    for name, value in fields.items():
+        lines.append("-d pin_code=$PIN" if name == "pin_code" else f"--data-urlencode {shlex.quote(f'{name}={value}')}")
+    return " \\\n  ".join(lines)
+
+
 def _place(pair: Pair, application: Application, screen: Screen) -> str:
     phone, service, board = pair.board.phone, pair.service, pair.board
+    fields = request(board)
+    screen.title("The request")
+    print(as_curl(service.url, fields), flush=True)
+    screen.title("The call")
     headers = {"Authorization": f"Bearer {application.token()}"}
     screen.say(phone.pace.seconds(), "you", f"POST /call for {CALLEE}, PIN ••••")
-    response = httpx.post(f"{service.url}/call", json=request(board), headers=headers, timeout=30, trust_env=False)
+    response = httpx.post(f"{service.url}/call", data=fields, headers=headers, timeout=30, trust_env=False)
     if response.status_code != 200:  # noqa: PLR2004 - the only good status
         msg = f"POST /call was answered {response.status_code}: {response.text}\n{service.printed()[-2000:]}"
         raise RuntimeError(msg)
@@ -88,4 +100,8 @@ def _judge(tid: str, callback: CallbackReceived, screen: Screen) -> int:
     if wrong:
         return screen.failed("; ".join(wrong))
     print(screen.colour("\nThe right person picked up.", "32"), flush=True)
+    screen.title("Next")
+    screen.pair("make run", "keeps both running: take the call yourself, in the browser, or ring it from a shell")
+    screen.pair("make test", "installs what tests need, and runs all tests")
+    screen.pair("README.md", "“Deploy it”: the same in a Google Cloud project of yours, with a Vonage account")
     return 0

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shlex
+import sys
 import time
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
@@ -12,6 +13,7 @@ from typing import Final
 
 import httpx
 
+from devphone.callee.numbers import CALLEE, CALLER, PIN
 from devphone.callee.script import PickUp, parse_callee
 from devphone.commands.demo import request
 from devphone.commands.screen import Screen
@@ -153,6 +155,8 @@ def _show_the_way(pair: Pair, screen: Screen, state: State) -> None:
             | {"TTSPROMPT_PUBLIC_KEY": identity.public_key}
         )
     )
+    screen.title("Ring it from another shell, and wait for the outcome")
+    print(_client_command(pair, state))
     screen.title("By hand, for a day")
     print(
         f"curl -X POST {pair.service.url}/call -H 'Content-Type: application/json' \\\n"
@@ -160,6 +164,15 @@ def _show_the_way(pair: Pair, screen: Screen, state: State) -> None:
         flush=True,
     )
     screen.title(f"Running until Ctrl-C. Open the phone:  {pair.board.url}/")
+
+
+def _client_command(pair: Pair, state: State) -> str:
+    """Return one line that places a call with the client: as make has installed it, or as it is called elsewhere."""
+    program = Path(sys.executable).with_name("ttsprompt")
+    settings = {"TTSPROMPT_URL": pair.service.url} | _application(state)
+    asked = ["--to", CALLEE, "--from", CALLER, "--text", "Hello. Please enter your PIN.", "--pin", PIN, "--wait"]
+    assignments = [f"{name}={shlex.quote(value)}" for name, value in settings.items()]
+    return " ".join([*assignments, shlex.join([str(program) if program.exists() else program.name, "call", *asked])])
 
 
 def _show_keys(screen: Screen, state: State) -> None:

@@ -14,10 +14,10 @@ from tests.deploy.test_commands import needs_gcloud
 pytestmark = [needs_gcloud, pytest.mark.timeout(1800)]
 
 
-def test_the_readmes_commands_lead_to_a_service_that_sweeps(tmp_path: Path) -> None:
+def test_the_commands_to_deploy_by_hand_lead_to_a_service_that_sweeps(tmp_path: Path) -> None:
     """In a new organisation, where the default account may do nothing."""
     project = Project(tmp_path)
-    _, by_hand = blocks("README.md", "Deploy it")
+    (by_hand,) = blocks("docs/operations.md", "Deploying by hand")
     # What the page asks for: where a command fails, wait and repeat it.
     patient = "".join(f"{line} || {{ sleep 200; {line}; }}\n" for line in by_hand.splitlines())
     project.sh(patient)

@@ -10,6 +10,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Final
 
 import httpx
 import pytest
@@ -19,10 +20,15 @@ from tests.deploy.commands import ROOT, run_script
 from tests.deploy.project import Checkout
 from tests.e2e.conftest import wait_for
 
+ENVIRONMENT: Final = ROOT / ".venv-uploaded"
+"""Has only what the functions require; make installs it."""
+
 
 @pytest.fixture(scope="module")
 def uploaded(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return a folder with the uploaded files and an environment that has only what the functions require."""
+    """Return a folder with the uploaded files."""
+    if not (ENVIRONMENT / "ready").exists():
+        pytest.skip("run: make .venv-uploaded/ready")
     folder = tmp_path_factory.mktemp("uploaded")
     names = [
         "main.py",
@@ -32,9 +38,6 @@ def uploaded(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for name in names:
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(ROOT / name, folder / name)
-    subprocess.run([sys.executable, "-m", "venv", folder / ".venv"], check=True)
-    pip = [str(folder / ".venv/bin/python"), "-m", "pip", "install", "--quiet", "--require-hashes", "--no-deps"]
-    subprocess.run([*pip, "-r", "requirements.txt"], cwd=folder, check=True, timeout=110)
     return folder
 
 
@@ -42,7 +45,7 @@ def uploaded(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def running(folder: Path, target: str) -> Iterator[str]:
     port = free_port()
     process = subprocess.Popen(
-        [folder / ".venv/bin/functions-framework", "--target", target, "--host", "127.0.0.1", "--port", str(port)],
+        [ENVIRONMENT / "bin/functions-framework", "--target", target, "--host", "127.0.0.1", "--port", str(port)],
         cwd=folder,
         env={
             "PATH": os.environ["PATH"],

@@ -70,7 +70,7 @@ def test_a_wrong_outcome_fails_the_demo(broken_service: Path, capsys: pytest.Cap
         "import requests\n"
         f"{FUNCTION}"
         "    if request.path == '/call':\n"
-        "        requests.post(request.json['callback'], data={'tid': 't', 'status': 'failed'})\n"
+        "        requests.post(request.form['callback'], data={'tid': 't', 'status': 'failed'})\n"
         "    return {'tid': 't'}"
     )
 

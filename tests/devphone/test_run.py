@@ -62,6 +62,10 @@ def test_what_run_prints_works_as_it_is_and_is_the_same_after_a_restart(tmp_path
             assert "<title>Dev phone" in httpx.get(printed.split()[-1], trust_env=False).text
             ids.append(shell(f'{exports(printed)}\necho "$VONAGE_APPLICATION_ID $TTSPROMPT_PUBLIC_KEY"'))
             assert '"severity"' not in printed
+            (ring,) = re.findall(r"^TTSPROMPT_URL=.* call .*--wait$", printed, re.MULTILINE)
+            client = f'ttsprompt() {{ PYTHONPATH={ROOT}/client {sys.executable} -m ttsprompt_client "$@"; }}'
+            ring = re.sub(r"\S*ttsprompt call", "ttsprompt call", ring)
+            assert '"reason": "pin_matched"' in shell(f"{client}\n{ring}")
 
     assert ids[0] == ids[1]
     assert "severity" in (tmp_path / ".devphone" / "service.log").read_text()

@@ -579,7 +579,7 @@ def test_records_past_their_retention_are_gone(world: World) -> None:
     swept(world)
 
     assert not [1 for due in world.store.due(world.clock.now(), 10) if due.tid == tid]
-    with pytest.raises(Exception, match="no such call"):
+    with pytest.raises(Exception, match="No call of"):
         world.call(tid)
 
 

@@ -1,4 +1,4 @@
-"""Prints the fields of `POST /call` as README's table: `python -m tests.tools.request_table`."""
+"""Prints the fields of `POST /call` as the table of docs/api.md: `python -m tests.tools.request_table`."""
 
 from __future__ import annotations
 

@@ -421,7 +421,7 @@ def test_of_an_unknown_name_only_what_looks_like_one_is_shown(name: str, shown: 
 def test_a_number_where_text_is_wanted_is_answered_with_the_remedy(name: str) -> None:
     (fault,) = faults_of(BODY | {name: 1234})
 
-    assert "send it as a string" in fault.message
+    assert "a string in double quotes" in fault.message
 
 
 def test_faults_of_the_raw_body_are_reported_with_the_rest_and_once() -> None:
@@ -667,7 +667,7 @@ def test_a_callback_that_is_missing_where_its_method_is_given_is_one_fault_whate
     repeated = FieldFault("callback", "repeated", "This field came twice.")
 
     (fault,) = faults_of(fields)
-    assert (fault.field, fault.code, "where" in fault.message) == ("callback", "required", True)
+    assert (fault.field, fault.code, "need a URL" in fault.message) == ("callback", "required", True)
     with pytest.raises(InvalidFieldsError) as caught:
         parse_call_request(fields, form=False, faults=[repeated], credentials_in_body=False)
     assert list(caught.value.faults) == [repeated]

@@ -130,7 +130,7 @@ HEADERS: tuple[tuple[dict[str, str], int, str], ...] = (
     ({"Content-Encoding": "identity, br"}, 415, "A body with a Content-Encoding is not read: send it uncompressed."),
 )  # fmt: skip
 
-NO_TEXT = "This must be text; send it as a string."
+NO_TEXT = "This must be text; in JSON, a string in double quotes."
 NO_SPEECH = "This must say something: a letter or a digit at least."
 SSML = "This begins as SSML but is not well formed: "
 FIELDS: tuple[tuple[str, Any, str], ...] = (
@@ -145,15 +145,16 @@ FIELDS: tuple[tuple[str, Any, str], ...] = (
     ("text", "<SPEAK>a</SPEAK>", f"{SSML}the text must be inside one <speak> element; write it in lower case {ONE.format(1)}"),
     ("text", "<!-- a --><speak>b</speak>", f"{SSML}comments, declarations and instructions are not read; leave out the one at character 1."),
     ("text", "bell \x07 rings", "This must be text without control characters."),
-    ("attempts", "3", "This must be a whole number."),
-    ("attempts", 3.5, "This must be a whole number."),
+    ("attempts", "3", "This must be a whole number; in JSON, without quotes."),
+    ("attempts", 3.5, "This must be a whole number; in JSON, without quotes."),
     ("attempts", 0, "This must be 1 or more."),
     ("attempts", 11, "This must be 10 or less."),
-    ("premium", "yes", "This must be true or false."),
+    ("premium", "yes", "This must be true or false; in JSON, without quotes."),
     ("language", "en_US", "This must be a BCP-47 tag such as en-US."),
     ("reject_code", "12", "This and pin_code must not begin with each other."),
     ("from", REQUEST["to"], "This must not be the number that is called."),
     ("callback_method", "PUT", "This must be GET or POST."),
+    ("callback", "http://localhost:3000/", "This must be a public address, not one of this machine or a private network."),
     ("pincode", "1234", "There is no such field. Did you mean pin_code?"),
     ("qqq", "1234", "There is no such field."),
     ("12345", "1234", "There is no such field. Does the content type fit the body?"),
@@ -166,6 +167,18 @@ QUERIES: tuple[tuple[str, str, str], ...] = (
     ("GET", "/call/6a2827c9-4c68-46fc-b179-115f055dc0eb?verbose=1", "There is no query parameter verbose here."),
     ("DELETE", "/call/6a2827c9-4c68-46fc-b179-115f055dc0eb?force", "There is no query parameter force here."),
 )
+
+
+METHODS: tuple[tuple[str, str, str], ...] = (
+    ("GET", "/call", "This path takes POST."),
+    ("PUT", "/call/x", "This path takes DELETE, GET or HEAD."),
+    ("POST", "/", "This path takes GET or HEAD."),
+)
+
+
+@pytest.mark.parametrize(("method", "path", "message"), METHODS)
+def test_a_wrong_method_is_told_the_right_ones(world: World, method: str, path: str, message: str) -> None:
+    assert told(world.client.open(path, method=method), 405) == message
 
 
 def told(response: TestResponse, status: int) -> str:

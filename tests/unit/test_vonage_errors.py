@@ -188,7 +188,10 @@ def test_what_leaves_it_open_is_unclear_and_says_so(status: int) -> None:
     error = judged(status, {"title": "Internal Server Error"})
 
     assert type(error) is VendorUnclearError
-    assert error.detail == "Internal Server Error The phone may be ringing."
+    assert (
+        error.detail
+        == "Internal Server Error. The phone may be ringing: follow the tid instead of placing another call."
+    )
 
 
 @pytest.mark.parametrize("status", [300, 302, 399, 400, 401, 402, 403, 404, 407, 409, 415, 428, 430, 499])

@@ -127,7 +127,7 @@ def json_sent(server: RawServer) -> dict[str, Any]:
 def test_to_hang_up_is_asked_with_the_callers_token(serve: Serve) -> None:
     server = serve(answering(reply(204)))
 
-    assert VonageVoiceApi(at(server), "ttsprompt/test", **DEFAULT).hang_up(UUID, JWT) == 204
+    assert VonageVoiceApi(at(server), "ttsprompt/test").hang_up(UUID, JWT) == 204
     assert server.received[0].startswith(f"PUT /v1/calls/{UUID} HTTP/1.1\r\n".encode())
     assert header(server.received[0], "authorization") == f"Bearer {JWT}"
     assert json_sent(server) == {"action": "hangup"}

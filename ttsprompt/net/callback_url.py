@@ -80,7 +80,7 @@ def check_callback_url(url: str, *, allow_private: bool, fault: Callable[[str, s
     if reserved:
         raise fault("reserved_query_name", f"Its query may not use {', '.join(reserved)}: the callback adds these.")
     if not allow_private and parsed.is_private:
-        raise fault("private_address", "This must be a public address.")
+        raise fault("private_address", "This must be a public address, not one of this machine or a private network.")
 
 
 def parse_callback_url(url: str) -> CallbackUrl | None:

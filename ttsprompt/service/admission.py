@@ -50,13 +50,13 @@ class Admission:
         """
         judged = judge(number)
         if not self.rules.refused_numbers.isdisjoint({number, judged.reached}):
-            raise NumberNotAllowedError("This number is not called here.")
+            raise NumberNotAllowedError("The operator has excluded this number.")
         if INTERNATIONAL in judged.regions:
-            raise NumberNotAllowedError("Numbers of satellite and other networks of no country are not called.")
-        for kind in sorted(judged.kinds & self.rules.refused_types):
             raise NumberNotAllowedError(
-                f"This is a number of a kind that is not called here: {kind.replace('_', ' ')}."
+                "It is of a satellite or other network that belongs to no country. Such are never called."
             )
+        for kind in sorted(judged.kinds & self.rules.refused_types):
+            raise NumberNotAllowedError(f"The operator excludes numbers of this kind: {kind.replace('_', ' ')}.")
         if self.rules.countries is not None and self.rules.countries.isdisjoint(judged.regions):
             raise CountryNotAllowedError
 

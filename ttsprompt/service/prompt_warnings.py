@@ -37,12 +37,12 @@ def find_warnings(request: CallRequest, languages: Collection[str]) -> list[Fiel
         message = "This is short for a PIN of this length: digits that come later count as another try."
         warnings.append(FieldFault("input_timeout", "short", message))
     if request.machine_detection is not None:
-        warnings.append(FieldFault("machine_detection", *_COSTS[request.machine_detection]))
+        warnings.append(FieldFault("machine_detection", *COSTS[request.machine_detection]))
     return warnings
 
 
 _SILENCE: Final = "Whoever picks up hears nothing for up to 5 s, until Vonage has made up its mind."
-_COSTS: Final = {
+COSTS: Final = {
     MachineDetection.HANGUP: (
         "silence",
         f"{_SILENCE} A person whom it takes for a machine is hung up on. Free of charge.",

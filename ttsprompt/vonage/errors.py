@@ -28,7 +28,7 @@ def vendor_error(status: int, headers: Mapping[str, str], body: bytes, token: st
     words = _words(fields, token) or f"Vonage answered {status}."
     trace_id = _text(headers.get("x-nexmo-trace-id"), token) or _text(fields.get("instance"), token) or None
     if status >= 500 or status == 408 or status < 200:  # noqa: PLR2004 - the statuses are the clearest names
-        return VendorUnclearError(f"{words} The phone may be ringing.", trace_id=trace_id)
+        return VendorUnclearError(words if words.endswith((".", "!", "?")) else f"{words}.", trace_id=trace_id)
     if status == 429:  # noqa: PLR2004
         seconds = parse_retry_after(headers.get("retry-after"), now)
         asked_for_s = None if seconds is None else min(seconds, _MAX_RETRY_AFTER_S)

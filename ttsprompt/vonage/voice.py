@@ -73,7 +73,9 @@ class VonageVoiceApi:
         with self._bulkhead.place():
             answer = self._ask("GET", uuid, token, None)
         if answer.status in {401, 403}:
-            raise UnauthenticatedError("Vonage does not accept the token.")
+            raise UnauthenticatedError(
+                "Vonage does not accept the token. Is it signed with this application's own private key?"
+            )
         if answer.status == 404:  # noqa: PLR2004 - over for days, or of another application: the token is good
             return None
         if answer.status != 200:  # noqa: PLR2004 - anything else says nothing about the token
@@ -137,8 +139,8 @@ class VonageVoiceApi:
             return answer
         log.warning("vonage_exchange_failed", extra={"fields": {"failure": failure or "deadline"}})
         if attempt.may_have_sent:
-            raise VendorUnclearError("Vonage gave no clear answer; the phone may be ringing.")
-        raise VendorUnreachableError("Vonage cannot be reached. Try again.")
+            raise VendorUnclearError("The connection broke, or no answer came in time.")
+        raise VendorUnreachableError("No connection was made, so nothing was sent. Try again.")
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,8 +24,9 @@ _INFO: Final = {
     "version": __version__,
     "summary": "One request phones a person, speaks a message, asks for a PIN, and reports the outcome.",
     "description": "Every request that was answered with a `tid` ends in exactly one outcome, which is sent to the "
-    "callback at least once. Errors are RFC 9457 problems with a stable `code`. Answers may get more fields in later "
-    "versions: ignore what you do not know.",
+    "callback at least once. Errors are RFC 9457 problems with a stable `code`: cause and remedy of each are under the "
+    f"heading of that name in docs/errors.md of the source. Their `type` is `{problems.TYPE}` and the code. "
+    "Answers may get more fields in later versions: ignore what you do not know.",
 }
 
 _TAGS: Final = [
@@ -112,8 +113,9 @@ def _operation(route: Route) -> Part:
 
 _MORE: Final[dict[str, Part]] = {
     "placeCall": {
-        "description": "Dials at most once. After 504 `vendor_unclear` the phone may be ringing: repeat only under the "
-        "same `Idempotency-Key`. A form has the same fields; truth values are `true` and `false` there.",
+        "description": "Dials at most once. After 504 `vendor_unclear` the phone may be ringing: follow its `tid`. A "
+        "repeat under the same `Idempotency-Key` gets that tid as a replay and dials nobody; one without a key, or "
+        "under another, dials again. A form has the same fields; truth values are `true` and `false` there.",
         # The credential may be in the body instead.
         "security": [*({name: []} for name in _SECURITY), {}],
     },
@@ -237,7 +239,7 @@ def _problem(status: int, codes: list[str]) -> Part:
     """Return a response. Its schema is no more than a reference: generators leave out what is combined of several."""
     schema = _bodies()[0]["Problem"]
     response: Part = {
-        "description": ", ".join(f"`{code}`" for code in codes),
+        "description": "; ".join(f"`{code}`: {problems.TITLES[code]}" for code in codes),
         "content": {PROBLEM: {"schema": schema, "examples": {c: {"value": _example(status, c)} for c in codes}}},
     }
     headers = {
@@ -251,13 +253,14 @@ def _problem(status: int, codes: list[str]) -> Part:
 def _example(status: int, code: str) -> Part:
     body: Part = example(_bodies()[0]["Problem"])
     own: Part = {
-        "type": f"urn:ttsprompt:problem:{code}",
+        "type": problems.TYPE + code,
         "title": problems.TITLES[code],
         "status": status,
         "code": code,
     }
     if code != "invalid_fields":
         own["errors"] = []
+        own["detail"] = "What is wrong with this very request, and what to do."
     if code != "vendor_unclear":
         del body["tid"]
     return body | own

@@ -18,29 +18,29 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-_STATUS: Final[dict[type[errors.TtsPromptError], tuple[int, str]]] = {
+STATUS: Final[dict[type[errors.TtsPromptError], tuple[int, str]]] = {
     errors.MalformedRequestError: (400, "The request cannot be read"),
-    errors.UnauthenticatedError: (401, "A valid credential is needed"),
-    errors.ApplicationNotAllowedError: (403, "Not allowed"),
-    errors.CountryNotAllowedError: (403, "Not allowed"),
-    errors.NumberNotAllowedError: (403, "Not allowed"),
+    errors.UnauthenticatedError: (401, "No valid credential"),
+    errors.ApplicationNotAllowedError: (403, "Application not allowed"),
+    errors.CountryNotAllowedError: (403, "Country not allowed"),
+    errors.NumberNotAllowedError: (403, "Number not allowed"),
     errors.CallNotFoundError: (404, "Not found"),
     errors.NotFoundError: (404, "Not found"),
     errors.MethodNotAllowedError: (405, "Method not allowed"),
     errors.RequestTimeoutError: (408, "The request took too long"),
-    errors.IdempotencyConflictError: (409, "The idempotency key was used for something else"),
-    errors.NotSettledError: (409, "There is no outcome yet"),
-    errors.NoCallbackError: (409, "There is no callback"),
-    errors.InProgressError: (409, "The same request is still under way"),
-    errors.TooLargeError: (413, "The body is too large"),
-    errors.UnsupportedMediaTypeError: (415, "The body is of a type that is not read here"),
+    errors.IdempotencyConflictError: (409, "Idempotency conflict"),
+    errors.NotSettledError: (409, "No outcome yet"),
+    errors.NoCallbackError: (409, "Nothing to redeliver"),
+    errors.InProgressError: (409, "Request in progress"),
+    errors.TooLargeError: (413, "Request too large"),
+    errors.UnsupportedMediaTypeError: (415, "Unsupported media type"),
     errors.InvalidFieldsError: (422, "Some fields were not accepted"),
     errors.TooManyCallsError: (429, "Too many calls to this number"),
     errors.TooManyRedeliveriesError: (429, "Too many redeliveries"),
     errors.VendorRateLimitedError: (429, "Vonage asks to slow down"),
-    errors.StoreUnavailableError: (503, "The store is not available"),
-    errors.CorruptRecordError: (503, "The store is not available"),
-    errors.VendorUnreachableError: (503, "Vonage cannot be reached"),
+    errors.StoreUnavailableError: (503, "Store not available"),
+    errors.CorruptRecordError: (503, "Store not available"),
+    errors.VendorUnreachableError: (503, "Vonage not available"),
     errors.VendorUnclearError: (504, "Vonage gave no clear answer"),
 }
 
@@ -50,19 +50,26 @@ _VENDOR_REFUSED_STATUS: Final = {400: 422, 401: 401, 402: 403, 403: 403}
 _VENDOR_REFUSED_TITLE: Final = "Vonage refused the call"
 
 STATUSES: Final[dict[str, tuple[int, ...]]] = {
-    **{kind.code: (status,) for kind, (status, _) in _STATUS.items()},
+    **{kind.code: (status,) for kind, (status, _) in STATUS.items()},
     "vendor_refused": (401, 403, 422, 502),
     "internal": (500,),
 }
 """The statuses that each code comes with."""
 
 TITLES: Final = {
-    **{kind.code: title for kind, (_, title) in _STATUS.items()},
+    **{kind.code: title for kind, (_, title) in STATUS.items()},
     "vendor_refused": _VENDOR_REFUSED_TITLE,
     "internal": "Internal error",
 }
 
-_SOON: Final = (
+INTERNAL_DETAIL: Final = "Something went wrong in this service. It was logged: tell the operator when it happened."
+
+_NOT_OURS: Final = "The server turned it away before it came to a route. Check path and headers."
+
+TYPE: Final = "urn:ttsprompt:problem:"
+"""A problem's type is this and its code, wherever the service runs; docs/errors.md has a heading for each code."""
+
+SOON: Final = (
     errors.CorruptRecordError,
     errors.InProgressError,
     errors.StoreUnavailableError,
@@ -100,8 +107,8 @@ def problem(error: errors.TtsPromptError) -> Response:
     tid: str | None = None
     if isinstance(error, errors.VendorRefusedError):
         status, title = _VENDOR_REFUSED_STATUS.get(error.vendor_status, 502), _VENDOR_REFUSED_TITLE
-    elif type(error) in _STATUS:
-        status, title = _STATUS[type(error)]
+    elif type(error) in STATUS:
+        status, title = STATUS[type(error)]
     else:
         return internal_problem()
     if isinstance(error, errors.InvalidFieldsError | errors.VendorRefusedError) and error.faults:
@@ -110,7 +117,7 @@ def problem(error: errors.TtsPromptError) -> Response:
         headers["Allow"] = ", ".join(error.allowed)
     if isinstance(error, errors.VendorRateLimitedError | errors.TooManyCallsError | errors.TooManyRedeliveriesError):
         headers["Retry-After"] = str(error.retry_after_s)
-    if isinstance(error, _SOON):
+    if isinstance(error, SOON):
         headers["Retry-After"] = str(RETRY_AFTER_S)
     if isinstance(error, errors.VendorUnclearError):
         tid = error.tid
@@ -120,16 +127,16 @@ def problem(error: errors.TtsPromptError) -> Response:
 def http_problem(error: HTTPException) -> Response:
     """Return the answer for what the framework refuses before, or fails at after, the request was ours."""
     if error.code == 404:  # noqa: PLR2004 - the status is the clearest name
-        return _never_kept(problem(errors.NotFoundError("There is nothing at this path.")))
+        return _never_kept(problem(errors.NotFoundError()))
     if error.code is not None and 400 <= error.code < 500:  # noqa: PLR2004 - the range of the caller's faults
-        return _never_kept(problem(errors.MalformedRequestError("The request cannot be read.")))
+        return _never_kept(problem(errors.MalformedRequestError(_NOT_OURS)))
     log.error("framework_error", exc_info=error)
     return _never_kept(internal_problem())
 
 
 def internal_problem() -> Response:
     """Return the opaque answer for a bug; what happened is in the log."""
-    return _response(_problem(500, TITLES["internal"], "Something went wrong on our side.", "internal"), {})
+    return _response(_problem(500, TITLES["internal"], INTERNAL_DETAIL, "internal"), {})
 
 
 def _where(request: Request) -> dict[str, str]:
@@ -151,7 +158,7 @@ def _problem(
     status: int, title: str, detail: str, code: str, faults: Sequence[Fault] = (), tid: str | None = None
 ) -> Problem:
     body: Problem = {
-        "type": f"urn:ttsprompt:problem:{code}",
+        "type": TYPE + code,
         "title": title,
         "status": status,
         "detail": detail,

@@ -208,5 +208,5 @@ def find(path: str, method: str) -> tuple[Route, dict[str, str]]:
     except MethodNotAllowed as error:
         raise MethodNotAllowedError(sorted(error.valid_methods or ())) from None
     except HTTPException:
-        raise NotFoundError("There is nothing at this path.") from None
+        raise NotFoundError from None
     return route, dict(values)

@@ -65,10 +65,19 @@ class Fault(TypedDict):
 class Problem(TypedDict):
     """An error (RFC 9457)."""
 
-    type: Annotated[str, _like("urn:ttsprompt:problem:invalid_fields", format="uri")]
-    title: Annotated[str, _like("Some fields were not accepted")]
+    type: Annotated[
+        str,
+        _like(
+            "urn:ttsprompt:problem:invalid_fields",
+            "The same in all deployments. What follows the last colon is the `code`, a heading of docs/errors.md.",
+            format="uri",
+        ),
+    ]
+    title: Annotated[str, _like("Some fields were not accepted", "The kind of error: the same each time.")]
     status: Annotated[int, _like(422)]
-    detail: Annotated[str, _like("One sentence about this very request.")]
+    detail: Annotated[
+        str, _like("pin_code: This must consist of the digits 0 to 9.", "What is wrong with this very request.")
+    ]
     code: Annotated[str, _like("invalid_fields", "Stable, for programs. A later version may have more.")]
     errors: list[Fault]
     tid: NotRequired[Annotated[Tid, Field(description="The call, where there is one: its phone may be ringing.")]]
