@@ -34,6 +34,11 @@ SHORTEST_KEYS: Final = 4
 """Fewer digits are everywhere."""
 
 
+def by_itself(keys: str) -> str:
+    """Return a pattern of keys that are not a part of a UUID, a time, a price or a longer number."""
+    return rf"(?<![\w.:+-]){re.escape(keys)}(?![\w.:+-])"
+
+
 class Canaries:
     """The secrets of one test, the last of them, and where any was seen."""
 
@@ -46,8 +51,7 @@ class Canaries:
         """Remember what is secret."""
         self._remember(token, re.escape(token))
         if len(keys) >= SHORTEST_KEYS:
-            # Not as a part of a UUID, a time, a price or a longer number.
-            self._remember(keys, rf"(?<![\w.:+-]){re.escape(keys)}(?![\w.:+-])")
+            self._remember(keys, by_itself(keys))
 
     def _remember(self, secret: str, pattern: str) -> None:
         with self._lock:

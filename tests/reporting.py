@@ -1,17 +1,60 @@
-"""What a run must say besides what pytest says: no test is silently left out. A plugin, see pyproject.toml."""
+"""A run says that no test was silently left out, and of libraries only what helps. A plugin, see pyproject.toml."""
 
 from __future__ import annotations
 
+import logging
 import os
-from typing import Any
+import sysconfig
+from collections.abc import Iterator
+from typing import Any, Final
 
 import pytest
+
+LIBRARIES: Final = tuple(sysconfig.get_path(name) for name in ("purelib", "platlib", "stdlib"))
 
 
 def pytest_configure(config: pytest.Config) -> None:
     """Watch the run, in the process that the reports come together in."""
     if not hasattr(config, "workerinput"):
         config.pluginmanager.register(Completeness(config), "completeness")
+
+
+def pytest_sessionstart(session: pytest.Session) -> None:
+    """Leave out of what is shown of a failed test what libraries log below WARNING; `caplog` has it all."""
+    capture = session.config.pluginmanager.get_plugin("logging-plugin")
+    if capture is not None:
+        capture.report_handler.addFilter(_helps)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(call: pytest.CallInfo[None]) -> Iterator[None]:
+    """Leave out of tracebacks what happens within libraries; --full-trace shows it."""
+    if call.excinfo is not None:
+        _hide_libraries(call.excinfo.value)
+    return (yield)
+
+
+def _helps(record: logging.LogRecord) -> bool:
+    return record.levelno >= logging.WARNING or not record.pathname.startswith(LIBRARIES)
+
+
+def _hide_libraries(error: BaseException) -> None:
+    seen: set[int] = set()
+    errors: list[BaseException | None] = [error]
+    while errors:
+        each = errors.pop()
+        if each is None or id(each) in seen:
+            continue
+        seen.add(id(each))
+        errors += [each.__cause__, each.__context__, *(each.exceptions if isinstance(each, BaseExceptionGroup) else ())]
+        entry = each.__traceback__
+        while entry is not None:
+            names = entry.tb_frame.f_globals
+            # pytest takes its own frames out itself, and needs them to say where a test was skipped.
+            is_pytest = str(names.get("__name__")).partition(".")[0] in {"_pytest", "pluggy"}
+            if entry.tb_frame.f_code.co_filename.startswith(LIBRARIES) and not is_pytest:
+                names["__tracebackhide__"] = True  # it is looked for among a frame's names, its module's too
+            entry = entry.tb_next
 
 
 class Completeness:

@@ -7,6 +7,7 @@ whole; otherwise the environment is made anew. The file named first is written w
 from __future__ import annotations
 
 import argparse
+import contextlib
 import importlib.util
 import os
 import re
@@ -23,6 +24,10 @@ PLAIN_EVERY_S: Final = 5.0
 WIDEST_NAME: Final = 30
 LAST_LINES: Final = 12
 PIP: Final = ("-m", "pip", "--no-input", "--disable-pip-version-check", "install", "--no-deps", "--progress-bar", "off")
+PIP_CHANGES: Final = "\nInstalling collected packages"
+"""What pip prints before it changes anything; until then it gets, and builds elsewhere."""
+TIDIES_UP_S: Final = 5.0
+SIGNALS: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 REMEDIES: Final = {
     r"DO NOT MATCH THE HASHES": (
         "What the package index serves is not what is pinned. Is it a mirror that builds packages itself?"
@@ -76,14 +81,15 @@ def main(arguments: list[str] | None = None) -> int:
     )
     parser.add_argument("--editable", type=Path, metavar="FOLDER", help="a package of this repository")
     options = parser.parse_args(arguments)
-    signal.signal(signal.SIGTERM, _interrupt)
+    for each in SIGNALS:
+        signal.signal(each, _interrupt)
     try:
         install(options.stamp, options.requirements, onto=options.onto, editable=options.editable)
-    except InstallError as error:
+    except (InstallError, OSError) as error:
         print(f"\nNot installed. {error}", file=sys.stderr)
         return 1
-    except KeyboardInterrupt:
-        print("\nInterrupted. The same command again begins anew.", file=sys.stderr)
+    except KeyboardInterrupt as interrupt:
+        print(f"\nInterrupted. {interrupt}", file=sys.stderr)
         return 130
     return 0
 
@@ -92,27 +98,36 @@ def install(stamp: Path, requirements: Path, *, onto: Path | None, editable: Pat
     """Install what is required, and a folder's package, and leave the stamp.
 
     Raises:
-        InstallError: the text says why.
+        InstallError: the text says why, and what the same command does next.
+        KeyboardInterrupt: likewise.
     """
     folder, began_s = stamp.parent, time.monotonic()
-    pins = re.findall(r"^[\w.-]+==", requirements.read_text(encoding="utf-8"), re.MULTILINE)
-    print(f"Installing up to {len(pins)} packages ({requirements}) into {folder}, this once …", flush=True)
     if importlib.util.find_spec("ensurepip") is None or importlib.util.find_spec("venv") is None:
         version = f"{sys.version_info.major}.{sys.version_info.minor}"
         raise InstallError(f"{sys.executable} lacks venv: apt-get install python{version}-venv (Debian, Ubuntu).")
-    progress = Progress(sys.stdout, began_s)
+    pins = re.findall(r"^[\w.-]+==", requirements.read_text(encoding="utf-8"), re.MULTILINE)
+    print(f"Installing up to {len(pins)} packages ({requirements}) into {folder}, this once …", flush=True)
     # The stamps go first, so that what is broken off half-way is not taken for whole, and is made anew.
     adds = onto is not None and onto.exists() and not stamp.exists()
     stamp.unlink(missing_ok=True)
     if onto is not None:
         onto.unlink(missing_ok=True)
-    if not adds:
-        _run([sys.executable, "-m", "venv", "--clear", str(folder)], "making the environment", progress, folder)
-    python = str(folder / "bin" / "python")
-    _run([python, *PIP, "--require-hashes", "-r", str(requirements)], _Pip(folder, len(pins)), progress, folder)
-    if editable is not None:
-        local = ["--no-index", "--no-build-isolation", "--editable", str(editable)]
-        _run([python, *PIP, *local], f"installing {editable}", progress, folder)
+    with tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace") as log:
+        run = _Runner(log, folder, Progress(sys.stdout, began_s))
+        try:
+            if not adds:
+                run([sys.executable, "-m", "venv", "--clear", str(folder)], "making the environment")
+            python = str(folder / "bin" / "python")
+            run([python, *PIP, "--require-hashes", "-r", str(requirements)], _Pip(folder, len(pins)))
+            if editable is not None:
+                local = ["--no-index", "--no-build-isolation", "--editable", str(editable)]
+                run([python, *PIP, *local], f"installing {editable}")
+        except (InstallError, KeyboardInterrupt) as error:
+            again = "The same command again begins anew."
+            if adds and onto is not None and PIP_CHANGES not in run.printed():
+                onto.touch()
+                again = f"What was in {folder} is still whole; the same command again adds to it."
+            raise type(error)(f"{error} {again}".lstrip()) from error
     for each in (onto, stamp):
         if each is not None:
             each.touch()
@@ -131,7 +146,7 @@ class _Pip:
         """Return what it is at, by what it has printed."""
         of = self._pins - len(re.findall(r"^Ignoring ", printed, re.MULTILINE))
         there = len(re.findall(r"^Requirement already satisfied", printed, re.MULTILINE))
-        if "\nInstalling collected packages" in printed:
+        if PIP_CHANGES in printed:
             return f"installing {min(there + self._installed() - self._before, of)} of {of}"
         got = re.findall(r"^(?:Collecting|Requirement already satisfied:|Processing) (\S+)", printed, re.MULTILINE)
         name = re.split(r"==|-\d", got[-1].rpartition("/")[2])[0][:WIDEST_NAME] if got else "packages"
@@ -141,42 +156,63 @@ class _Pip:
         return sum(1 for _ in self._folder.glob("lib/python*/site-packages/*.dist-info"))
 
 
-def _run(command: list[str], doing: str | _Pip, progress: Progress, folder: Path) -> None:
-    with tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace") as log:
-        with subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT) as process:
-            try:
-                while process.poll() is None:
-                    now = doing if isinstance(doing, str) else doing.doing(_read(log))
-                    progress.show(now, time.monotonic())
-                    time.sleep(POLL_S)
-            except BaseException:
-                process.terminate()
-                raise
-            finally:
-                progress.end()
+class _Runner:
+    """Runs commands, in a log that they share."""
+
+    def __init__(self, log: TextIO, folder: Path, progress: Progress) -> None:
+        self._log = log
+        self._folder = folder
+        self._progress = progress
+
+    def __call__(self, command: list[str], doing: str | _Pip) -> None:
+        # In a session of its own, so that what it starts ends with it, and not before it.
+        process = subprocess.Popen(
+            command, stdin=subprocess.DEVNULL, stdout=self._log, stderr=subprocess.STDOUT, start_new_session=True
+        )
+        try:
+            while process.poll() is None:
+                now = doing if isinstance(doing, str) else doing.doing(self.printed())
+                self._progress.show(now, time.monotonic())
+                time.sleep(POLL_S)
+        except BaseException:
+            _stop(process)
+            raise
+        finally:
+            self._progress.end()
         if process.returncode != 0:
-            raise InstallError(_why(command, _read(log), folder))
+            raise InstallError(self._why(command))
+
+    def printed(self) -> str:
+        """Return what the commands have printed."""
+        # The one position in the file is the processes', too, which append there.
+        size = os.fstat(self._log.fileno()).st_size
+        return os.pread(self._log.fileno(), size, 0).decode("utf-8", "replace")
+
+    def _why(self, command: list[str]) -> str:
+        printed = self.printed()
+        lines = printed.splitlines()
+        said = [line for line in lines if line.startswith(("ERROR:", "error:", "Error:"))] or lines
+        told = "".join(f"  {line}\n" for line in said[-LAST_LINES:])
+        remedies = [text for what, text in REMEDIES.items() if re.search(what, printed)][:1]
+        log = self._folder / "install.log"
+        with contextlib.suppress(OSError):  # the disk may be full
+            log.write_text(printed, encoding="utf-8")
+            remedies.append(f"All that was said is in {log}.")
+        return f"{' '.join(command[:4])} … failed:\n{told}{' '.join(remedies)}"
 
 
-def _read(log: TextIO) -> str:
-    # The one position in the file is the process's, too, which appends there.
-    size = os.fstat(log.fileno()).st_size
-    return os.pread(log.fileno(), size, 0).decode("utf-8", "replace")
-
-
-def _why(command: list[str], printed: str, folder: Path) -> str:
-    lines = printed.splitlines()
-    said = [line for line in lines if line.startswith(("ERROR:", "error:", "Error:"))] or lines
-    told = "".join(f"  {line}\n" for line in said[-LAST_LINES:])
-    remedy = next((text for what, text in REMEDIES.items() if re.search(what, printed)), "")
-    if folder.is_dir():
-        log = folder / "install.log"
-        log.write_text(printed, encoding="utf-8")
-        remedy += f"{' ' if remedy else ''}All that was said is in {log}."
-    return f"{' '.join(command[:4])} … failed:\n{told}{remedy} The same command again begins anew."
+def _stop(process: subprocess.Popen[bytes]) -> None:
+    # pip tidies up when it is interrupted; whoever does not end, or is left by it, is killed.
+    for each in (signal.SIGINT, signal.SIGKILL):
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.killpg(process.pid, each)
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(TIDIES_UP_S)
 
 
 def _interrupt(*_: object) -> NoReturn:
+    for each in SIGNALS:
+        signal.signal(each, signal.SIG_IGN)  # the next ones leave the tidying up alone
     raise KeyboardInterrupt
 
 

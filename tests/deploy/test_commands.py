@@ -82,11 +82,19 @@ def test_each_function_is_deployed_once_and_its_entry_point_is_there(checkout: C
         assert f"def {entry}(request: Request)" in (ROOT / "main.py").read_text()
 
 
-def test_an_instance_has_a_thread_for_every_request_that_it_is_sent(tmp_path: Path) -> None:
-    script = (ROOT / "deploy/function.sh").read_text()
+@pytest.mark.parametrize("function", FUNCTIONS)
+@pytest.mark.parametrize("configured", [{}, {"CONCURRENCY": "23"}], ids=["by default", "as configured"])
+def test_an_instance_has_a_thread_for_every_request_that_it_is_sent(
+    function: str, configured: dict[str, str], changed: Checkout, tmp_path: Path
+) -> None:
+    changed.configure(ALLOWED_APPLICATIONS="all", ALERT_EMAIL="ops@example.com", **configured)
+    printed = run_script("function", tmp_path, function, root=changed.folder, DRY_RUN="1")
+    (sent,) = re.findall(r"--concurrency=(\d+) ", printed)
+    (threads,) = re.findall(r"^# THREADS: '(\d+)'$", printed, re.MULTILINE)
 
-    assert 'threads="$CONCURRENCY"' in script
-    assert '--concurrency="$CONCURRENCY"' in script
+    assert int(threads) >= int(sent)
+    if function == "ttsprompt":
+        assert threads == sent == configured.get("CONCURRENCY", sent)
 
 
 def test_webhook_urls_are_kept_out_of_the_logs_first_and_alerts_come_last() -> None:

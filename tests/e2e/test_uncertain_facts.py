@@ -10,7 +10,9 @@ import pytest
 from devphone.callee.script import Callee, Entry
 from devphone.happenings import HangUpRequested
 from devphone.vendor.habits import Habit
+from devphone.vendor.leg import TOO_EARLY_S, Leg
 from tests.e2e.conftest import Stack
+from ttsprompt.service.placed_calls import HANG_UP_AGAIN_S
 
 pytestmark = pytest.mark.parametrize("stack", ["sqlite"], indirect=True, scope="module")
 
@@ -28,7 +30,7 @@ def habits(stack: Stack) -> Iterator[None]:
 
 @pytest.fixture
 def slow_phone(stack: Stack) -> Iterator[None]:
-    """Two seconds of the telephone's are long enough for a request."""
+    """It still rings when the second hang-up comes."""
     speed, stack.board.phone.pace.speed = stack.board.phone.pace.speed, 1
     yield
     stack.board.phone.pace.speed = speed
@@ -145,8 +147,16 @@ def test_429_says_when_to_come_again_whether_or_not_vonage_does(
     ],
 )
 def test_a_ringing_call_is_cancelled_even_if_vonage_does_not_take_the_first_hang_up(
-    stack: Stack, habit: Habit | None, answers: list[int], slow_phone: None
+    stack: Stack, habit: Habit | None, answers: list[int], slow_phone: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """The phone refuses the first hang-up here, not the early one: on a busy machine the first may come late."""
+
+    def hang_ups(tid: str | None) -> list[int]:
+        happenings = stack.board.phone.timeline.happenings()
+        return [x.status for x in happenings if isinstance(x, HangUpRequested) and x.tid == tid]
+
+    monkeypatch.setattr(Leg, "is_too_young", property(lambda leg: leg.habits != set() and not hang_ups(leg.tid)))
+    assert HANG_UP_AGAIN_S >= TOO_EARLY_S
     stack.board.phone.behaviour.habits = frozenset() if habit is None else frozenset({habit})
     request = stack.request(ringing_timeout=120)
     stack.board.phone.directory.scripts[request["to"]] = Callee(ring_s=119)
@@ -156,5 +166,4 @@ def test_a_ringing_call_is_cancelled_even_if_vonage_does_not_take_the_first_hang
 
     assert (answer.status_code, answer.json()["reason"]) == (200, "cancelled")
     assert stack.outcome(tid)["reason"] == "cancelled"
-    happenings = stack.board.phone.timeline.happenings()
-    assert [x.status for x in happenings if isinstance(x, HangUpRequested) and x.tid == tid] == answers
+    assert hang_ups(tid) == answers

@@ -1,8 +1,9 @@
-"""A run tells what it left out, shown by running pytest with this project's plugin."""
+"""A run tells what it left out, and a failure what helps, shown by running pytest with this project's plugin."""
 
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -19,6 +20,22 @@ import pytest
 @pytest.hookimpl(tryfirst=True)
 def pytest_runtest_protocol(item):
     return True if item.name == "test_lost" else None
+"""
+FAILS_IN_A_LIBRARY = """
+import logging
+import httpx
+
+def test_fails(caplog):
+    caplog.set_level(logging.DEBUG)
+    logging.getLogger("ours").debug("said by us")
+    warning = {"name": "httpx", "pathname": httpx.__file__, "levelno": logging.WARNING, "msg": "worth knowing"}
+    logging.getLogger().handle(logging.makeLogRecord(warning))
+    client = httpx.Client(trust_env=False)
+    try:
+        client.get("http://127.0.0.1:1/")
+    finally:
+        client.close()
+        assert "httpcore.connection" in {record.name for record in caplog.records}
 """
 
 
@@ -64,3 +81,25 @@ def test_a_test_that_was_collected_but_never_reported_fails_the_run_and_is_named
 
     assert run.returncode == pytest.ExitCode.TESTS_FAILED
     assert "collected, but not reported: test_it.py::test_lost" in run.stdout
+
+
+def test_of_a_failure_in_a_library_our_lines_are_shown_and_what_the_library_says_went_wrong(tmp_path: Path) -> None:
+    run = run_pytest(tmp_path, FAILS_IN_A_LIBRARY)
+
+    assert run.returncode == pytest.ExitCode.TESTS_FAILED
+    for shown in (r"^> +client\.get\(", r"^E +httpx\.ConnectError: ", "said by us", "worth knowing"):
+        assert re.search(shown, run.stdout, re.MULTILINE), run.stdout
+    for left_out in ("site-packages", "httpcore.connection"):
+        assert left_out not in run.stdout
+
+
+def test_after_such_a_failure_a_skipped_test_is_still_reported(tmp_path: Path) -> None:
+    run = run_pytest(tmp_path, f"{FAILS_IN_A_LIBRARY}\n{SKIPS_ONE}")
+
+    assert "1 failed, 1 passed, 1 skipped" in run.stdout
+
+
+def test_the_whole_traceback_is_shown_to_whoever_asks_for_it(tmp_path: Path) -> None:
+    run = run_pytest(tmp_path, FAILS_IN_A_LIBRARY, "--full-trace")
+
+    assert "site-packages/httpx/" in run.stdout
