@@ -113,4 +113,10 @@ if [[ -n $granted && -z $DRY_RUN ]]; then
   echo "Waiting three minutes, since new roles typically work after two."
   sleep 180
 fi
-if [[ -n $DRY_RUN ]]; then echo "# Nothing was changed."; else echo "Ready: make deploy ENV=$ENV PROJECT=$PROJECT"; fi
+if [[ -n $DRY_RUN ]]; then
+  echo "# Nothing was changed."
+elif [[ -z $ALLOWED_APPLICATIONS ]]; then
+  echo "Now say in deploy/env/$ENV.env who may use it (ALLOWED_APPLICATIONS), commit that, and: make deploy ENV=$ENV PROJECT=$PROJECT"
+else
+  echo "Ready: make deploy ENV=$ENV PROJECT=$PROJECT"
+fi

@@ -32,4 +32,8 @@ submit() {
 }
 [[ ${CHECK:-} == skip ]] || submit --config=deploy/check.yaml
 submit --config=cloudbuild.yaml --substitutions="_ENV=$ENV,_COMMIT=$commit"
-[[ -n $DRY_RUN ]] || echo "Deployed: $commit as $ENV in $PROJECT."
+[[ -z $DRY_RUN ]] || exit 0
+address="${BASE_URL:-$(address ttsprompt)}"
+echo "Deployed: $commit as $ENV in $PROJECT.
+It is at $address
+Try it: ttsprompt doctor --url $address (docs/operations.md, The first call)"

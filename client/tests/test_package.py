@@ -13,6 +13,9 @@ from pathlib import Path
 
 import pytest
 
+from ttsprompt_client import __version__
+from ttsprompt_client.client import USER_AGENT
+
 CLIENT = Path(__file__).parents[1]
 PROJECT = tomllib.loads((CLIENT / "pyproject.toml").read_text())["project"]
 MODULES = sorted((CLIENT / "ttsprompt_client").glob("*.py"))
@@ -40,11 +43,11 @@ def test_it_depends_on_four_packages_and_one_of_them_brings_urllib3() -> None:
 
 
 def test_the_version_is_said_once() -> None:
-    import ttsprompt_client  # noqa: PLC0415
-    from ttsprompt_client.client import USER_AGENT  # noqa: PLC0415
+    saying = [path.name for path in (*MODULES, CLIENT / "pyproject.toml") if __version__ in path.read_text("utf-8")]
 
-    assert PROJECT["version"] == ttsprompt_client.__version__
-    assert f"ttsprompt-client/{PROJECT['version']}" == USER_AGENT
+    assert saying == ["__init__.py"]
+    assert PROJECT["dynamic"] == ["version"]
+    assert f"ttsprompt-client/{__version__}" == USER_AGENT
 
 
 def test_it_is_installed_with_its_command_and_its_types(tmp_path: Path) -> None:

@@ -7,6 +7,8 @@
 Everything public is named in `__all__`; the modules may move.
 """
 
+__version__ = "1.0.0"
+
 from ttsprompt_client.client import Client
 from ttsprompt_client.errors import (
     ClientError,
@@ -39,4 +41,3 @@ __all__ = [
     "VerificationError",
     "verify",
 ]
-__version__ = "0.1.0"

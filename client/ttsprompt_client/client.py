@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Final, Unpack
 
+from ttsprompt_client import __version__
 from ttsprompt_client.credential import LIFE_S, Credential, read_credential
 from ttsprompt_client.errors import InterruptedCall, RefusedError, UnclearError, UsageError
 from ttsprompt_client.fields import CallFields, request_body
@@ -27,7 +28,7 @@ PAUSE_S: Final = 1.0
 HANG_UP_S: Final = 60
 """How long a decided call is waited for to end. The outcome stands; duration and price may still come."""
 
-USER_AGENT: Final = "ttsprompt-client/0.1.0"
+USER_AGENT: Final = f"ttsprompt-client/{__version__}"
 _OK: Final = 200
 _SERVER_ERRORS: Final = range(500, 600)
 _KEY: Final = range(0x21, 0x7F)

@@ -247,3 +247,14 @@ def test_every_log_event_is_explained_and_no_other() -> None:
     table = (ROOT / "docs/operations.md").read_text().partition("## Log events")[2].partition("\n## ")[0]
 
     assert set(re.findall(r"^\| `(\w+)` \|", table, re.MULTILINE)) == events
+
+
+@pytest.mark.parametrize("metric", METRICS)
+def test_every_event_that_a_metric_names_is_one_that_the_service_logs(metric: str) -> None:
+    """A filter of several names matches by the others; the one that nobody logs would count nothing for ever."""
+    (names,) = re.findall(r"jsonPayload\.message=(\([^)]*\)|\S+)", METRICS[metric]["filter"])
+    named = set(re.findall(r'"(\w+)"', names))
+    code = "".join(path.read_text() for path in (ROOT / "ttsprompt").rglob("*.py"))
+
+    assert named
+    assert {name for name in named if f'"{name}"' not in code} == set()

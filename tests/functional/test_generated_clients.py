@@ -161,3 +161,27 @@ def test_the_client_that_openapi_python_client_makes_works(running: Running) -> 
     )
 
     running.use(OPENAPI_PYTHON_CLIENT)
+
+
+@pytest.mark.parametrize("language", ["typescript-fetch", "go", "java", "csharp"])
+def test_clients_of_other_languages_are_made_with_every_operation_and_the_tid_of_a_problem(
+    language: str, running: Running
+) -> None:
+    """They are made here, and neither compiled nor run."""
+    java = shutil.which("java")
+    if java is None:
+        pytest.skip("openapi-generator needs Java")
+    run(java, "-jar", str(JAR), "generate", "-g", language, "-i", "openapi.json", "-o", "made", cwd=running.folder)
+    made = {
+        path.stem.lower().replace("_", ""): path.read_text(encoding="utf-8")
+        for path in running.folder.glob("made/**/*")
+        if path.suffix in {".ts", ".go", ".java", ".cs"} and "test" not in str(path.relative_to(running.folder)).lower()
+    }
+    api = next(text.lower() for stem, text in made.items() if stem in {"callsapi", "apicalls"})
+    problem = next(text.lower() for stem, text in made.items() if stem in {"problem", "modelproblem"})
+    described = json.loads((running.folder / "openapi.json").read_bytes())["paths"].values()
+    operations = {each["operationId"] for item in described for each in item.values() if each.get("tags") == ["calls"]}
+
+    assert len(operations) >= 5
+    assert {name for name in operations if name.lower() not in api} == set()
+    assert "tid" in problem

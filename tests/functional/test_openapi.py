@@ -40,7 +40,7 @@ def test_every_field_of_the_request_is_described_with_an_example() -> None:
 
 
 def test_no_tag_is_both_a_route_s_and_a_webhook_s() -> None:
-    """Generators make a file of each tag: one would overwrite the other (openapi-generator#20346)."""
+    """Generators make a file of each tag: one would overwrite the other (OpenAPITools/openapi-generator#20346)."""
     tags = {
         part: {
             tag for item in DOCUMENT[part].values() for method in item.keys() & METHODS for tag in item[method]["tags"]

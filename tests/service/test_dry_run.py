@@ -47,6 +47,7 @@ def test_the_ncco_is_the_one_that_would_be_played(world: World) -> None:
     assert [same_but_for_ids(a["ncco"][1]["eventUrl"][0]) for a in (answer, {"ncco": real.ncco})] == [
         "https://calls.example.com/api/input/…?token=…&step=1"
     ] * 2
+    assert re.search(r"/input/[0-9a-f-]{36}\?token=dry-run&", answer["ncco"][1]["eventUrl"][0])
     assert answer["length_timer"] == real.length_timer_s
     assert answer["stale_after"] == 118.25
 

@@ -17,6 +17,8 @@ from ttsprompt.domain.idempotency import fingerprint, secrets_fingerprint
 from ttsprompt.domain.model import Call, State
 from ttsprompt.errors import CallNotFoundError, VendorRateLimitedError, VendorRefusedError, VendorUnclearError
 from ttsprompt.ports import CallOrder, CallStore, Stored
+from ttsprompt.stores.compare_and_set import Record
+from ttsprompt.stores.sqlite import SqliteRecords
 
 KEY = "order-7-attempt-1"
 
@@ -160,6 +162,72 @@ def test_after_an_unclear_answer_the_tid_is_replayed_at_once(world: World) -> No
     assert again.status_code == 200
     assert again.headers["Idempotency-Replayed"] == "true"
     assert len(world.voice.orders) == 1
+
+
+def test_a_replay_keeps_what_another_writer_changed_since_the_call_was_read(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The one that dialled has died; a webhook comes between the look of the replay and its note."""
+    tid = (post(world).json or {})["tid"]
+    get = world.store.get
+
+    def overtaken(tid: str, *, timeout_s: float) -> Stored:
+        stored = get(tid, timeout_s=timeout_s)
+        monkeypatch.setattr(world.store, "get", get)
+        world.store.update(tid, lambda call: Transition(replace(call, attempts_allowed=7)))
+        return stored
+
+    world.store.update(tid, lambda call: Transition(replace(call, state=State.PLACING)))
+    world.clock.advance(20)
+    monkeypatch.setattr(world.store, "get", overtaken)
+
+    assert post(world).headers["Idempotency-Replayed"] == "true"
+    call = world.call(tid)
+    assert (call.attempts_allowed, call.placement_unclear) == (7, True)
+
+
+@pytest.mark.parametrize("status", [None, "answered", "machine"])
+def test_a_replay_writes_nothing_to_a_call_that_is_known_to_be_under_way(world: World, status: str | None) -> None:
+    tid = (post(world).json or {})["tid"]
+    if status:
+        world.event(status)
+    before = world.store.get(tid)
+
+    assert post(world).headers["Idempotency-Replayed"] == "true"
+    assert world.store.get(tid) == before
+
+
+def test_a_replay_writes_nothing_to_a_call_that_was_cancelled_before_vonage_answered(world: World) -> None:
+    def cancelled(_order: CallOrder) -> None:
+        (tid,) = world.records()
+        assert world.client.delete(f"/call/{tid}", headers=bearer(world.clock)).status_code == 200
+        before = world.store.get(tid)
+        world.clock.advance(20)
+        replay = post(world)
+
+        assert replay.headers["Idempotency-Replayed"] == "true"
+        assert world.store.get(tid) == before
+
+    world.voice.meanwhile = cancelled
+    world.clock.advance(1)
+    assert post(world).status_code == 200
+
+
+def test_a_replay_reads_the_call_once_more_than_its_creation(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    tid = (post(world).json or {})["tid"]
+    world.store.update(tid, lambda call: Transition(replace(call, state=State.PLACING)))
+    world.clock.advance(20)
+    keys: list[str] = []
+    read = SqliteRecords.read
+
+    def counted(records: SqliteRecords, key: str, timeout_s: float) -> Record | None:
+        keys.append(key)
+        return read(records, key, timeout_s)
+
+    monkeypatch.setattr(SqliteRecords, "read", counted)
+    post(world)
+
+    assert keys == [tid] * 2  # the first by the creation, which asks whose record it has met
 
 
 def test_after_a_definite_refusal_the_key_is_free_again(world: World) -> None:

@@ -6,6 +6,7 @@ import logging
 import sqlite3
 import uuid
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,10 +15,13 @@ from werkzeug.test import TestResponse
 
 from tests.world import World, bearer, fields_logged, make_world
 from ttsprompt.domain.events import CallEnded, EndStatus
+from ttsprompt.domain.model import Transition
 from ttsprompt.errors import StoreUnavailableError, UnauthenticatedError, VendorUnreachableError
-from ttsprompt.ports import CallbackResponse, CallOrder
+from ttsprompt.ports import CallbackResponse, CallOrder, Stored
 from ttsprompt.service.authority import MOST_REMEMBERED, NO_UUID, Authority, Credential
 from ttsprompt.service.sweep import Sweep
+from ttsprompt.stores.compare_and_set import Record
+from ttsprompt.stores.sqlite import SqliteRecords
 
 COMPLETED = CallEnded(EndStatus.COMPLETED, duration=9, price="0.01")
 ROUTES = [("GET", ""), ("DELETE", ""), ("POST", "/redeliver"), ("POST", "/erase")]
@@ -435,6 +439,7 @@ def test_redelivery_restarts_the_schedule_with_the_same_payload(world: World) ->
     world.clock.advance(86400)
     body = view(ask(world, tid, "POST", "/redeliver"))
 
+    assert world.sender.timeouts[-1] == 15
     assert body["delivery"]["state"] == "delivered"
     assert [t["http_status"] for t in body["delivery"]["tries"]] == [410, 200]
     assert len({(request.webhook_id, request.payload) for request in world.sender.sent}) == 1
@@ -528,3 +533,57 @@ def test_a_record_that_cannot_be_read_is_logged_with_its_tid(
     (record,) = [record for record in caplog.records if record.msg == "record_unreadable"]
     assert record.fields == {"route": "/call", "tid": tid}  # type: ignore[attr-defined]
     assert record.exc_info is not None
+
+
+WRITING = [("DELETE", ""), ("POST", "/redeliver"), ("POST", "/erase")]
+
+
+@pytest.mark.parametrize(("method", "path"), WRITING)
+def test_what_another_writer_changed_since_the_call_was_read_is_kept(
+    world: World, monkeypatch: pytest.MonkeyPatch, method: str, path: str
+) -> None:
+    tid = world.place()
+    if path:
+        world.event("busy")
+        world.clock.advance(60)
+    get = world.store.get
+
+    def overtaken(tid: str, *, timeout_s: float) -> Stored:
+        stored = get(tid, timeout_s=timeout_s)
+        monkeypatch.setattr(world.store, "get", get)
+        world.store.update(tid, lambda call: Transition(replace(call, attempts_allowed=7)))
+        return stored
+
+    monkeypatch.setattr(world.store, "get", overtaken)
+    view(ask(world, tid, method, path))
+    call = world.call(tid)
+
+    assert call.attempts_allowed == 7
+    assert (call.verdict is not None, call.redeliveries, call.payload is None) == (
+        True,
+        1 if path == "/redeliver" else 0,
+        path != "/redeliver",
+    )
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "reads"), [("DELETE", "", 1), ("POST", "/redeliver", 2), ("POST", "/erase", 1)]
+)
+def test_who_has_read_the_call_does_not_read_it_again_to_write(
+    world: World, monkeypatch: pytest.MonkeyPatch, method: str, path: str, reads: int
+) -> None:
+    tid = world.place()
+    if path:
+        world.event("busy")
+        world.clock.advance(60)
+    keys: list[str] = []
+    read = SqliteRecords.read
+
+    def counted(records: SqliteRecords, key: str, timeout_s: float) -> Record | None:
+        keys.append(key)
+        return read(records, key, timeout_s)
+
+    monkeypatch.setattr(SqliteRecords, "read", counted)
+    view(ask(world, tid, method, path))
+
+    assert keys == [tid] * reads

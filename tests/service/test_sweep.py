@@ -385,7 +385,12 @@ def test_a_query_that_fails_is_an_error_of_the_sweep(world: World, monkeypatch: 
 @pytest.mark.parametrize("error", [StoreUnavailableError(), AttributeError()], ids=["store", "bug"])
 @pytest.mark.parametrize(("failures", "expired"), [(1, 10), (2, 10), (99, 3)])
 def test_a_page_that_cannot_be_read_is_asked_for_again_and_does_not_end_the_sweep(
-    world: World, monkeypatch: pytest.MonkeyPatch, failures: int, expired: int, error: Exception
+    world: World,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    failures: int,
+    expired: int,
+    error: Exception,
 ) -> None:
     monkeypatch.setattr("ttsprompt.service.agenda.PAGE_SIZE", 3)
     for _ in range(10):
@@ -402,6 +407,7 @@ def test_a_page_that_cannot_be_read_is_asked_for_again_and_does_not_end_the_swee
     monkeypatch.setattr(type(world.store), "due", down_for_a_while)
 
     assert swept(world) == {"expired": expired, "delivered": expired, "errors": min(failures, 3)}
+    assert "sweep_page_failed" in caplog.messages
 
 
 def test_a_sweep_does_with_the_threads_that_it_can_get(world: World, monkeypatch: pytest.MonkeyPatch) -> None:

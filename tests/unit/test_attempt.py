@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import socket
+import struct
 import time
 
 import pytest
@@ -86,7 +87,10 @@ def test_a_cut_ends_the_connection_for_both_sides() -> None:
 def test_a_cut_throws_away_what_a_flood_has_left() -> None:
     attempt = an_attempt()
     with socket.create_server(("127.0.0.1", 0)) as listener:
-        ours = socket.create_connection(listener.getsockname())
+        ours = socket.socket()
+        # More than is read in one piece.
+        ours.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4 * 1024 * 1024)
+        ours.connect(listener.getsockname())
         theirs, _ = listener.accept()
     with ours, theirs:
         theirs.setblocking(False)
@@ -99,6 +103,24 @@ def test_a_cut_throws_away_what_a_flood_has_left() -> None:
 
         with contextlib.suppress(ConnectionResetError):
             assert ours.recv(1) == b""
+        attempt.close()
+
+
+@pytest.mark.parametrize("has_data", [False, True])
+def test_a_cut_of_a_connection_that_the_peer_has_reset_is_no_error(*, has_data: bool) -> None:
+    attempt = an_attempt()
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        ours = socket.create_connection(listener.getsockname())
+        theirs, _ = listener.accept()
+    with ours:
+        attempt.connect(lambda: ours)
+        if has_data:
+            theirs.sendall(b"x")
+        theirs.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        theirs.close()
+
+        attempt.cut()
+
         attempt.close()
 
 

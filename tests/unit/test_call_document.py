@@ -255,16 +255,3 @@ def test_a_field_whose_value_could_not_be_told_from_its_absence_is_refused_when_
     for kind in (Ambiguous, Unwritable):
         with pytest.raises(TypeError, match=kind.__name__):
             to_document(kind(**known))
-
-
-def test_a_record_of_the_first_edition_is_read() -> None:
-    document = to_document(a_call()) | {
-        "state": "placing",
-        "entries": [],
-        "delivery": {"state": "none", "attempts_made": 0, "tries": []},
-        "reason": "busy",
-        "decided_at": NOW,
-        "callback": {"url": "https://example.com/callback?own=1", "method": "POST", "format": "form"},
-    }
-
-    assert from_document(TID, document) == replace(a_call(), verdict=Verdict(Reason.BUSY, NOW))

@@ -626,3 +626,58 @@ def test_no_message_quotes_a_pin_or_a_number(pin: str, number: str) -> None:
 
     assert pin[:-1] not in told
     assert number not in told
+
+
+def test_a_repeat_is_compared_by_public_names_without_credentials_and_defaults() -> None:
+    given = parse(TUTORIAL_FORM, form=True, header=False).given()
+
+    assert given == {
+        name: TUTORIAL_FORM[name] for name in ("to", "from", "text", "pin_code", "callback", "bye_text", "failed_text")
+    }
+    assert "from" in given
+
+
+def test_the_request_is_said_back_in_plain_json_under_its_public_names() -> None:
+    said = parse(BODY | {"machine_detection": "hangup", "callback_format": "json"}).normalised()
+
+    assert said.keys() == FIELDS.keys() - {"private_key", "app_id", "dry_run"}
+    assert {type(value) for value in said.values()} <= {str, int, bool, type(None)}
+    assert (said["machine_detection"], said["callback_format"], said["from"]) == ("hangup", "json", BODY["from"])
+
+
+def test_the_outcome_goes_where_and_how_the_request_says() -> None:
+    target = parse(BODY | {"callback_method": "post", "callback_format": "json"}).target()
+
+    assert target == CallbackTarget(BODY["callback"], CallbackMethod.POST, CallbackFormat.JSON)
+
+
+def test_without_being_told_otherwise_a_body_needs_credentials_and_a_public_callback() -> None:
+    with pytest.raises(InvalidFieldsError) as caught:
+        parse_call_request(BODY | {"callback": "http://127.0.0.1/"}, form=False)
+
+    assert {(fault.field, fault.code) for fault in caught.value.faults} == {
+        ("private_key", "required"),
+        ("app_id", "required"),
+        ("callback", "private_address"),
+    }
+
+
+def test_a_callback_that_is_missing_where_its_method_is_given_is_one_fault_whatever_else_is_wrong_with_it() -> None:
+    fields = {name: value for name, value in BODY.items() if name != "callback"} | {"callback_method": "POST"}
+    repeated = FieldFault("callback", "repeated", "This field came twice.")
+
+    (fault,) = faults_of(fields)
+    assert (fault.field, fault.code, "need a URL" in fault.message) == ("callback", "required", True)
+    with pytest.raises(InvalidFieldsError) as caught:
+        parse_call_request(fields, form=False, faults=[repeated], credentials_in_body=False)
+    assert list(caught.value.faults) == [repeated]
+
+
+@pytest.mark.parametrize(("count", "rest"), [(20, []), (21, ["1 more"]), (25, ["5 more"])])
+def test_twenty_unknown_fields_are_named_and_the_others_counted(count: int, rest: list[str]) -> None:
+    found = faults_of(BODY | {f"x{number}": 1 for number in range(count)})
+
+    assert len([fault for fault in found if fault.field]) == 20
+    others = [fault for fault in found if not fault.field]
+    assert [fault.code for fault in others] == ["unknown_field"] * len(rest)
+    assert all(text in fault.message for text, fault in zip(rest, others, strict=True))

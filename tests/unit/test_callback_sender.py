@@ -155,6 +155,8 @@ def test_the_status_is_reported(serve: Callable[..., RawServer], status: int) ->
         ("0", 0.0),
         ("Thu, 01 Jan 2026 12:01:00 GMT", 59.1),
         ("Thu, 01 Jan 2026 12:01:00 -0000", 59.1),
+        ("Thu, 01 Jan 2026 14:01:00 +0200", 59.1),
+        ("Thu, 01 Jan 2026 12:00:01 GMT", 0.1),
         ("Thu, 01 Jan 2026 11:00:00 GMT", None),
         ("-5", None),
         ("1.", None),

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import base64
 import re
-import tomllib
 from datetime import timedelta
 from pathlib import Path
 
 import phonenumbers
 import pytest
 
-import ttsprompt
 from ttsprompt.config import NUMBER_TYPES, SETTING_NAMES, SettingsError, load_settings
 from ttsprompt.service.choices import AnswerMode
 
@@ -106,6 +104,111 @@ def test_all_faults_are_reported_together() -> None:
     }
 
 
+@pytest.mark.parametrize(
+    ("name", "value", "rule"),
+    [
+        ("BASE_URL", "x", "must be an http(s) URL"),
+        ("BASE_URL", "https://x.example:0/", "must be an http(s) URL"),
+        ("BASE_URL", "https://x.example:65536/", "must be an http(s) URL"),
+        ("VONAGE_API_URL", "http://x.example", "must be https"),
+        ("CALL_STORE", "x", "must be firestore, sqlite:///"),
+        ("FIRESTORE_DATABASE", "a/b", "must be letters, digits, - and _"),
+        ("FIRESTORE_COLLECTION", "-a", "must be letters, digits, - and _"),
+        ("FIRESTORE_COLLECTION", "a" * 63, "must be letters, digits, - and _"),
+        ("ANSWER_MODE", "x", "must be inline or webhook"),
+        ("CALLBACK_RETRY_SCHEDULE", "60 300", "must be whole seconds above 0, comma-separated"),
+        ("CALLBACK_RETRY_SCHEDULE", "60,,300", "must be whole seconds above 0, comma-separated"),
+        ("CALLBACK_RETRY_SCHEDULE", "٦٠", "must be whole seconds above 0, comma-separated"),
+        ("STALE_AFTER", "1e3", "must be a number of seconds"),
+        ("RETENTION_DAYS", "30.5", "must be a whole number of days"),
+        ("ALLOWED_APPLICATIONS", "x", "must be UUIDs of Vonage applications, comma-separated"),
+        ("ALLOWED_COUNTRIES", "DEU", "must be ISO 3166 codes of two letters, comma-separated"),
+        ("REFUSED_NUMBER_TYPES", "x", "must be none, or types of numbers, comma-separated: fixed_line, "),
+        ("REFUSED_NUMBERS", "0044", "must be whole numbers in E.164 form (447700900001), comma-separated"),
+        ("COMMIT", "ABCDEF0", "must be a commit's id, 7 to 40 hex digits"),
+        ("MAX_CALLS_PER_NUMBER", "0/600s", "must be calls/seconds, such as 5/600s"),
+        ("ALLOW_PRIVATE_CALLBACKS", "1", "must be true or false"),
+        ("LOG_LEVEL", "x", "must be one of DEBUG, INFO, "),
+    ],
+)
+def test_a_fault_says_what_the_value_must_be(name: str, value: str, rule: str) -> None:
+    with pytest.raises(SettingsError, match="ttsprompt cannot start:\n  - ") as raised:
+        load_settings({name: value})
+
+    (fault,) = raised.value.faults
+    assert fault.startswith(f"{name} {rule}")
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "read"),
+    [
+        ("BASE_URL", "http://x.example:1/", "http://x.example:1"),
+        ("BASE_URL", "https://x.example/X", "https://x.example/X"),
+        ("FIRESTORE_DATABASE", "(default)", "(default)"),
+        ("FIRESTORE_COLLECTION", "Calls_2-b", "Calls_2-b"),
+        ("FIRESTORE_COLLECTION", "a" * 62, "a" * 62),
+        ("ANSWER_MODE", "webhook", AnswerMode.WEBHOOK),
+        ("CALLBACK_RETRY_SCHEDULE", "1, 300", (timedelta(seconds=1), timedelta(seconds=300))),
+        ("STALE_AFTER", "0.5", timedelta(seconds=0.5)),
+        ("ALLOW_PRIVATE_CALLBACKS", "TRUE", True),
+        ("ALLOW_PRIVATE_CALLBACKS", "False", False),
+        ("REFUSED_NUMBER_TYPES", ",".join(NUMBER_TYPES), frozenset(NUMBER_TYPES)),
+        ("COMMIT", "0123456789abcdef", "0123456789abcdef"),
+        ("LOG_LEVEL", "debug", "DEBUG"),
+    ],
+)
+def test_a_value_is_read_as_what_it_means(name: str, value: str, read: object) -> None:
+    assert getattr(load_settings({name: value}), name.lower()) == read
+
+
+def test_the_store_is_firestore_where_the_service_is_deployed_or_an_emulator_runs() -> None:
+    deployed = load_settings({"K_SERVICE": "ttsprompt", "BASE_URL": "https://x.example"})
+    beside_an_emulator = load_settings({"FIRESTORE_EMULATOR_HOST": "127.0.0.1:8080"})
+    told = load_settings({"FIRESTORE_EMULATOR_HOST": "127.0.0.1:8080", "CALL_STORE": "sqlite:///x.db"})
+
+    assert (deployed.call_store, deployed.on_firestore_emulator) == ("firestore", False)
+    assert (beside_an_emulator.call_store, beside_an_emulator.on_firestore_emulator) == ("firestore", True)
+    assert (told.call_store, told.on_firestore_emulator) == ("sqlite:///x.db", True)
+
+
+@pytest.mark.parametrize("text", ["", "0", "x", "-1", "123456"])
+def test_without_a_number_of_threads_it_is_the_frameworks_four_a_core(
+    text: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("os.cpu_count", lambda: 3)
+
+    assert load_settings({"THREADS": text}).threads == 12
+    assert load_settings({}).threads == 12
+
+
+def test_the_number_of_threads_is_the_frameworks_setting(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("os.cpu_count", lambda: None)
+
+    assert load_settings({"THREADS": "80"}).threads == 80
+    assert load_settings({}).threads == 4
+
+
+@pytest.mark.parametrize("target", [{}, {"FUNCTION_TARGET": "ttsprompt"}])
+def test_the_public_function_needs_its_url_where_it_is_deployed(target: dict[str, str]) -> None:
+    assert len(faults(K_SERVICE="ttsprompt", **target)) == 1
+
+
+def test_the_private_functions_need_no_url() -> None:
+    assert load_settings({"K_SERVICE": "sweep", "FUNCTION_TARGET": "expire_stale_calls"}).base_url
+
+
+def test_a_retention_of_exactly_twice_the_schedule_and_a_day_is_enough() -> None:
+    assert load_settings({"CALLBACK_RETRY_SCHEDULE": "43200", "RETENTION_DAYS": "2"}).retention_days.days == 2
+    assert faults(CALLBACK_RETRY_SCHEDULE="43201", RETENTION_DAYS="2")
+
+
+def test_each_fault_is_a_line_of_what_is_printed() -> None:
+    with pytest.raises(SettingsError) as raised:
+        load_settings({"COMMIT": "x", "LOG_LEVEL": "x"})
+
+    assert str(raised.value).splitlines() == ["ttsprompt cannot start:", *(f"  - {f}" for f in raised.value.faults)]
+
+
 def test_base_url_is_required_where_the_service_is_deployed() -> None:
     (fault,) = faults(K_SERVICE="ttsprompt", FUNCTION_TARGET="ttsprompt")
 
@@ -174,12 +277,6 @@ def test_a_store_that_no_other_thread_or_process_would_see_is_refused(url: str) 
     assert faults(CALL_STORE=url)
 
 
-def test_there_is_one_version() -> None:
-    project = tomllib.loads((Path(__file__).parents[2] / "pyproject.toml").read_text())["project"]
-
-    assert project["version"] == ttsprompt.__version__
-
-
 def test_blanks_around_a_value_are_dropped_from_secrets_too() -> None:
     settings = load_settings({"VONAGE_SIGNATURE_SECRET": " s3cret\n", "CALLBACK_SIGNING_SECRETS": f"{WHSEC}\n"})
 
@@ -212,9 +309,10 @@ def test_other_programs_variables_do_not(name: str) -> None:
 
 def test_a_country_that_does_not_exist_keeps_the_service_from_starting() -> None:
     with pytest.raises(SettingsError) as raised:
-        load_settings({"ALLOWED_COUNTRIES": "UK,DE,XX"}, lambda: frozenset(phonenumbers.SUPPORTED_REGIONS))
+        load_settings({"ALLOWED_COUNTRIES": "UK,EL,DE,XX"}, lambda: frozenset(phonenumbers.SUPPORTED_REGIONS))
 
     assert raised.value.faults == [
+        "ALLOWED_COUNTRIES names EL, which is no country: did you mean GR?",
         "ALLOWED_COUNTRIES names UK, which is no country: did you mean GB?",
         "ALLOWED_COUNTRIES names XX, which is no country",
     ]

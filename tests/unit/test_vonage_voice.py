@@ -124,6 +124,15 @@ def json_sent(server: RawServer) -> dict[str, Any]:
     return sent
 
 
+def test_to_hang_up_is_asked_with_the_callers_token(serve: Serve) -> None:
+    server = serve(answering(reply(204)))
+
+    assert VonageVoiceApi(at(server), "ttsprompt/test").hang_up(UUID, JWT) == 204
+    assert server.received[0].startswith(f"PUT /v1/calls/{UUID} HTTP/1.1\r\n".encode())
+    assert header(server.received[0], "authorization") == f"Bearer {JWT}"
+    assert json_sent(server) == {"action": "hangup"}
+
+
 @pytest.mark.parametrize(
     "order",
     [
@@ -288,6 +297,12 @@ def test_an_accepted_call_with_an_unreadable_body_has_no_uuid(serve: Serve, body
     assert place(at(serve(answering(reply(201, body))))) is None
 
 
+def test_a_uuid_of_sixty_four_characters_is_one(serve: Serve) -> None:
+    uuid = "a" * 64
+
+    assert place(at(serve(answering(reply(201, json.dumps({"uuid": uuid}).encode()))))) == uuid
+
+
 @pytest.mark.parametrize(
     ("status", "kind"),
     [
@@ -367,6 +382,7 @@ UNCLEAR: dict[str, Script] = {
     "silence": silent(b""),
     "silence in the headers": silent(b"HTTP/1.1 201 X\r\nX-A: b\r\n"),
     "silence after a 100": silent(CONTINUE),
+    "another answer after a 101": answering(b"HTTP/1.1 101 X\r\nUpgrade: x\r\n\r\nHTTP/1.1 201 Created\r\n\r\n{}"),
     "silence after a 103": silent(EARLY_HINTS),
     "a dripping status line": dripping(b"HTTP/1.1 201 ", b"X"),
     "dripping headers": dripping(b"HTTP/1.1 201 X\r\nX-A: ", b"b"),

@@ -111,3 +111,43 @@ def test_a_status_beside_bytes_that_are_not_utf_8_still_ends_the_call() -> None:
 
 def test_an_error_event_may_hold_half_an_emoji() -> None:
     assert error_reason(read_body(b'{"reason": "bad \\ud83d"}')) == "bad \ud83d"
+
+
+def test_the_reason_of_an_error_event_is_cut_off_and_is_none_beside_a_status() -> None:
+    assert error_reason({"reason": "x" * 301}) == "x" * 300
+    assert error_reason({"reason": "x", "status": "started"}) is None
+    assert error_reason({"reason": 7}) is None
+
+
+def test_numbers_are_read_as_they_are_written() -> None:
+    assert read_body(b'{"w": 7, "a": 1.50, "b": NaN, "c": -Infinity, "d": 1e3}') == {
+        "w": "7",
+        "a": "1.50",
+        "b": "NaN",
+        "c": "-Infinity",
+        "d": "1e3",
+    }
+
+
+@pytest.mark.parametrize(
+    ("told", "kept"),
+    [
+        ({"detail": "cannot_route"}, ("cannot_route", None, None)),
+        ({"detail": "Not a word"}, (None, None, None)),
+        ({"detail": 7}, (None, None, None)),
+        ({"disconnected_by": "user"}, (None, "user", None)),
+        ({"disconnected_by": "platform"}, (None, "platform", None)),
+        ({"disconnected_by": "somebody"}, (None, None, None)),
+        ({"sip_code": 404}, (None, None, 404)),
+        ({"sip_code": "486"}, (None, None, 486)),
+        ({"sip_code": "99"}, (None, None, None)),
+        ({"sip_code": "٤٠٤"}, (None, None, None)),
+    ],
+)
+def test_of_what_else_is_told_of_an_ending_only_what_makes_sense_is_kept(
+    told: dict[str, Any], kept: tuple[Any, ...]
+) -> None:
+    ended = parse_call_ended({"status": "failed"} | told)
+
+    assert ended is not None
+    assert (ended.detail, ended.disconnected_by, ended.sip_code) == kept

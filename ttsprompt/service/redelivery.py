@@ -61,7 +61,7 @@ class _LeftAloneError(Exception):
 class Redelivery(CallWriter):
     """The use case; each `run` is one walk through the store, or the rest of one."""
 
-    def run(self, selection: Selection, *, dry_run: bool = False) -> dict[str, int]:
+    def run(self, selection: Selection, *, dry_run: bool) -> dict[str, int]:
         """Ask for what is selected and was not asked for; return how many calls came to which end.
 
         `requested` (or `would_be_requested`), `requested_before` in this run, `too_soon` for the rule of once a

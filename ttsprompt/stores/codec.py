@@ -34,6 +34,9 @@ AS_TEXT: Final = frozenset({TimelineEntry})
 As nested values they would be most of what Firestore's client converts and copies in each webhook.
 """
 
+FIRST_EDITION: Final = {"tries_allowed": "attempts_allowed", "tries_made": "attempts_made"}
+"""What 0.1 called some fields. Its records are read; what is written has the present names."""
+
 _to_text: Final = json.JSONEncoder(separators=(",", ":")).encode
 
 
@@ -58,7 +61,17 @@ def from_document(tid: str, document: Mapping[str, Any], kind: type[Call] = Call
     try:
         return cast("Call", _plan(kind).decode(document, {KEY: tid}))
     except (KeyError, TypeError, ValueError, AttributeError):
+        if FIRST_EDITION.keys() & document.keys() and not {*FIRST_EDITION.values()} & document.keys():
+            return from_document(tid, _renamed(document), kind)
         raise CorruptRecordError(tid) from None
+
+
+def _renamed(document: Mapping[str, Any]) -> Document:
+    """Return a document of the first edition with the present names, in its parts too."""
+    return {
+        FIRST_EDITION.get(name, name): _renamed(part) if isinstance(part, Mapping) else part
+        for name, part in document.items()
+    }
 
 
 class _Plan:

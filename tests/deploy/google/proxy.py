@@ -156,7 +156,7 @@ class _Handler(BaseHTTPRequestHandler):
         )
         reply = type(self).answer(request)
         self.send_response(reply.status)
-        headers = {"Content-Type": "application/json"} | reply.headers
+        headers = {"Content-Type": "application/json"} | {name.title(): value for name, value in reply.headers.items()}
         for name, value in headers.items():
             self.send_header(name, value)
         self.send_header("Content-Length", str(len(reply.body)))

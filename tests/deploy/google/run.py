@@ -227,7 +227,8 @@ class Front:
             service = self._service(request.host)
             refused = Reply(404, b"no such service") if service is None else self._refused(request, service)
             revision = "" if service is None or refused else serving(service)
-        reply = refused or self._set_up(service) or self._cloud.runtime.ask(revision, request)
+            is_public = service is not None and self._is_public(service)
+        reply = refused or self._set_up(service) or self._cloud.runtime.ask(revision, request, is_public=is_public)
         if service is not None:
             query = "&".join(f"{name}={value}" for name, value in request.query.items())
             self._cloud.keep(
@@ -263,8 +264,7 @@ class Front:
 
     def _refused(self, request: Request, service: dict[str, Any]) -> Reply | None:
         name = service_name(service["name"])
-        disabled = service["annotations"].get("run.googleapis.com/invoker-iam-disabled")
-        if disabled == "True" or self._cloud.may("allUsers", "run.routes.invoke", name):
+        if self._is_public(service):
             return None
         token = request.headers.get("Authorization", "").removeprefix("Bearer ")
         if not token:
@@ -276,3 +276,7 @@ class Front:
         if not self._cloud.may(principal, "run.routes.invoke", name):
             return Reply(403, b"Forbidden: your client does not have permission.")
         return None
+
+    def _is_public(self, service: dict[str, Any]) -> bool:
+        disabled = service["annotations"].get("run.googleapis.com/invoker-iam-disabled")
+        return disabled == "True" or self._cloud.may("allUsers", "run.routes.invoke", service_name(service["name"]))

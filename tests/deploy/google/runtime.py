@@ -75,13 +75,11 @@ class Runtime:
                 if line.startswith("{"):
                     self.wrote(service, json.loads(line))
 
-    def ask(self, revision: str, request: Request) -> Reply:
+    def ask(self, revision: str, request: Request, *, is_public: bool) -> Reply:
+        """Hand a revision a request; a token for a private service is for the front alone."""
         _, port = self._processes[revision]
-        headers = {
-            name: value
-            for name, value in request.headers.items()
-            if name.lower() not in {"host", "authorization", "content-length", "transfer-encoding"}
-        }
+        dropped = {"host", "content-length", "transfer-encoding"} | (set() if is_public else {"authorization"})
+        headers = {name: value for name, value in request.headers.items() if name.lower() not in dropped}
         answer = httpx.request(
             request.method,
             f"http://127.0.0.1:{port}{request.path}",
