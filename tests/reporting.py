@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import sysconfig
+from collections import Counter
 from collections.abc import Iterator
 from typing import Any, Final
 
@@ -24,6 +25,12 @@ def pytest_sessionstart(session: pytest.Session) -> None:
     capture = session.config.pluginmanager.get_plugin("logging-plugin")
     if capture is not None:
         capture.report_handler.addFilter(_helps)
+
+
+def pytest_itemcollected(item: pytest.Item) -> None:
+    """Let items that were made of one function, as Schemathesis makes them, be told apart: xdist runs one of a name."""
+    if item.parent is not None and not item.nodeid.endswith(item.name):
+        item._id = item.parent.id.child(item.name)
 
 
 @pytest.hookimpl(wrapper=True)
@@ -68,15 +75,20 @@ class Completeness:
         self._collected: set[str] = set()
         self._reported: set[str] = set()
         self._skipped: set[str] = set()
+        self._repeated: set[str] = set()
 
     def pytest_collection_finish(self, session: pytest.Session) -> None:
         """Remember what this process collected."""
-        self._collected |= {item.nodeid for item in session.items}
+        self._collect([item.nodeid for item in session.items])
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_xdist_node_collection_finished(self, node: Any, ids: list[str]) -> None:  # noqa: ARG002 - the hook's names
         """Remember what a worker collected."""
+        self._collect(ids)
+
+    def _collect(self, ids: list[str]) -> None:
         self._collected |= set(ids)
+        self._repeated |= {name for name, times in Counter(ids).items() if times > 1}
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         """Remember that a test was reported."""
@@ -89,6 +101,9 @@ class Completeness:
         if session.exitstatus != pytest.ExitCode.OK or self._config.option.collectonly:
             return
         faults = [f"collected, but not reported: {name}" for name in sorted(self._collected - self._reported)]
+        faults += [
+            f"collected under one name with others, of which one may run: {name}" for name in sorted(self._repeated)
+        ]
         if os.environ.get("TTSPROMPT_NO_SKIPS"):
             # There, everything is installed.
             faults += [f"skipped, which counts as a failure here: {name}" for name in sorted(self._skipped)]

@@ -21,6 +21,11 @@ import pytest
 def pytest_runtest_protocol(item):
     return True if item.name == "test_lost" else None
 """
+NAMES_ALIKE = """
+def pytest_collection_modifyitems(items):
+    for item in items:
+        item._id = item.parent.id.child("test_alike")
+"""
 FAILS_IN_A_LIBRARY = """
 import logging
 import httpx
@@ -81,6 +86,14 @@ def test_a_test_that_was_collected_but_never_reported_fails_the_run_and_is_named
 
     assert run.returncode == pytest.ExitCode.TESTS_FAILED
     assert "collected, but not reported: test_it.py::test_lost" in run.stdout
+
+
+def test_tests_of_one_name_of_which_a_parallel_run_takes_one_fail_the_run(tmp_path: Path) -> None:
+    (tmp_path / "conftest.py").write_text(NAMES_ALIKE)
+    done = run_pytest(tmp_path, LOSES_ONE)
+
+    assert done.returncode == 1
+    assert "collected under one name with others, of which one may run: test_it.py::test_alike" in done.stdout
 
 
 def test_of_a_failure_in_a_library_our_lines_are_shown_and_what_the_library_says_went_wrong(tmp_path: Path) -> None:

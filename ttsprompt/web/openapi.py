@@ -173,7 +173,8 @@ _PARAMETERS: Final[dict[str, Part]] = {
         "name": "Idempotency-Key",
         "in": "header",
         "description": "Use a new UUID for each call you mean to place, and the same one when you repeat the request.",
-        "schema": {"type": "string", "minLength": 1, "maxLength": 255},
+        # Printable ASCII without a comma, no blank at an end. What is in quotes means the same without them.
+        "schema": {"type": "string", "maxLength": 255, "pattern": r"^[!#-+\x2d-~]([ -+\x2d-~]*[!-+\x2d-~])?$"},
         "example": "5f0c1c9e-9d1b-4a53-a6b3-0f6f0c1f3a11",
     },
 }
