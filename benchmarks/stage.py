@@ -26,6 +26,10 @@ FLOOR: Final = ROOT / "benchmarks" / "floors" / "main.py"
 PROJECT: Final = "ttsprompt-bench"
 PIN: Final = "1234"
 WRONG: Final = "9999"
+TRIES: Final = 10
+"""As many as there may be."""
+
+BETWEEN_KEYS_S: Final = 0.3
 SETTINGS: Final = {"ALLOW_PRIVATE_CALLBACKS": "true", "LOG_LEVEL": "INFO"}
 
 
@@ -135,6 +139,12 @@ def stage(folder: Path, emulator: Emulator | None = None) -> Iterator[Stage]:
     """Give a stage; all that was started on it is ended with it."""
     with ExitStack() as stack:
         yield Stage(folder, stack, emulator)
+
+
+def key_wrongly(service: Service, calls: list[Placed]) -> Load:
+    """Let each callee key a wrong PIN until one try is left; callees do not keep step. Return what came of it."""
+    scripts = [[call.keys(step, WRONG) for step in range(1, TRIES)] for call in calls]
+    return run_load(service.port, scripts, concurrency=len(calls), spread_s=BETWEEN_KEYS_S, pause_s=BETWEEN_KEYS_S)
 
 
 def wait_for(url: str) -> None:

@@ -5,8 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+import pytest
+
 from ttsprompt.ports import CallStore
-from ttsprompt.stores.compare_and_set import CompareAndSetCalls
+from ttsprompt.stores.compare_and_set import CompareAndSetCalls, Record
+from ttsprompt.stores.sqlite import SqliteRecords
 
 TIMEOUT_S = 10
 
@@ -27,3 +30,16 @@ def rewrite(store: CallStore, tid: str, change: Callable[[dict[str, Any]], dict[
     assert record is not None
     document = change(document_of(store, tid)) | {"write_id": "another"}
     assert store._records.swap(record, document, TIMEOUT_S) is not None
+
+
+def keys_read(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Return a list that takes the key of each record that is read from now on, in the embedded store."""
+    keys: list[str] = []
+    read = SqliteRecords.read
+
+    def counted(records: SqliteRecords, key: str, timeout_s: float) -> Record | None:
+        keys.append(key)
+        return read(records, key, timeout_s)
+
+    monkeypatch.setattr(SqliteRecords, "read", counted)
+    return keys

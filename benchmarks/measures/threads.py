@@ -5,10 +5,9 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 
-from benchmarks.client import Load, Request, finish_load, run_load, start_load
+from benchmarks.client import Request, finish_load, run_load, start_load
 from benchmarks.report import Row
-from benchmarks.stage import PIN, WRONG, Placed, Stage
-from devphone.processes.service import Service
+from benchmarks.stage import PIN, TRIES, Stage, key_wrongly
 
 ROUNDS = 3
 THREADS = (20, 80)
@@ -19,11 +18,9 @@ PLACING = 5
 
 ENDING = 70
 CALLS = 20
-BETWEEN_KEYS_S = 0.3
 UNDER_WAY_S = 1.2
 """After that all the slow requests wait; seventy endings at one instant would be a measure of the machine."""
 
-TRIES = 10
 MOST = 2.0
 
 
@@ -46,24 +43,19 @@ def _round(stage: Stage, store: str, threads: int, slow: str) -> tuple[float, fl
         _, calls = stage.place(service, slow, 2 * CALLS, concurrency=20, attempts=TRIES)
         _, ending = stage.place(service, slow, ENDING, concurrency=20, callback=f"{slow}/callback")
         run_load(service.port, [[call.event("answered"), call.keys(1, PIN)] for call in ending], concurrency=4)
-        quiet = _ask(service, calls[:CALLS])
+        quiet = key_wrongly(service, calls[:CALLS])
         loads = [
             start_load(service.port, [[call.event("completed", duration="9")] for call in ending], concurrency=ENDING),
             # Nor do callers come in step.
             start_load(service.port, _placements(stage, slow), concurrency=PLACING, spread_s=VENDOR_S),
         ]
         time.sleep(UNDER_WAY_S)
-        busy = _ask(service, calls[CALLS:])
+        busy = key_wrongly(service, calls[CALLS:])
         for load in loads:
             finish_load(load)
     finally:
         service.stop()
     return quiet.percentile(0.99) * 1000, busy.percentile(0.99) * 1000
-
-
-def _ask(service: Service, calls: list[Placed]) -> Load:
-    scripts = [[call.keys(step, WRONG) for step in range(1, TRIES)] for call in calls]
-    return run_load(service.port, scripts, concurrency=CALLS, spread_s=BETWEEN_KEYS_S, pause_s=BETWEEN_KEYS_S)
 
 
 def _placements(stage: Stage, vendor: str) -> list[list[Request]]:

@@ -7,17 +7,19 @@ instance are reported as well.
 from __future__ import annotations
 
 import math
+import re
 import time
 from collections.abc import Iterator
 from typing import Final
 
-from benchmarks.client import Load, Request, finish_load, run_load, start_load
+from benchmarks.client import ROOT, Request, finish_load, start_load
 from benchmarks.report import Row
-from benchmarks.stage import WRONG, Placed, Stage
+from benchmarks.stage import TRIES, Stage, key_wrongly
 
 WAITERS: Final = 500
-CONCURRENCY: Final = 80
-"""What Cloud Run sends to an instance at once, and so its threads (deploy/defaults)."""
+_DEPLOYED: Final = (ROOT / "deploy/defaults/deployment.env").read_text(encoding="utf-8")
+CONCURRENCY: Final = int(re.findall(r"^CONCURRENCY=([0-9]+)$", _DEPLOYED, re.MULTILINE)[0])
+"""What Cloud Run sends to an instance at once, and so its threads."""
 
 SHARE: Final = math.ceil(WAITERS / math.ceil(WAITERS / CONCURRENCY))
 WAIT_S: Final = 10
@@ -27,8 +29,6 @@ AGAIN_S: Final = 1.0
 LASTS_S: Final = 10
 CALLS: Final = 20
 ROUNDS: Final = 3
-ATTEMPTS: Final = 10
-BETWEEN_KEYS_S: Final = 0.3
 MOST: Final = 1.3
 
 
@@ -45,23 +45,18 @@ def _round(stage: Stage, store: str, waiters: int) -> tuple[float, float]:
     vendor = stage.stand_ins()
     service = stage.service(store, vendor, THREADS=str(CONCURRENCY))
     try:
-        _, calls = stage.place(service, vendor, 2 * CALLS, concurrency=10, attempts=ATTEMPTS)
+        _, calls = stage.place(service, vendor, 2 * CALLS, concurrency=10, attempts=TRIES)
         _, (awaited,) = stage.place(service, vendor, 1)
         tid = awaited.event_path.removeprefix("/event/").partition("?")[0]
-        quiet = _ask(service.port, calls[:CALLS])
+        quiet = key_wrongly(service, calls[:CALLS])
         ask = Request("GET", f"/call/{tid}?wait={WAIT_S}", None, {"Authorization": f"Bearer {stage.token}"})
         load = start_load(
             service.port, [[ask]] * waiters, concurrency=waiters, seconds=LASTS_S, spread_s=AGAIN_S, pause_s=AGAIN_S
         )
         # By then all of them wait, or ask again and again.
         time.sleep(3 * AGAIN_S)
-        busy = _ask(service.port, calls[CALLS:])
+        busy = key_wrongly(service, calls[CALLS:])
         finish_load(load)
     finally:
         service.stop()
     return quiet.percentile(0.99) * 1000, busy.percentile(0.99) * 1000
-
-
-def _ask(port: int, calls: list[Placed]) -> Load:
-    scripts = [[call.keys(step, WRONG) for step in range(1, ATTEMPTS)] for call in calls]
-    return run_load(port, scripts, concurrency=CALLS, spread_s=BETWEEN_KEYS_S, pause_s=BETWEEN_KEYS_S)

@@ -13,7 +13,6 @@ from typing import Final
 
 import httpx
 
-from devphone.callee.numbers import CALLEE, CALLER, PIN
 from devphone.callee.script import PickUp, parse_callee
 from devphone.commands.demo import request
 from devphone.commands.screen import Screen
@@ -170,9 +169,10 @@ def _client_command(pair: Pair, state: State) -> str:
     """Return one line that places a call with the client: as make has installed it, or as it is called elsewhere."""
     program = Path(sys.executable).with_name("ttsprompt")
     settings = {"TTSPROMPT_URL": pair.service.url} | _application(state)
-    asked = ["--to", CALLEE, "--from", CALLER, "--text", "Hello. Please enter your PIN.", "--pin", PIN, "--wait"]
-    assignments = [f"{name}={shlex.quote(value)}" for name, value in settings.items()]
-    return " ".join([*assignments, shlex.join([str(program) if program.exists() else program.name, "call", *asked])])
+    fields = request(pair.board)
+    asked = ["--to", fields["to"], "--from", fields["from"], "--text", fields["text"], "--pin", fields["pin_code"]]
+    command = [str(program) if program.exists() else program.name, "call", *asked, "--wait"]
+    return " ".join([*(f"{name}={shlex.quote(value)}" for name, value in settings.items()), shlex.join(command)])
 
 
 def _show_keys(screen: Screen, state: State) -> None:

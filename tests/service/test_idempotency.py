@@ -11,14 +11,13 @@ from typing import Any
 import pytest
 from werkzeug.test import TestResponse
 
+from tests.records import keys_read
 from tests.world import REQUEST, World, bearer, fields_logged
 from ttsprompt.domain.call import Transition
 from ttsprompt.domain.idempotency import fingerprint, secrets_fingerprint
 from ttsprompt.domain.model import Call, State
 from ttsprompt.errors import CallNotFoundError, VendorRateLimitedError, VendorRefusedError, VendorUnclearError
 from ttsprompt.ports import CallOrder, CallStore, Stored
-from ttsprompt.stores.compare_and_set import Record
-from ttsprompt.stores.sqlite import SqliteRecords
 
 KEY = "order-7-attempt-1"
 
@@ -217,14 +216,7 @@ def test_a_replay_reads_the_call_once_more_than_its_creation(world: World, monke
     tid = (post(world).json or {})["tid"]
     world.store.update(tid, lambda call: Transition(replace(call, state=State.PLACING)))
     world.clock.advance(20)
-    keys: list[str] = []
-    read = SqliteRecords.read
-
-    def counted(records: SqliteRecords, key: str, timeout_s: float) -> Record | None:
-        keys.append(key)
-        return read(records, key, timeout_s)
-
-    monkeypatch.setattr(SqliteRecords, "read", counted)
+    keys = keys_read(monkeypatch)
     post(world)
 
     assert keys == [tid] * 2  # the first by the creation, which asks whose record it has met

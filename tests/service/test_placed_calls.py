@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 from werkzeug.test import TestResponse
 
+from tests.records import keys_read
 from tests.world import World, bearer, fields_logged, make_world
 from ttsprompt.domain.events import CallEnded, EndStatus
 from ttsprompt.domain.model import Transition
@@ -20,8 +21,6 @@ from ttsprompt.errors import StoreUnavailableError, UnauthenticatedError, Vendor
 from ttsprompt.ports import CallbackResponse, CallOrder, Stored
 from ttsprompt.service.authority import MOST_REMEMBERED, NO_UUID, Authority, Credential
 from ttsprompt.service.sweep import Sweep
-from ttsprompt.stores.compare_and_set import Record
-from ttsprompt.stores.sqlite import SqliteRecords
 
 COMPLETED = CallEnded(EndStatus.COMPLETED, duration=9, price="0.01")
 ROUTES = [("GET", ""), ("DELETE", ""), ("POST", "/redeliver"), ("POST", "/erase")]
@@ -576,14 +575,7 @@ def test_who_has_read_the_call_does_not_read_it_again_to_write(
     if path:
         world.event("busy")
         world.clock.advance(60)
-    keys: list[str] = []
-    read = SqliteRecords.read
-
-    def counted(records: SqliteRecords, key: str, timeout_s: float) -> Record | None:
-        keys.append(key)
-        return read(records, key, timeout_s)
-
-    monkeypatch.setattr(SqliteRecords, "read", counted)
+    keys = keys_read(monkeypatch)
     view(ask(world, tid, method, path))
 
     assert keys == [tid] * reads
