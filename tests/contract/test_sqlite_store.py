@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from pathlib import Path
 
@@ -20,7 +21,9 @@ from tests.builders import NOW, a_call
 from tests.contract.conftest import sqlite_store
 from ttsprompt.domain.call import Transition
 from ttsprompt.errors import CallNotFoundError, CorruptRecordError, StoreUnavailableError
-from ttsprompt.stores.sqlite import open_sqlite
+from ttsprompt.ports import CallStore
+from ttsprompt.stores import sqlite_file
+from ttsprompt.stores.sqlite import make_schema, open_sqlite
 
 ROOT = Path(__file__).parents[2]
 TID = a_call().tid
@@ -133,6 +136,85 @@ def test_a_writer_that_does_not_finish_is_waited_for_but_not_for_ever(tmp_path: 
     rival.close()
 
     store.update(TID, lambda call: Transition(call.noted(NOW, "now")))
+
+
+@dataclass
+class StoppedTime:
+    """A clock that stands still but for who sleeps; `meanwhile` runs at the third time, when waiting has a purpose."""
+
+    meanwhile: Callable[[], object]
+    now: float = 0.0
+    slept: list[float] = field(default_factory=list)
+
+    def monotonic(self) -> float:
+        return self.now
+
+    def sleep(self, seconds: float) -> None:
+        self.slept.append(seconds)
+        self.now += seconds
+        if len(self.slept) == 3:
+            self.meanwhile()
+
+
+ERASED = "of alice"
+
+
+def a_store_with_something_erased(path: Path) -> CallStore:
+    store = sqlite_store(path)
+    store.create(a_call(reference=ERASED))
+    store.update(TID, lambda call: Transition(replace(call, reference=None)))
+    return store
+
+
+def files_with_what_was_erased(folder: Path) -> list[str]:
+    return [path.name for path in folder.iterdir() if ERASED.encode() in path.read_bytes()]
+
+
+def test_scrubbing_leaves_nothing_of_what_was_overwritten_and_the_rest_as_it_is(tmp_path: Path) -> None:
+    path = tmp_path / "calls.db"
+    store = a_store_with_something_erased(path)
+    assert files_with_what_was_erased(tmp_path) == ["calls.db-wal"]
+    store.scrub()
+
+    assert files_with_what_was_erased(tmp_path) == []
+    assert (tmp_path / "calls.db-wal").stat().st_size == 0
+    assert sqlite_store(path).get(TID).call == a_call(reference=None)
+
+
+def test_scrubbing_waits_until_nobody_reads_an_old_page(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "calls.db"
+    store = a_store_with_something_erased(path)
+    with closing(sqlite3.connect(path, isolation_level=None)) as reader:
+        reader.execute("BEGIN")
+        reader.execute("SELECT * FROM calls").fetchall()
+        clock = StoppedTime(meanwhile=lambda: reader.execute("COMMIT"))
+        monkeypatch.setattr(sqlite_file, "time", clock)
+        store.scrub(timeout_s=0.07)
+
+    assert len(clock.slept) == 3
+    assert all(0 <= seconds <= 0.02 for seconds in clock.slept)
+    assert files_with_what_was_erased(tmp_path) == []
+
+
+def test_scrubbing_gives_up_when_its_time_is_over(tmp_path: Path) -> None:
+    store = a_store_with_something_erased(tmp_path / "calls.db")
+    with closing(sqlite3.connect(tmp_path / "calls.db", isolation_level=None)) as reader:
+        reader.execute("BEGIN")
+        reader.execute("SELECT * FROM calls").fetchall()
+        began = time.monotonic()
+        with pytest.raises(StoreUnavailableError):
+            store.scrub(timeout_s=0.1)
+
+    assert 0.1 <= time.monotonic() - began < 1
+
+
+def test_the_schema_is_made_before_the_first_call_and_nothing_stays_to_be_done(tmp_path: Path) -> None:
+    path = tmp_path / "calls.db"
+
+    assert make_schema(f"sqlite:///{path}") == []
+    with closing(sqlite3.connect(path)) as connection:
+        tables = connection.execute("SELECT name FROM sqlite_master WHERE type = 'table' ORDER BY name").fetchall()
+    assert tables == [("calls",), ("quota",)]
 
 
 def test_an_unreadable_row_is_corrupt(tmp_path: Path) -> None:

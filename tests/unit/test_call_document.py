@@ -25,6 +25,7 @@ from ttsprompt.domain.model import (
 )
 from ttsprompt.domain.verdict import Entry, Reason, Secrets
 from ttsprompt.errors import CorruptRecordError
+from ttsprompt.stores import codec
 from ttsprompt.stores.codec import from_document, to_document
 
 TID = a_call().tid
@@ -88,6 +89,12 @@ REQUIRED = (
     "created_at",
     "expire_at",
 )
+
+
+@pytest.fixture(autouse=True)
+def nothing_is_compiled_yet(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever ran before: a class is compiled when it is first written or read, and that is tested here too."""
+    monkeypatch.setattr(codec, "_plans", {})
 
 
 def values_in(value: Any) -> Iterator[Any]:
@@ -207,6 +214,15 @@ def test_what_goes_back_to_its_default_is_no_longer_in_the_document() -> None:
     after = replace(before, placement_unclear=False, delivery=Delivery(), due_at=None)
 
     assert not {"placement_unclear", "delivery", "due_at"} & to_document(after, over=to_document(before)).keys()
+
+
+def test_a_document_of_the_first_edition_is_read_by_the_names_it_has_in_its_parts_too() -> None:
+    call = replace(a_call(), attempts_allowed=5, delivery=Delivery(DeliveryState.PENDING, 2))
+    document = to_document(call)
+    document["tries_allowed"] = document.pop("attempts_allowed")
+    document["delivery"]["tries_made"] = document["delivery"].pop("attempts_made")
+
+    assert from_document(TID, document) == call
 
 
 @dataclass(frozen=True, slots=True)
