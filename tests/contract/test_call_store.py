@@ -81,6 +81,7 @@ def test_an_update_is_stored_and_returned(store: CallStore) -> None:
     store.create(a_call())
     update = store.update(TID, noting("changed"))
 
+    assert update.written is True
     assert store.get(TID).call == update.stored.call == update.transition.call
     assert notes(store) == ["created", "changed"]
 
@@ -98,6 +99,8 @@ def test_an_unchanged_call_is_not_written(store: CallStore) -> None:
     before = store.get(TID).version
     update = store.update(TID, unchanged)
 
+    assert update.transition == Transition(a_call())
+    assert update.written is False
     assert store.get(TID).version == before == update.stored.version
 
 

@@ -23,7 +23,7 @@ from ttsprompt.domain.call import Transition
 from ttsprompt.errors import CallNotFoundError, CorruptRecordError, StoreUnavailableError
 from ttsprompt.ports import CallStore
 from ttsprompt.stores import sqlite_file
-from ttsprompt.stores.sqlite import make_schema, open_sqlite
+from ttsprompt.stores.sqlite import is_sqlite_url, make_schema, open_sqlite
 
 ROOT = Path(__file__).parents[2]
 TID = a_call().tid
@@ -221,11 +221,12 @@ def test_an_unreadable_row_is_corrupt(tmp_path: Path) -> None:
     path = tmp_path / "calls.db"
     store = sqlite_store(path)
     store.create(a_call())
-    for document in ("{}", "not json", '{"state": "placing"}', '{"$time": 5}', b"\xff\xfe"):
+    for document in ("{}", "[]", "5", "not json", '{"state": "placing"}', '{"$time": 5}', b"\xff\xfe"):
         with closing(sqlite3.connect(path)) as connection, connection:
             connection.execute("UPDATE calls SET document = ?", (document,))
-        with pytest.raises(CorruptRecordError):
+        with pytest.raises(CorruptRecordError) as caught:
             store.get(TID)
+        assert caught.value.tid == TID
         assert [(due.tid, due.stored) for due in store.due(NOW + timedelta(days=1), 10)] == [(TID, None)]
 
 
@@ -323,6 +324,26 @@ def test_urls_name_relative_and_absolute_files(url: str, tmp_path: Path, monkeyp
     open_sqlite(url.format(str(tmp_path / "x.db").lstrip("/") if absolute else "x.db"))[0].create(a_call())
 
     assert (tmp_path / "x.db").exists()
+
+
+@pytest.mark.parametrize(
+    ("url", "is_one"),
+    [
+        *((url, True) for url in ("sqlite:///x.db", "sqlite:///X", "sqlite:////var/lib/x.db", "sqlite:///a/:memory:")),
+        *((url, False) for url in ("sqlite:///", "sqlite:////", "sqlite:///:memory:", "sqlite:////:memory:")),
+        *(
+            (url, False)
+            for url in ("sqlite://///x.db", "sqlite://x.db", "SQLITE:///x.db", "mysql:///x.db", "/x.db", "")
+        ),
+    ],
+)
+def test_a_url_that_names_no_file_is_refused_before_anything_is_opened(url: str, *, is_one: bool) -> None:
+    assert is_sqlite_url(url) == is_one
+    if is_one:
+        open_sqlite(url)
+    else:
+        with pytest.raises(ValueError, match=r"^must be sqlite:///relative\.db or sqlite:////absolute\.db$"):
+            open_sqlite(url)
 
 
 def test_nothing_secret_is_in_the_file(tmp_path: Path) -> None:

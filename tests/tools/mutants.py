@@ -96,7 +96,10 @@ PACKAGES: Final = (
         elsewhere=("tests/functional/test_rude_receivers.py",),
     ),
     Package(
-        "stores", 93, (*_unit("call_document", "lost_replies"), "tests/contract"), ("ttsprompt/stores/firestore*.py",)
+        "stores",
+        93,
+        (*_unit("call_document", "lost_replies", "store_steps"), "tests/contract"),
+        ("ttsprompt/stores/firestore*.py",),
     ),
     Package(
         "net",

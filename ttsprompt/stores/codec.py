@@ -14,7 +14,7 @@ from enum import Enum
 from functools import partial
 from operator import attrgetter
 from types import NoneType, UnionType
-from typing import Any, Final, Union, cast, get_args, get_origin, get_type_hints
+from typing import Any, Final, Union, get_args, get_origin, get_type_hints
 
 from ttsprompt.domain.model import Call, TimelineEntry
 from ttsprompt.errors import CorruptRecordError
@@ -59,11 +59,12 @@ def from_document(tid: str, document: Mapping[str, Any], kind: type[Call] = Call
         CorruptRecordError: a field is missing or makes no sense, or holds a word of a later version.
     """
     try:
-        return cast("Call", _plan(kind).decode(document, {KEY: tid}))
+        call: Call = _plan(kind).decode(document, {KEY: tid})
     except (KeyError, TypeError, ValueError, AttributeError):
         if FIRST_EDITION.keys() & document.keys() and not {*FIRST_EDITION.values()} & document.keys():
             return from_document(tid, _renamed(document), kind)
         raise CorruptRecordError(tid) from None
+    return call
 
 
 def _renamed(document: Mapping[str, Any]) -> Document:
@@ -93,7 +94,6 @@ class _Plan:
                 self._absent[name] = None
             elif is_optional and default is not None:
                 raise TypeError(f"{kind.__name__}.{name}: None could not be told from the default")
-            default = None if default is dataclasses.MISSING else default
             if get_origin(hint) is Mapping:
                 self._rest = name
                 continue
@@ -112,7 +112,7 @@ class _Plan:
         """Return the document of a value."""
         document = {}
         for (name, default, write), part in zip(self._writers, self._values(value), strict=False):
-            if part is not None and part is not default and (default is None or part != default):
+            if part is not None and part is not default and part != default:
                 document[name] = part if write is None else write(part)
         if self._rest is not None:
             document |= getattr(value, self._rest)
@@ -175,12 +175,12 @@ class _Plan:
             if item in AS_TEXT:
                 plan = _plan(item, in_text=True)
                 return partial(_write_text, plan.encode), partial(_read_text, plan.decode), None
-            write, read, exact = self._converters(name, item, in_text=in_text)
+            write, read, _ = self._converters(name, item, in_text=in_text)
             if name in self._nested:
                 self._nested[name] = self._nested[name][0], True
-            return partial(_write_list, write), partial(_read_list, read if exact is None else _exactly(exact)), None
-        if dataclasses.is_dataclass(hint):
-            plan = _plan(cast("type[Any]", hint), in_text=in_text)
+            return partial(_write_list, write), partial(_read_list, read), None
+        if isinstance(hint, type) and dataclasses.is_dataclass(hint):
+            plan = _plan(hint, in_text=in_text)
             if name in FLAT:
                 self._flat[name] = plan
             else:

@@ -144,7 +144,8 @@ class CompareAndSetCalls:
         current = expected
         for _ in until.attempts(self._records.pause_s):
             try:
-                current = current or self.get(tid, timeout_s=until.left_s())
+                if current is None:
+                    current = self.get(tid, timeout_s=until.left_s())
             except CallNotFoundError:
                 # Perhaps by an earlier attempt of ours whose reply was lost; gone is what was wanted.
                 return True
@@ -198,7 +199,7 @@ class CompareAndSetQuota:
         timeout_s: float = STORE_TIMEOUT_S,
     ) -> datetime | None:
         """Let `holder` in; see `QuotaStore`."""
-        free_at = None
+        free_at: datetime | None
 
         def change(holders: Mapping[str, datetime]) -> Document | None:
             nonlocal free_at

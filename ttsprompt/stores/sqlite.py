@@ -136,7 +136,7 @@ def _record(key: str, version: str, text: bytes) -> Record:
     try:
         document = json.loads(text, object_hook=_time)
     except (ValueError, TypeError):
-        document = None
+        return Record(key, None, version)
     return Record(key, document if isinstance(document, dict) else None, version)
 
 
