@@ -11,12 +11,14 @@ from typing import Any
 import pytest
 
 from tests.builders import NOW, a_call
+from tests.records import document_of
 from ttsprompt.domain.call import Transition
 from ttsprompt.domain.model import Call
 from ttsprompt.errors import CallExistsError, StoreUnavailableError
 from ttsprompt.ports import DueCall
 from ttsprompt.stores import compare_and_set
-from ttsprompt.stores.compare_and_set import LONGEST_PAUSE_S, CompareAndSetCalls, CompareAndSetQuota
+from ttsprompt.stores.codec import Document
+from ttsprompt.stores.compare_and_set import LONGEST_PAUSE_S, CompareAndSetCalls, CompareAndSetQuota, Record
 from ttsprompt.stores.sqlite import SqliteRecords
 from ttsprompt.stores.sqlite_file import SqliteFile
 
@@ -151,9 +153,14 @@ def test_a_record_is_replaced_as_it_was_read(
     """Firestore's client is told which fields are gone: those of `before`."""
     calls.create(a_call())
     read = steps.records.read(TID, 10)
-    given = []
+    given: list[object] = []
     swap = SqliteRecords.swap
-    monkeypatch.setattr(SqliteRecords, "swap", lambda *args: given.append(args[1]) or swap(*args))
+
+    def noted(records: SqliteRecords, before: Record, document: Document, timeout_s: float) -> object | None:
+        given.append(before)
+        return swap(records, before, document, timeout_s)
+
+    monkeypatch.setattr(SqliteRecords, "swap", noted)
     calls.update(TID, noting("mine"))
 
     assert given == [read]
@@ -206,11 +213,11 @@ def test_no_step_begins_when_no_time_is_left(
     assert [name for name, _ in steps.taken] == taken
 
 
-def test_what_a_write_returns_is_what_is_stored(calls: CompareAndSetCalls, steps: Steps) -> None:
+def test_what_a_write_returns_is_what_is_stored(calls: CompareAndSetCalls) -> None:
     created = calls.create(a_call())
-    assert (created, created.document) == (calls.get(TID), steps.records.read(TID, 10).document)
+    assert (created, created.document) == (calls.get(TID), document_of(calls, TID))
     updated = calls.update(TID, noting("mine")).stored
-    assert (updated, updated.document) == (calls.get(TID), steps.records.read(TID, 10).document)
+    assert (updated, updated.document) == (calls.get(TID), document_of(calls, TID))
 
 
 def test_a_write_that_lands_only_when_it_was_given_up_is_the_one_that_is_returned(
@@ -218,7 +225,8 @@ def test_a_write_that_lands_only_when_it_was_given_up_is_the_one_that_is_returne
 ) -> None:
     """The second attempt works on what was before the first, and meets what the first left."""
     calls.create(a_call())
-    swap, on_the_way = SqliteRecords.swap, []
+    swap = SqliteRecords.swap
+    on_the_way: list[Any] = []
 
     def slow(*args: Any) -> object | None:
         if on_the_way:
