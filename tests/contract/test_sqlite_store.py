@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import gc
 import os
+import random
 import signal
 import sqlite3
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass, field, replace
@@ -21,7 +23,7 @@ from tests.builders import NOW, a_call
 from tests.contract.conftest import sqlite_store
 from ttsprompt.domain.call import Transition
 from ttsprompt.errors import CallNotFoundError, CorruptRecordError, StoreUnavailableError
-from ttsprompt.ports import CallStore
+from ttsprompt.ports import STORE_TIMEOUT_S, CallStore
 from ttsprompt.stores import sqlite_file
 from ttsprompt.stores.sqlite import is_sqlite_url, make_schema, open_sqlite
 
@@ -50,6 +52,25 @@ def writer(path: Path, name: str, count: int) -> subprocess.Popen[str]:
     return subprocess.Popen(
         [sys.executable, "-c", WRITER, str(path), name, str(count)], cwd=ROOT, stdout=subprocess.PIPE, text=True
     )
+
+
+@dataclass
+class StoppedTime:
+    """A clock that stands still but for who sleeps; `meanwhile` runs in the sleep of that number."""
+
+    number: int = 0
+    meanwhile: Callable[[], object] | None = None
+    now: float = 0.0
+    slept: list[float] = field(default_factory=list)
+
+    def monotonic(self) -> float:
+        return self.now
+
+    def sleep(self, seconds: float) -> None:
+        self.slept.append(seconds)
+        self.now += seconds
+        if len(self.slept) == self.number and self.meanwhile is not None:
+            self.meanwhile()
 
 
 def notes(path: Path) -> list[str]:
@@ -99,6 +120,37 @@ def test_a_store_that_was_used_before_a_fork_works_after_it(tmp_path: Path) -> N
     assert [line.event for line in store.get(TID).call.timeline] == ["created", "child", "parent"]
 
 
+def connections_to(path: Path) -> int:
+    """Return how many this process has, by the write-ahead log, as SQLite closes the database itself later."""
+    return sum(os.path.realpath(link) == f"{path.resolve()}-wal" for link in Path("/proc/self/fd").iterdir())
+
+
+def test_the_connection_of_a_thread_that_ended_is_closed(tmp_path: Path) -> None:
+    path = tmp_path / "calls.db"
+    store = sqlite_store(path)
+    store.create(a_call())
+    before = connections_to(path)
+    in_a_thread(lambda: store.get(TID))
+    gc.collect()
+
+    assert (before, connections_to(path)) == (1, 1)
+
+
+def test_a_connection_that_a_fork_left_is_not_used_and_not_closed(tmp_path: Path) -> None:
+    """To close it would let go of locks that the parent counts on (sqlite.org/howtocorrupt)."""
+    path = tmp_path / "calls.db"
+    store = sqlite_store(path)
+    store.create(a_call())
+    child = os.fork()
+    if child == 0:
+        store.get(TID)
+        gc.collect()
+        os._exit(connections_to(path))
+    _, status = os.waitpid(child, 0)
+
+    assert os.waitstatus_to_exitcode(status) == 2
+
+
 def test_a_file_that_cannot_be_opened_is_an_unavailable_store(tmp_path: Path) -> None:
     store = sqlite_store(tmp_path / "no" / "such" / "folder" / "calls.db")
     work: list[Callable[[], object]] = [
@@ -113,12 +165,17 @@ def test_a_file_that_cannot_be_opened_is_an_unavailable_store(tmp_path: Path) ->
             use()
 
 
-def test_a_file_that_is_no_database_is_an_unavailable_store(tmp_path: Path) -> None:
+def test_a_file_that_is_no_database_is_an_unavailable_store_at_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     path = tmp_path / "calls.db"
     path.write_bytes(b"this is no database" * 1000)
+    clock = StoppedTime()
+    monkeypatch.setattr(sqlite_file, "time", clock)
 
     with pytest.raises(StoreUnavailableError):
         sqlite_store(path).get(TID)
+    assert clock.slept == []
 
 
 def test_a_writer_that_does_not_finish_is_waited_for_but_not_for_ever(tmp_path: Path) -> None:
@@ -136,24 +193,6 @@ def test_a_writer_that_does_not_finish_is_waited_for_but_not_for_ever(tmp_path: 
     rival.close()
 
     store.update(TID, lambda call: Transition(call.noted(NOW, "now")))
-
-
-@dataclass
-class StoppedTime:
-    """A clock that stands still but for who sleeps; `meanwhile` runs at the third time, when waiting has a purpose."""
-
-    meanwhile: Callable[[], object]
-    now: float = 0.0
-    slept: list[float] = field(default_factory=list)
-
-    def monotonic(self) -> float:
-        return self.now
-
-    def sleep(self, seconds: float) -> None:
-        self.slept.append(seconds)
-        self.now += seconds
-        if len(self.slept) == 3:
-            self.meanwhile()
 
 
 ERASED = "of alice"
@@ -187,7 +226,7 @@ def test_scrubbing_waits_until_nobody_reads_an_old_page(tmp_path: Path, monkeypa
     with closing(sqlite3.connect(path, isolation_level=None)) as reader:
         reader.execute("BEGIN")
         reader.execute("SELECT * FROM calls").fetchall()
-        clock = StoppedTime(meanwhile=lambda: reader.execute("COMMIT"))
+        clock = StoppedTime(3, lambda: reader.execute("COMMIT"))
         monkeypatch.setattr(sqlite_file, "time", clock)
         store.scrub(timeout_s=0.07)
 
@@ -215,6 +254,41 @@ def test_the_schema_is_made_before_the_first_call_and_nothing_stays_to_be_done(t
     with closing(sqlite3.connect(path)) as connection:
         tables = connection.execute("SELECT name FROM sqlite_master WHERE type = 'table' ORDER BY name").fetchall()
     assert tables == [("calls",), ("quota",)]
+
+
+@pytest.fixture
+def held(tmp_path: Path) -> Iterator[sqlite3.Connection]:
+    """The lock of a new file, held by somebody who makes it."""
+    with closing(sqlite3.connect(tmp_path / "calls.db", isolation_level=None)) as rival:
+        rival.execute("BEGIN EXCLUSIVE")
+        yield rival
+
+
+def test_who_opens_a_file_that_somebody_else_is_making_asks_again_in_growing_pauses(
+    tmp_path: Path, held: sqlite3.Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock = StoppedTime(10, lambda: held.execute("COMMIT"))
+    monkeypatch.setattr(sqlite_file, "time", clock)
+    monkeypatch.setattr(sqlite_file, "OPENING_BUSY_S", 0.001)
+    monkeypatch.setattr(random, "uniform", lambda low, high: high if low == 0 else None)
+    began = time.monotonic()
+    sqlite_store(tmp_path / "calls.db").create(a_call())
+
+    assert clock.slept == [0.001, 0.002, 0.004, 0.008, 0.016, 0.032, 0.064, 0.128, 0.2, 0.2]
+    assert time.monotonic() - began < 4  # less than SQLite waits by default, once
+
+
+def test_who_opens_a_file_that_stays_locked_gives_up(
+    tmp_path: Path, held: sqlite3.Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock = StoppedTime(9, held.close)
+    monkeypatch.setattr(sqlite_file, "time", clock)
+    monkeypatch.setattr(sqlite_file, "OPENING_BUSY_S", 0.001)
+    monkeypatch.setattr(random, "uniform", lambda *_: 1.0)
+    with pytest.raises(StoreUnavailableError):
+        sqlite_store(tmp_path / "calls.db").create(a_call())
+
+    assert clock.slept == [1.0] * int(STORE_TIMEOUT_S)
 
 
 def test_an_unreadable_row_is_corrupt(tmp_path: Path) -> None:
@@ -269,11 +343,14 @@ def test_the_files_are_for_their_owner_alone(tmp_path: Path, umask: int) -> None
 def test_files_that_an_earlier_version_left_open_to_others_are_closed_to_them(tmp_path: Path) -> None:
     path = tmp_path / "calls.db"
     with closing(sqlite3.connect(path)) as connection:
+        connection.execute("PRAGMA journal_mode = WAL")
         connection.execute("CREATE TABLE places (key TEXT, holder TEXT)")
-        path.chmod(0o644)
+        for file in tmp_path.iterdir():
+            file.chmod(0o644)
         sqlite_store(path).create(a_call())
+        modes = {file.name: oct(file.stat().st_mode & 0o777) for file in tmp_path.iterdir()}
 
-    assert path.stat().st_mode & 0o777 == 0o600
+    assert modes == {name: oct(0o600) for name in ("calls.db", "calls.db-wal", "calls.db-shm")}
     with closing(sqlite3.connect(path)) as connection:
         assert connection.execute("SELECT name FROM sqlite_master WHERE name = 'places'").fetchall() == []
 
@@ -298,8 +375,9 @@ def test_a_file_that_went_away_under_the_process_is_an_unavailable_store_and_is_
         sqlite_store(path).create(a_call())
 
     for use in work:
-        with pytest.raises(StoreUnavailableError):
+        with pytest.raises(StoreUnavailableError) as caught:
             use()
+        assert "was deleted or replaced while it was in use; restart" in str(caught.value.__cause__)
     assert path.exists() == (fate == "replaced")
 
 

@@ -49,6 +49,9 @@ CREATE INDEX IF NOT EXISTS quota_expire_at ON quota (expire_at);
 
 _creating: Final = threading.Lock()
 
+_inherited: Final[list[sqlite3.Connection]] = []
+"""What a fork left us of our parent's. To close one here could harm the file, as its locks are the parent's."""
+
 
 class SqliteFile:
     """A file that is the service's store. A connection a thread, made anew after a fork."""
@@ -164,3 +167,6 @@ class _Held:
 def _close(connection: sqlite3.Connection, pid: int) -> None:
     if pid == os.getpid():
         connection.close()
+    else:
+        # Without a reference Python would close it (sqlite.org/howtocorrupt, "carrying a connection across a fork").
+        _inherited.append(connection)
