@@ -109,6 +109,12 @@ def test_a_signed_webhook_is_taken(signed: World) -> None:
     assert [outcome["reason"] for outcome in signed.outcomes] == ["busy"]
 
 
+def test_more_than_one_blank_may_stand_before_the_token(signed: World) -> None:
+    signed.place()
+
+    assert send(signed, BUSY, f"  {signature(signed, BUSY)}") == 204
+
+
 def test_the_hash_may_be_of_the_compact_form(signed: World) -> None:
     signed.place()
     body = '{ "status": "busy",\n "detail": "é" }'.encode()
@@ -138,6 +144,7 @@ def test_what_is_not_signed_as_it_should_be_is_refused(signed: World) -> None:
         "another body": signature(signed, BUSY + b" tampered"),
         "no hash": signature(signed, None),
         "hash of another type": signature(signed, None, payload_hash=7),
+        "hash that is no text": signature(signed, None, payload_hash="\ud800"),
         "too old": signature(signed, BUSY, iat=int(signed.clock.now().timestamp()) - 301),
         "from the future": signature(signed, BUSY, iat=int(signed.clock.now().timestamp()) + 301),
         "no time": signature(signed, BUSY, iat=None),

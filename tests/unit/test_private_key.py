@@ -23,7 +23,7 @@ from cryptography.hazmat.primitives.serialization import (
 
 from ttsprompt.errors import InvalidFieldsError
 from ttsprompt.vonage import private_key as module
-from ttsprompt.vonage.private_key import make_application_jwt
+from ttsprompt.vonage.private_key import NOT_A_KEY, make_application_jwt
 
 APPLICATION = "684027bc-a2e7-48b1-b4bd-adc02324e09c"
 ENCRYPTION = BestAvailableEncryption(b"secret")
@@ -108,6 +108,7 @@ def bad_keys() -> dict[str, str]:
         "not ASCII": "ключ.key",
         "a lone surrogate": "\ud800.key",
         "a broken body": PKCS8.replace("M", "!", 3),
+        "what is no base64 between the right letters": PKCS8.replace("M", "!!!!M", 3),
         "cut off": PKCS8[:500],
         "no end": PKCS8.replace("-----END PRIVATE KEY-----", ""),
         "no lines": PKCS8.replace("-----", "").replace("\n", ""),
@@ -126,6 +127,7 @@ def test_what_is_no_key_is_refused_as_the_callers_fault(private_key: str) -> Non
 
     [fault] = caught.value.faults
     assert (fault.field, fault.code) == ("private_key", "invalid_private_key")
+    assert fault.message.endswith(("not a path to it.", "without a pass phrase.", "that belongs to it.", "are RSA."))
 
 
 SECRET_LINE = PKCS8.splitlines()[5]
@@ -208,6 +210,22 @@ def test_a_long_key_is_refused_before_it_is_parsed(bits: int, monkeypatch: pytes
     assert "2048 to 4096 bits" in message
 
 
+@pytest.mark.parametrize(("size", "words"), [(2400, NOT_A_KEY), (2401, "2048 to 4096 bits")])
+def test_what_a_key_of_the_longest_size_may_have_is_parsed(size: int, words: str) -> None:
+    text = base64.encodebytes(bytes(size)).decode()
+
+    assert words in refusal(f"-----BEGIN PRIVATE KEY-----\n{text}-----END PRIVATE KEY-----\n")
+
+
+def test_whatever_the_library_that_signs_says_is_kept_from_the_caller(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: object) -> None:
+        raise RuntimeError(SECRET_LINE)
+
+    monkeypatch.setattr(module, "JwtClient", fail)
+
+    assert refusal(PKCS8) == NOT_A_KEY
+
+
 @pytest.mark.parametrize("changed", ["p", "d", "dmp1", "iqmp", "e"])
 def test_numbers_that_do_not_belong_together_never_sign(changed: str) -> None:
     """A private exponent as long as the text allows would cost a hundred times what a real one does."""
@@ -218,10 +236,47 @@ def test_numbers_that_do_not_belong_together_never_sign(changed: str) -> None:
         public = rsa.RSAPublicNumbers((1 << 512) + 1, public.n)
     else:
         values[changed] += 2
-    der = _der(public.n, public.e, values)
-    text = base64.encodebytes(der).decode()
 
-    assert "do not belong together" in refusal(f"-----BEGIN RSA PRIVATE KEY-----\n{text}-----END RSA PRIVATE KEY-----")
+    assert "do not belong together" in refusal(_pkcs1(public.n, public.e, values))
+
+
+def out_of_bounds() -> dict[str, tuple[int, dict[str, int]]]:
+    """Return public exponents and numbers that are an RSA key's but for one that is too small or too large."""
+    numbers = rsa_key().private_numbers()
+    p, q, d, e, n = numbers.p, numbers.q, numbers.d, 65537, numbers.p * numbers.q
+
+    def of_exponent(d: int) -> dict[str, int]:
+        return {"d": d, "dmp1": d % (p - 1), "dmq1": d % (q - 1)}
+
+    return {
+        "p is 1": (e, {"p": 1, "q": n, "dmp1": 0, "dmq1": d % (n - 1), "iqmp": 0}),
+        "q is 1": (e, {"p": n, "q": 1, "dmp1": d % (n - 1), "dmq1": 0, "iqmp": 1}),
+        "e is 1": (1, {}),
+        "e has 65 bits": (1 << 64, {}),
+        "d is 1": (e, of_exponent(1)),
+        "d is n": (e, of_exponent(n)),
+        "d is beyond n": (e, of_exponent(d + 2 * (p - 1) * (q - 1))),
+    }
+
+
+@pytest.mark.parametrize(("e", "changed"), out_of_bounds().values(), ids=out_of_bounds().keys())
+def test_numbers_out_of_bounds_never_sign_though_they_fit_together(e: int, changed: dict[str, int]) -> None:
+    numbers = rsa_key().private_numbers()
+    values = {name: getattr(numbers, name) for name in ("p", "q", "d", "dmp1", "dmq1", "iqmp")}
+
+    assert "do not belong together" in refusal(_pkcs1(numbers.p * numbers.q, e, values | changed))
+
+
+def test_the_largest_public_exponent_signs() -> None:
+    numbers = rsa_key().private_numbers()
+    values = {name: getattr(numbers, name) for name in ("p", "q", "d", "dmp1", "dmq1", "iqmp")}
+
+    assert make_application_jwt(APPLICATION, _pkcs1(numbers.p * numbers.q, (1 << 64) - 1, values))
+
+
+def _pkcs1(n: int, e: int, values: dict[str, int]) -> str:
+    text = base64.encodebytes(_der(n, e, values)).decode()
+    return f"-----BEGIN RSA PRIVATE KEY-----\n{text}-----END RSA PRIVATE KEY-----"
 
 
 def _der(n: int, e: int, values: dict[str, int]) -> bytes:
@@ -245,8 +300,8 @@ def _tlv(tag: int, value: bytes) -> bytes:
     ("text", "words"),
     [
         (PUBLIC, "public key"),
-        (pem(rsa_key(), encryption=ENCRYPTION), "encrypted"),
-        (pem(rsa_key(), PrivateFormat.TraditionalOpenSSL, ENCRYPTION), "encrypted"),
+        (pem(rsa_key(), encryption=ENCRYPTION), "This key is encrypted."),
+        (pem(rsa_key(), PrivateFormat.TraditionalOpenSSL, ENCRYPTION), "This key is encrypted."),
         (pem(ec.generate_private_key(ec.SECP256R1())), "RSA"),
         ("private.key", "not a path"),
     ],

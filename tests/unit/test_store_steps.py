@@ -198,6 +198,7 @@ def test_there_is_no_attempt_that_could_not_begin_before_the_end(
         calls.update(TID, noting("mine"), timeout_s=timeout_s)
 
     assert [name for name, _ in steps.taken].count("read") == attempts
+    assert len(steps.paused) == attempts - 1
 
 
 @pytest.mark.parametrize(("timeout_s", "taken"), [(STEP_S, ["read"]), (STEP_S + 2**-10, ["read", "swap"])])

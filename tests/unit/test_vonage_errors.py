@@ -194,6 +194,14 @@ def test_what_leaves_it_open_is_unclear_and_says_so(status: int) -> None:
     )
 
 
+@pytest.mark.parametrize(
+    ("title", "sentence"),
+    [("No luck", "No luck."), ("No luck.", "No luck."), ("No luck!", "No luck!"), ("No luck?", "No luck?")],
+)
+def test_what_vonage_says_of_it_ends_as_a_sentence(title: str, sentence: str) -> None:
+    assert judged(500, {"title": title}).detail.startswith(f"{sentence} The phone")
+
+
 @pytest.mark.parametrize("status", [300, 302, 399, 400, 401, 402, 403, 404, 407, 409, 415, 428, 430, 499])
 def test_every_other_status_is_a_refusal_with_its_status(status: int) -> None:
     error = judged(status)

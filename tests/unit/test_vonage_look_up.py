@@ -79,6 +79,28 @@ def test_no_answer_lets_nobody_in(script: Script) -> None:
             voice.look_up("u", TOKEN)
 
 
+@pytest.mark.parametrize(
+    ("script", "words"),
+    [
+        (answering(b"HTTP/1.1 403 X\r\nContent-Length: 0\r\n\r\n"), "does not accept the token"),
+        (answering(b"HTTP/1.1 502 X\r\nContent-Length: 0\r\n\r\n"), "answered 502"),
+        (resetting(b""), "did not answer in time"),
+    ],
+    ids=["refused", "a status of another kind", "no answer"],
+)
+def test_the_caller_is_told_what_came_of_the_look_up(script: Script, words: str) -> None:
+    with raw_servers() as start:
+        voice = VonageVoiceApi(f"http://127.0.0.1:{start(script).port}", "ttsprompt/test")
+        with pytest.raises(TtsPromptError, match=words):
+            voice.look_up("u", TOKEN)
+
+
+def test_what_is_no_uuid_stays_one_part_of_the_path(asked: list[bytes]) -> None:
+    look_up(404, uuid="a/../b?c", asked=asked)
+
+    assert asked[0].startswith(b"GET /v1/calls/a%2F..%2Fb%3Fc HTTP/1.1\r\n")
+
+
 def test_the_very_token_is_shown_and_the_call_is_asked_for(asked: list[bytes]) -> None:
     look_up(404, uuid=NO_UUID, asked=asked)
 

@@ -297,9 +297,8 @@ def test_an_accepted_call_with_an_unreadable_body_has_no_uuid(serve: Serve, body
     assert place(at(serve(answering(reply(201, body))))) is None
 
 
-def test_a_uuid_of_sixty_four_characters_is_one(serve: Serve) -> None:
-    uuid = "a" * 64
-
+@pytest.mark.parametrize("uuid", ["a", "a" * 64])
+def test_a_uuid_of_one_to_sixty_four_characters_is_one(serve: Serve, uuid: str) -> None:
     assert place(at(serve(answering(reply(201, json.dumps({"uuid": uuid}).encode()))))) == uuid
 
 

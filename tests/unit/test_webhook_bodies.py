@@ -44,13 +44,19 @@ def test_a_long_entry_sent_as_a_number_keeps_every_digit() -> None:
 
 @pytest.mark.parametrize("dtmf", [b"true", b"[]", b'["1"]', b'{"digits": ["1"]}', b'{"digits": false}'])
 def test_digits_that_are_none_are_malformed(dtmf: bytes) -> None:
-    with pytest.raises(MalformedRequestError):
+    with pytest.raises(MalformedRequestError, match=r"dtmf\.digits"):
         parse_digits(read_body(b'{"dtmf": ' + dtmf + b"}"))
 
 
-@pytest.mark.parametrize("body", [b"", b"null", b"[]", b'"x"', b"{", b'{"dtmf": ', b"dtmf=1", b"[" * 60_000])
-def test_what_is_no_object_at_all_is_malformed(body: bytes) -> None:
-    with pytest.raises(MalformedRequestError):
+@pytest.mark.parametrize(
+    ("body", "words"),
+    [
+        *((body, "not valid JSON") for body in (b"", b"{", b'{"dtmf": ', b"dtmf=1", b"[" * 60_000)),
+        *((body, "must be a JSON object") for body in (b"null", b"[]", b'"x"')),
+    ],
+)
+def test_what_is_no_object_at_all_is_malformed(body: bytes, words: str) -> None:
+    with pytest.raises(MalformedRequestError, match=words):
         read_body(body)
 
 

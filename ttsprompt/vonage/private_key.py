@@ -28,7 +28,9 @@ MAX_EXPONENT_BITS: Final = 64
 """Of the public exponent; all that is in use is 65537."""
 
 _PEM: Final = re.compile(
-    r"-----BEGIN (?P<label>[A-Z ]{0,40})-----(?P<body>[^-]{0,16384})-----END (?P=label)-----", re.ASCII
+    # Single dashes stand in the headers of an encrypted one (RFC 1421 §4.6).
+    r"-----BEGIN (?P<label>[A-Z ]{0,40})-----(?P<body>(?:[^-]|-(?!----)){0,16384})-----END (?P=label)-----",
+    re.ASCII,
 )
 
 NOT_A_KEY: Final = (
@@ -107,8 +109,8 @@ def _fits_together(key: RSAPrivateKey) -> bool:
     numbers = key.private_numbers()
     p, q, d, public = numbers.p, numbers.q, numbers.d, numbers.public_numbers
     return (
+        # Neither is then 1, by which `p - 1` and `q - 1` could not divide.
         1 < p < public.n
-        and 1 < q < public.n
         and p * q == public.n
         and 1 < public.e < 1 << MAX_EXPONENT_BITS
         and 1 < d < public.n

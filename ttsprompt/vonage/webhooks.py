@@ -92,8 +92,6 @@ def parse_call_ended(fields: Mapping[str, Any]) -> CallEnded | None:
 
 def _decimal(value: object) -> str | None:
     """Return an amount in plain notation, whatever notation it came in: `5.0E-5` is 0.000050."""
-    if isinstance(value, bool) or not isinstance(value, str | int | float):
-        return None
     try:
         amount = Decimal(str(value))
     except (InvalidOperation, ValueError):
