@@ -12,6 +12,7 @@ import pytest
 from tests.builders import NOW
 from ttsprompt.errors import UnauthenticatedError
 from ttsprompt.vonage.application_jwt import application_of
+from ttsprompt.vonage.numeric_date import numeric_date
 
 APPLICATION = "684027bc-a2e7-48b1-b4bd-adc02324e09c"
 AT = int(NOW.timestamp())
@@ -62,8 +63,12 @@ def test_what_else_is_in_a_token_is_for_vonage_to_judge(text: str) -> None:
     assert application_of(text, NOW) == APPLICATION
 
 
-@pytest.mark.parametrize(
-    "times",
+@pytest.mark.parametrize("value", [float("inf"), float("-inf"), float("nan"), 10**400, True, None, "1e3", "inf", [1]])
+def test_a_time_is_a_finite_number(value: object) -> None:
+    assert numeric_date(value) is None
+
+
+def test_a_token_of_two_applications_is_of_none(,
     [
         {"exp": AT - 61},
         {"exp": str(AT - 61)},

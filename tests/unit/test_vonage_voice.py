@@ -171,6 +171,14 @@ def test_the_request_says_what_the_order_says(serve: Serve) -> None:
     }
 
 
+def test_keys_for_an_extension_are_the_callees(serve: Serve) -> None:
+    server = serve(answering(CREATED))
+
+    place(at(server), replace(ORDER, extension="p*123#"))
+
+    assert json_sent(server)["to"] == [{"type": "phone", "number": "447970513607", "dtmfAnswer": "p*123#"}]
+
+
 def test_an_answer_url_is_asked_for_by_post(serve: Serve) -> None:
     server = serve(answering(CREATED))
 
@@ -335,6 +343,13 @@ def test_every_status_has_its_meaning_and_is_asked_for_once(serve: Serve, status
     assert posts(server) == 1
     if isinstance(error, VendorRefusedError):
         assert error.vendor_status == status
+
+
+def test_a_date_to_come_again_is_read_by_our_clock(serve: Serve) -> None:
+    error = failure(at(serve(answering(reply(429, b"", "Retry-After: Fri, 01 Jan 2100 00:00:00 GMT")))))
+
+    assert isinstance(error, VendorRateLimitedError)
+    assert error.retry_after_s == 3600
 
 
 @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
