@@ -68,7 +68,8 @@ def test_a_time_is_a_finite_number(value: object) -> None:
     assert numeric_date(value) is None
 
 
-def test_a_token_of_two_applications_is_of_none(,
+@pytest.mark.parametrize(
+    "times",
     [
         {"exp": AT - 61},
         {"exp": str(AT - 61)},

@@ -179,6 +179,27 @@ def test_keys_for_an_extension_are_the_callees(serve: Serve) -> None:
     assert json_sent(server)["to"] == [{"type": "phone", "number": "447970513607", "dtmfAnswer": "p*123#"}]
 
 
+@pytest.mark.parametrize(
+    ("wanted", "sent"),
+    [
+        (MachineDetection.HANGUP, {"machine_detection": "hangup"}),
+        (MachineDetection.CONTINUE, {"machine_detection": "continue"}),
+        (
+            MachineDetection.NOTICE,
+            {"advanced_machine_detection": {"behavior": "continue", "mode": "default"}},
+        ),
+    ],
+)
+def test_detection_is_asked_for_in_vonages_words(
+    serve: Serve, wanted: MachineDetection, sent: dict[str, object]
+) -> None:
+    server = serve(answering(CREATED))
+
+    place(at(server), replace(ORDER, machine_detection=wanted))
+
+    assert {name: value for name, value in json_sent(server).items() if "machine" in name} == sent
+
+
 def test_an_answer_url_is_asked_for_by_post(serve: Serve) -> None:
     server = serve(answering(CREATED))
 
