@@ -1,18 +1,24 @@
-"""Holds answers of the service against its own OpenAPI document."""
+"""Holds answers of the service against its own OpenAPI document, and the document against the one that is kept.
+
+`python -m tests.openapi` keeps the present one, so that whoever changes it sees in the diff what others will get.
+"""
 
 from __future__ import annotations
 
 import json
 import re
 from functools import cache
-from typing import Any
+from pathlib import Path
+from typing import Any, Final
 
 import jsonschema_rs
 from werkzeug.test import TestResponse
 
-from ttsprompt.web.openapi import document
+from ttsprompt.web.openapi import _bodies, document
 
-DOCUMENT = document("https://calls.example.com/api")
+BASE_URL: Final = "https://calls.example.com/api"
+DOCUMENT = document(BASE_URL)
+KEPT: Final = Path(__file__).parent / "data/openapi.json"
 
 
 OPEN = {"TimelineEntry", "Keys", "KeyedDigits", "Event"}
@@ -30,6 +36,14 @@ COMPONENTS = {
 def validator(schema: str) -> jsonschema_rs.Draft202012Validator:
     """Return a validator of a schema (given as JSON) that may refer to the document's components."""
     return jsonschema_rs.Draft202012Validator({**json.loads(schema), "components": COMPONENTS})
+
+
+def as_kept() -> dict[str, Any]:
+    """Return the document, made anew, as it is kept: without the version, which every release changes."""
+    _bodies.cache_clear()
+    made: dict[str, Any] = json.loads(json.dumps(document(BASE_URL)))
+    del made["info"]["version"]
+    return made
 
 
 def faults(schema: Any, value: Any) -> list[str]:
@@ -69,3 +83,7 @@ def assert_described(path: str, method: str, response: TestResponse) -> None:
     assert not wrong, wrong
     codes = codes_of(announced)
     assert not codes or body["code"] in codes, f"{method} {path}: {body['code']} is not described"
+
+
+if __name__ == "__main__":
+    KEPT.write_text(json.dumps(as_kept(), indent=1, ensure_ascii=False) + "\n", encoding="utf-8")

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from openapi_spec_validator import OpenAPIV31SpecValidator
 
-from tests.openapi import DOCUMENT, codes_of, faults
+from tests.openapi import DOCUMENT, KEPT, as_kept, codes_of, faults
 from tests.world import World, bearer, json_of, payload_of
 from ttsprompt import errors
 from ttsprompt.call_request import FIELDS, SECRET_FIELDS
@@ -22,6 +22,11 @@ METHODS = {"get", "post", "put", "delete", "patch"}
 
 def test_the_document_is_valid_openapi_3_1() -> None:
     OpenAPIV31SpecValidator(DOCUMENT).validate()
+
+
+def test_the_document_is_the_one_that_is_kept() -> None:
+    """If the change is meant: `python -m tests.openapi`, and read the diff as those do who generated a client."""
+    assert as_kept() == json.loads(KEPT.read_text(encoding="utf-8"))
 
 
 def test_every_name_in_the_document_is_told_once() -> None:
