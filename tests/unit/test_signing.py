@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import time
 from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
@@ -46,6 +47,16 @@ def test_v1a_signature_equals_the_published_one(key: str) -> None:
 @pytest.mark.parametrize(("key", "expected"), [(HMAC_KEY, V1), (ED25519_KEY, V1A)])
 def test_the_time_zone_of_the_clock_does_not_matter(key: str, expected: str) -> None:
     assert sign(key, AT.astimezone(timezone(timedelta(hours=9)))) == expected
+
+
+def test_the_time_zone_of_the_machine_does_not_matter(monkeypatch: pytest.MonkeyPatch) -> None:
+    with monkeypatch.context() as patch:
+        patch.setenv("TZ", "Asia/Tokyo")
+        time.tzset()
+        signatures = [sign(HMAC_KEY), sign(ED25519_KEY)]
+    time.tzset()
+
+    assert signatures == [V1, V1A]
 
 
 def test_public_key_is_the_published_one() -> None:

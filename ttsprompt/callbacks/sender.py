@@ -31,11 +31,7 @@ _CONTENT_TYPES: Final = {
 
 
 class _NotSentError(Exception):
-    """Nothing left this machine; `fault` says why."""
-
-    def __init__(self, fault: str) -> None:
-        super().__init__(fault)
-        self.fault = fault
+    """Nothing left this machine; its text is the fault."""
 
 
 class CurlCallbackSender:
@@ -62,7 +58,7 @@ class CurlCallbackSender:
         try:
             return self._send(request, now, timeout_s)
         except _NotSentError as error:
-            return CallbackResponse(fault=error.fault)
+            return CallbackResponse(fault=str(error))
         except Exception:  # noqa: BLE001 - a failed callback is a value, whatever goes wrong
             return CallbackResponse(fault="internal")
 

@@ -176,7 +176,7 @@ def _send(request: _Request, attempt: Attempt, outcome: _Outcome) -> None:
     prepared = Request(request.method, request.url, headers=request.headers, data=request.body).prepare()
     adapter = AttemptAdapter(attempt)
     try:
-        with adapter.send(prepared, stream=True, timeout=request.timeouts_s, verify=True, proxies={}) as response:
+        with adapter.send(prepared, timeout=request.timeouts_s, verify=True, proxies={}) as response:
             answer = _Answer(response.status_code, response.headers)
             outcome.answer = answer
             # `read1`, so that the body is there as far as it came when the rest does not come.
