@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import gzip
 import json
 import logging
 import select
@@ -300,6 +301,12 @@ def test_a_chunked_answer_is_read(serve: Serve) -> None:
     chunked = b"HTTP/1.1 201 X\r\nTransfer-Encoding: chunked\r\n\r\n%x\r\n%s\r\n0\r\n\r\n"
 
     assert place(at(serve(answering(chunked % (len(CREATED_BODY), CREATED_BODY))))) == UUID
+
+
+def test_a_compressed_answer_which_nobody_asked_for_is_not_unpacked(serve: Serve) -> None:
+    packed = gzip.compress(CREATED_BODY)
+
+    assert place(at(serve(answering(reply(201, packed, "Content-Encoding: gzip"))))) is None
 
 
 @pytest.mark.parametrize(

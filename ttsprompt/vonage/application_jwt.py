@@ -57,7 +57,8 @@ def _claims(token: str) -> list[tuple[str, Any]]:
     if len(parts) != PARTS or not all(_BASE64URL.fullmatch(part) for part in parts):
         raise UnauthenticatedError(_what_it_is_instead(token, len(parts)))
     try:
-        payload = base64.urlsafe_b64decode(parts[1] + "=" * (-len(parts[1]) % 4))
+        # More padding than is needed does not matter.
+        payload = base64.urlsafe_b64decode(f"{parts[1]}==")
         # As text: of bytes, `json` would also read UTF-16, UTF-32 and a byte-order mark (RFC 7519 §3: UTF-8).
         claims = json.loads(payload.decode("utf-8"), object_pairs_hook=_Pairs)
     except (binascii.Error, ValueError, RecursionError):
