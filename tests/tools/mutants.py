@@ -127,7 +127,7 @@ PACKAGES: Final = (
     Package(
         "field_types",
         93,
-        (*_unit("call_request"), "tests/functional/test_openapi.py"),
+        (*_unit("call_request", "messages"), "tests/functional/test_openapi.py"),
         is_run_by_imports=True,
     ),
     Package("config", 93, (*_unit("config", "contract_numbers"), *_service("admission"))),

@@ -145,6 +145,7 @@ FIELDS: tuple[tuple[str, Any, str], ...] = (
     ("text", "<SPEAK>a</SPEAK>", f"{SSML}the text must be inside one <speak> element; write it in lower case {ONE.format(1)}"),
     ("text", "<!-- a --><speak>b</speak>", f"{SSML}comments, declarations and instructions are not read; leave out the one at character 1."),
     ("text", "bell \x07 rings", "This must be text without control characters."),
+    ("machine_detection", "true", "This must be hangup, continue or notice."),
     ("attempts", "3", "This must be a whole number; in JSON, without quotes."),
     ("attempts", 3.5, "This must be a whole number; in JSON, without quotes."),
     ("attempts", 0, "This must be 1 or more."),
