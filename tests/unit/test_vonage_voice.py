@@ -33,6 +33,7 @@ from tests.raw_server import (
     resetting,
     silent,
 )
+from tests.world import fields_logged
 from ttsprompt.domain.model import MachineDetection, Prompts
 from ttsprompt.domain.ncco import WebhookUrls, opening
 from ttsprompt.errors import (
@@ -131,6 +132,7 @@ def test_to_hang_up_is_asked_with_the_callers_token(serve: Serve) -> None:
     assert VonageVoiceApi(at(server), "ttsprompt/test").hang_up(UUID, JWT) == 204
     assert server.received[0].startswith(f"PUT /v1/calls/{UUID} HTTP/1.1\r\n".encode())
     assert header(server.received[0], "authorization") == f"Bearer {JWT}"
+    assert header(server.received[0], "accept") == "application/json"
     assert json_sent(server) == {"action": "hangup"}
 
 
@@ -489,7 +491,9 @@ def test_a_refusal_with_a_dripping_body_is_a_refusal(serve: Serve) -> None:
     assert isinstance(failure(at(server), SHORT), VendorRefusedError)
 
 
-def test_the_whole_takes_the_sum_of_its_two_bounds_by_default(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_whole_takes_the_sum_of_its_two_bounds_by_default(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
     """With the clock's readings taken from the bounds that the exchange waits for, instead of 14 s of waiting."""
     waits: list[float | None] = []
     monkeypatch.setattr(threading.Thread, "start", lambda _: None)
@@ -499,6 +503,19 @@ def test_the_whole_takes_the_sum_of_its_two_bounds_by_default(monkeypatch: pytes
     failure("http://127.0.0.1:9")
 
     assert waits == [4.0, pytest.approx(14, abs=0.9)]
+    assert fields_logged(caplog, "vonage_exchange_failed") == [{"failure": "deadline"}]
+
+
+def test_when_no_time_is_left_nothing_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    waits: list[float | None] = []
+    monkeypatch.setattr(threading.Thread, "start", lambda _: None)
+    monkeypatch.setattr(threading.Event, "wait", lambda _, timeout=None: waits.append(timeout))
+    monkeypatch.setattr("ttsprompt.net.attempt.Attempt.cut_unless_sending", lambda _: False)
+    monkeypatch.setattr("ttsprompt.net.attempt.Attempt.left_s", lambda _: -0.5)
+
+    failure("http://127.0.0.1:9")
+
+    assert waits[1] == 0
 
 
 # No connection: certain that no phone rings
@@ -588,6 +605,7 @@ def test_without_a_thread_it_is_unreachable(monkeypatch: pytest.MonkeyPatch, ser
         error = failure(at(server))
 
     assert type(error) is VendorUnreachableError
+    assert "no thread" in error.detail
     assert server.connections == 0
 
 
