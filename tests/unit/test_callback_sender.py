@@ -203,8 +203,27 @@ def test_a_try_that_cannot_be_made_costs_no_place(monkeypatch: pytest.MonkeyPatc
     assert [sender.send(request, now=NOW, timeout_s=10).fault for _ in range(3)] == ["internal"] * 3
 
 
-def test_no_time_left_is_a_timeout() -> None:
-    assert send("http://127.0.0.1:9/", timeout_s=0).fault == "timeout"
+@pytest.mark.parametrize("timeout_s", [0, -1])
+def test_no_time_left_is_a_timeout(timeout_s: float) -> None:
+    assert send("http://127.0.0.1:9/", timeout_s=timeout_s).fault == "timeout"
+
+
+def test_less_than_a_second_is_time_enough_for_who_answers_at_once(serve: Callable[..., RawServer]) -> None:
+    assert send(f"http://127.0.0.1:{serve().port}/", timeout_s=0.9).http_status == 200
+
+
+@pytest.mark.parametrize("url", ["ftp://example.com/", "example.com", "", "http://"])
+def test_what_is_no_url_of_a_receiver_is_told_so(url: str) -> None:
+    assert send(url).fault == "invalid_url"
+
+
+def test_a_receiver_is_told_who_sends_and_that_it_is_once(serve: Callable[..., RawServer]) -> None:
+    server = serve()
+    send(f"http://127.0.0.1:{server.port}/")
+
+    assert header(server.received[0], "user-agent") == "ttsprompt/test"
+    assert header(server.received[0], "connection") == "close"
+    assert header(server.received[0], "expect") is None
 
 
 def test_a_self_signed_certificate_is_refused(serve: Callable[..., RawServer], tmp_path: Path) -> None:
