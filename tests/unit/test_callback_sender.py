@@ -19,7 +19,7 @@ from ttsprompt.callbacks import exchange
 from ttsprompt.callbacks.sender import CurlCallbackSender
 from ttsprompt.callbacks.signing import parse_signing_key
 from ttsprompt.domain.model import CallbackFormat, CallbackMethod
-from ttsprompt.ports import CallbackRequest, CallbackResponse, CallbackSender
+from ttsprompt.ports import BUSY, CallbackRequest, CallbackResponse, CallbackSender
 
 NOW = datetime(2026, 1, 1, 12, 0, 0, 900_000, tzinfo=UTC)
 PAYLOAD = "to=15550100&tid=t-1&status=ok&reference=a%20b%2Fc"
@@ -215,6 +215,25 @@ def test_less_than_a_second_is_time_enough_for_who_answers_at_once(serve: Callab
 @pytest.mark.parametrize("url", ["ftp://example.com/", "example.com", "", "http://"])
 def test_what_is_no_url_of_a_receiver_is_told_so(url: str) -> None:
     assert send(url).fault == "invalid_url"
+
+
+def test_without_a_place_for_it_a_try_does_not_begin(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(exchange, "MAX_HANDLES", 0)
+
+    assert send("http://127.0.0.1:9/").fault == BUSY
+
+
+@pytest.mark.parametrize(
+    ("method", "line"),
+    [(CallbackMethod.POST, b"POST /path HTTP/1.1\r\n"), (CallbackMethod.GET, b"GET /path?a=1 HTTP/1.1\r\n")],
+)
+def test_a_url_without_a_query_gets_none_but_the_payload(
+    serve: Callable[..., RawServer], method: CallbackMethod, line: bytes
+) -> None:
+    server = serve()
+    send(f"http://127.0.0.1:{server.port}/path", method, payload="a=1")
+
+    assert server.received[0].startswith(line)
 
 
 def test_a_receiver_is_told_who_sends_and_that_it_is_once(serve: Callable[..., RawServer]) -> None:
