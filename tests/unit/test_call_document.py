@@ -302,6 +302,10 @@ def test_a_field_whose_value_could_not_be_told_from_its_absence_is_refused_when_
             to_document(kind(**known))
 
 
+def test_a_class_is_compiled_once() -> None:
+    assert codec._plan(Call) is codec._plan(Call)
+
+
 @pytest.mark.parametrize("words", [["busy", 486], ["busy", None], [["busy"]], 486])
 def test_a_list_with_something_else_in_it_makes_a_document_corrupt(words: object) -> None:
     document = to_document(LATER_CALL)
