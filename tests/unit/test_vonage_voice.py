@@ -444,6 +444,7 @@ def test_it_is_unclear_soon_and_sent_once(serve: Serve, script: Script) -> None:
     error = failure(at(server), SHORT)
 
     assert type(error) is VendorUnclearError
+    assert error.detail.startswith("The connection broke, or no answer came in time.")
     assert time.monotonic() - began < LIMIT_S
     assert server.closed_by_peer.wait(30)
     assert (server.connections, posts(server)) == (1, 1)
@@ -525,7 +526,10 @@ def test_a_refused_connection_is_unreachable() -> None:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]
 
-    assert type(failure(f"http://127.0.0.1:{port}")) is VendorUnreachableError
+    error = failure(f"http://127.0.0.1:{port}")
+
+    assert type(error) is VendorUnreachableError
+    assert "nothing was sent" in error.detail
 
 
 def test_a_name_that_does_not_exist_is_unreachable(monkeypatch: pytest.MonkeyPatch) -> None:
