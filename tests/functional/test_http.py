@@ -324,3 +324,39 @@ def test_a_body_that_breaks_the_servers_own_parser_is_malformed(client: FlaskCli
     )
 
     assert_problem(response, 400, "malformed")
+
+
+# The private functions
+
+
+def private(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> FlaskClient:
+    monkeypatch.setenv("CALL_STORE", f"sqlite:///{tmp_path}/calls.db")
+    created: Flask = functions_framework.create_app(name, str(MAIN))
+    return created.test_client()
+
+
+@pytest.mark.parametrize(("name", "methods"), [("expire_stale_calls", ["POST"]), ("setup", ["GET", "POST"])])
+def test_a_private_function_tells_what_it_did_by_its_methods_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, methods: list[str]
+) -> None:
+    client = private(name, tmp_path, monkeypatch)
+
+    for method in methods:
+        response = client.open("/", method=method)
+        assert (response.status_code, response.content_type) == (200, "application/json")
+        if name == "setup":
+            assert response.json == {"result": "ok", "pending": []}
+        else:
+            assert response.json == dict.fromkeys(response.json or {}, 0)
+    for method in {"GET", "PUT", "DELETE"} - set(methods):
+        response = client.open("/", method=method)
+        assert_problem(response, 405, "method_not_allowed")
+        assert response.headers["Allow"] == ", ".join(methods)
+
+
+@pytest.mark.parametrize("name", ["expire_stale_calls", "setup"])
+def test_a_private_function_answers_a_body_over_the_cap_and_a_broken_store_with_a_problem(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    assert_problem(private(name, tmp_path, monkeypatch).post("/", data=b"x" * 65_537), 413, "too_large")
+    assert_problem(private(name, tmp_path / "none", monkeypatch).post("/"), 503, "store_unavailable")
