@@ -166,6 +166,14 @@ def test_every_fault_of_a_body_is_reported_at_once(client: FlaskClient) -> None:
     assert "12a4" not in str(problem)
 
 
+def test_json_that_was_sent_as_a_form_is_a_fault_of_no_field(client: FlaskClient) -> None:
+    form = "application/x-www-form-urlencoded"
+    response = client.post("/call", data='{"to": "1"}', content_type=form, headers=credential())
+    [fault] = assert_problem(response, 422, "invalid_fields")["errors"]
+
+    assert (fault["field"], fault["code"]) == ("", "unknown_field")
+
+
 def test_a_repeated_form_field_is_a_fault(client: FlaskClient) -> None:
     body = "to=447970513607&to=447970513608&text=x"
     response = client.post("/call", data=body, content_type="application/x-www-form-urlencoded", headers=credential())

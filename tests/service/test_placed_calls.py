@@ -579,3 +579,18 @@ def test_who_has_read_the_call_does_not_read_it_again_to_write(
     view(ask(world, tid, method, path))
 
     assert keys == [tid] * reads
+
+
+def test_what_nobody_foresaw_is_logged_with_method_and_route_and_told_to_nobody(
+    world: World, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object, **__: object) -> None:
+        raise RuntimeError("of the inside")
+
+    tid = world.place()
+    monkeypatch.setattr(world.store, "get", fail)
+    response = world.client.get(f"/call/{tid}", headers=bearer(world.clock))
+
+    assert code(response) == (500, "internal")
+    assert "of the inside" not in response.text
+    assert fields_logged(caplog, "internal_error") == [{"method": "GET", "route": "/call"}]
