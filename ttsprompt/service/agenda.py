@@ -146,7 +146,7 @@ class Agenda:
             self._release(item)
             may_go_on = moved.lane.has_place and not self._is_unfair(moved)
             if may_go_on:
-                item.due, item.lane, item.settled = moved.due, moved.lane, True
+                item.due, item.lane = moved.due, moved.lane
             else:
                 self._queue(moved)
             self._hold(item)
@@ -242,12 +242,11 @@ class Agenda:
     def _make_room(self) -> None:
         """Leave to a later sweep what cannot be held: a host with more due than that must not hide the others."""
         excess = self._queued + PAGE_SIZE - MAX_QUEUED
-        if excess > 0:
-            longest = max((self._anywhere, *self._lanes.values()), key=lambda lane: len(lane.waiting))
-            for _ in range(min(excess, len(longest.waiting) - 1)):
-                item = longest.waiting.pop()
-                self._forget(item)
-                self._let_go[item.settled] += 1
+        longest = max((self._anywhere, *self._lanes.values()), key=lambda lane: len(lane.waiting))
+        for _ in range(min(excess, len(longest.waiting) - 1)):
+            item = longest.waiting.pop()
+            self._forget(item)
+            self._let_go[item.settled] += 1
 
     def _lane(self, settled: Stored | None) -> Lane:
         host = None if settled is None else _host(settled)
@@ -278,7 +277,6 @@ class Agenda:
     def _release(self, item: Item) -> None:
         if item.has_place:
             item.lane.running -= 1
-            item.has_place = False
         self._held.subtract(item.sharers)
 
 
