@@ -12,23 +12,28 @@ import pytest
 from tests.builders import NOW
 from tests.fakes import FakeClock
 from tests.histories import ev, live
-from ttsprompt.domain.model import CallbackTarget
+from ttsprompt.domain.model import Call, CallbackTarget
+from ttsprompt.ports import Stored
 from ttsprompt.service import agenda as module
 from ttsprompt.service.agenda import MOST_TRIES, Agenda, Item
 from ttsprompt.stores.sqlite import open_sqlite
 
-SETTLED = live([ev("busy")])
+SETTLED, OVERDUE = live([ev("busy")]), live([])
 
 Open = Callable[..., Agenda]
 
 
 @pytest.fixture
 def agenda_of(tmp_path: Path) -> Open:
-    def open_agenda(*due: tuple[str, str], threads: int = 64) -> Agenda:
-        """Return an agenda with these calls, each an application and a callback URL, the oldest first."""
+    def open_agenda(*due: tuple[str, str], threads: int = 64, overdue: int = 0) -> Agenda:
+        """Return an agenda with these calls, each an application and a callback URL, the oldest first.
+
+        So many of the oldest have not settled yet.
+        """
         store, _ = open_sqlite(f"sqlite:///{tmp_path}/calls.db")
         for number, (application, url) in enumerate(due):
-            call = replace(SETTLED, tid=f"t-{number}", application_id=application, callback=CallbackTarget(url))
+            call = OVERDUE if number < overdue else SETTLED
+            call = replace(call, tid=f"t-{number}", application_id=application, callback=CallbackTarget(url))
             store.create(replace(call, due_at=NOW + timedelta(seconds=number), expire_at=NOW + timedelta(days=99)))
         agenda = Agenda(store, FakeClock(NOW + timedelta(days=1)), threads)
         agenda.read_page()
@@ -51,6 +56,19 @@ def finish(agenda: Agenda, items: list[Item], *, success: bool) -> None:
     for item in items:
         agenda.tried(item, success=success)
         agenda.done(item)
+
+
+def tids(items: list[Item]) -> list[int]:
+    return [int(item.due.tid.removeprefix("t-")) for item in items]
+
+
+def settle(agenda: Agenda, item: Item) -> bool:
+    """Have a call settle, and tell whether it may be tried at once."""
+    stored = item.due.stored
+    assert stored is not None
+    call: Call = stored.call
+    settled = replace(SETTLED, tid=call.tid, application_id=call.application_id, callback=call.callback)
+    return agenda.enter(item, Stored(settled, stored.version, stored.document))
 
 
 def places(items: list[Item]) -> list[str]:
@@ -85,6 +103,15 @@ def test_a_host_that_fails_gets_half_as_many_for_each_failure_and_never_none(age
             agenda.done(item)
 
     assert sizes == [16, 8, 4, 2]
+    assert len(taken(agenda)) == 1
+
+
+def test_half_of_an_odd_number_of_tries_is_rounded_down(agenda_of: Open) -> None:
+    agenda = agenda_of(*[("a", "https://host.example/")] * 10)
+    first, second = taken(agenda)
+    finish(agenda, [first], success=True)
+    finish(agenda, [second], success=False)
+
     assert len(taken(agenda)) == 1
 
 
@@ -148,3 +175,63 @@ def test_a_host_is_the_same_however_it_is_spelt(agenda_of: Open, spelt: str) -> 
     agenda = agenda_of(*[("a", "https://host.example/")] * 2, *[("a", spelt)] * 2)
 
     assert len(taken(agenda)) == 2
+
+
+def test_calls_that_settle_and_find_no_place_wait_and_are_told_apart_at_the_end(agenda_of: Open) -> None:
+    agenda = agenda_of(*[("a", "https://host.example/")] * 7, overdue=5)
+    assert agenda.left() == (7, 0)
+    running = taken(agenda)
+
+    assert tids(running) == [0, 1, 2, 3, 4, 5, 6]
+    finish(agenda, running[5:], success=False)
+    assert [settle(agenda, item) for item in running[:5]] == [True, False, False, False, False]
+    assert agenda.left() == (0, 4)
+
+
+def test_an_application_that_is_alone_has_all_threads_for_what_settles_too(agenda_of: Open) -> None:
+    agenda = agenda_of(*[("a", f"https://host{number}.example/") for number in range(4)], threads=4, overdue=4)
+
+    assert [settle(agenda, item) for item in taken(agenda)] == [True] * 4
+
+
+def tried_in_the_end(agenda: Agenda) -> list[int]:
+    """Take and finish until the sweep is over; return what was tried, in this order."""
+    found: list[int] = []
+    while items := taken(agenda):
+        found += tids(items)
+        finish(agenda, items, success=False)
+    assert agenda.take() is None
+    return found
+
+
+@pytest.mark.parametrize(
+    ("hosts", "page", "most", "order", "let_go"),
+    [
+        pytest.param("aaaaaaaaaaaaab", 3, 6, [0, 1, 13, 2, 3, 4, 12], 7, id="no more than is needed"),
+        pytest.param("aaaaaaaab", 4, 10, [0, 1, 8, 2, 3, 4, 5, 6, 7], 0, id="none when there is room to the last"),
+        pytest.param("aaaab", 4, 4, [0, 1, 4, 2], 1, id="all but the oldest"),
+        pytest.param("aaabbbcccd", 3, 3, [0, 1, 3, 4, 6, 7, 9, 2, 5, 8], 0, id="never the oldest"),
+    ],
+)
+def test_to_read_on_the_longest_lane_lets_go_of_its_newest(
+    agenda_of: Open, monkeypatch: pytest.MonkeyPatch, hosts: str, page: int, most: int, order: list[int], let_go: int
+) -> None:
+    monkeypatch.setattr(module, "PAGE_SIZE", page)
+    monkeypatch.setattr(module, "MAX_QUEUED", most)
+    agenda = agenda_of(*[("a", f"https://{host}.example/") for host in hosts])
+
+    assert tried_in_the_end(agenda) == order
+    assert agenda.left() == (let_go, 0)
+
+
+def test_calls_that_settled_and_are_let_go_count_as_such(agenda_of: Open, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "PAGE_SIZE", 6)
+    monkeypatch.setattr(module, "MAX_QUEUED", 7)
+    calls = [("a", "https://host.example/")] * 7 + [("b", "https://other.example/")]
+    agenda = agenda_of(*calls, overdue=6)
+    running = taken(agenda, 6)
+    assert [settle(agenda, item) for item in running] == [True, True, False, False, False, False]
+
+    # To read on, the three newest of the four that wait are let go.
+    assert tids(taken(agenda)) == [7]
+    assert agenda.left() == (1, 4)
