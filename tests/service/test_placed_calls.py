@@ -291,10 +291,11 @@ def test_too_early_a_hang_up_is_repeated_after_two_seconds(world: World) -> None
     assert world.clock.slept == [2]
 
 
+@pytest.mark.parametrize("status", [400, 404])
 def test_a_call_that_is_over_and_cannot_be_hung_up_is_no_failure(
-    world: World, caplog: pytest.LogCaptureFixture
+    world: World, status: int, caplog: pytest.LogCaptureFixture
 ) -> None:
-    world.voice.hang_up_statuses = [400]
+    world.voice.hang_up_statuses = [status]
     tid = world.place()
     world.event("busy")
     ask(world, tid, "DELETE")

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.records import keys_read
 from tests.world import World, fields_logged, make_world, query_of
 from ttsprompt.errors import (
     CallNotFoundError,
@@ -51,6 +52,14 @@ def test_a_definite_refusal_is_passed_on_and_nothing_is_kept(
         assert response.headers["WWW-Authenticate"]
     if status == 429:
         assert response.headers["Retry-After"] == "7"
+
+
+def test_a_record_that_is_taken_back_is_not_read_before(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    world.voice.error = VendorRefusedError("no", vendor_status=400)
+    keys = keys_read(monkeypatch)
+
+    assert world.post_call().status_code == 422
+    assert keys == []
 
 
 def test_vonages_faults_are_passed_on_by_field(world: World) -> None:
