@@ -2,6 +2,7 @@
 
 STORE ?= sqlite
 ARGS ?=
+COVERAGE ?=
 PYTHON ?= $(shell for p in python3.13 python3.12 python3.11 python3; do \
 	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)
 
@@ -12,7 +13,6 @@ BROKEN_RUNS ?= 1000
 FUZZ := tests/functional/test_fuzz.py tests/e2e/test_raw_bytes.py
 
 BIN := .venv/bin
-export PYTHONDONTWRITEBYTECODE := 1
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 # These would send an install, or an import, somewhere else than into .venv.
 unexport PIP_USER PIP_TARGET PIP_PREFIX PIP_ROOT PIP_REQUIRE_VIRTUALENV PYTHONHOME PYTHONPATH
@@ -54,7 +54,7 @@ run: .venv/running ## run the functions and the dev phone, a phone in the browse
 
 test: setup .venv-nexmo/ready .venv-uploaded/ready ## run the tests (ARGS="-k something")
 	@echo "All tests, over both stores, with real processes, a browser and the deployment: about 7 minutes on 2 cores."
-	@$(BIN)/python -m pytest -n 4 --dist loadfile --no-loadscope-reorder --cov --cov-report=term-missing $(ARGS)
+	@$(BIN)/python -m pytest -n 4 --dist loadfile --no-loadscope-reorder $(COVERAGE) $(ARGS)
 
 quick: setup ## run the tests that need no other program, in about a minute
 	@echo "Rules, use cases, stores (SQLite) and routes, in this process: about a minute on 2 cores."
@@ -90,7 +90,8 @@ types: setup ## types
 imports: setup ## the direction of imports
 	$(BIN)/lint-imports
 
-check: lint types imports test ## everything that CI runs
+check: COVERAGE = --cov --cov-report=term-missing
+check: lint types imports test ## everything that CI runs: style, types, imports, tests with branch coverage
 
 .venv-audit/ready: tests/tools/audit/requirements.txt
 	$(INSTALL) $@ $<

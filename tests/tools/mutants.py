@@ -321,7 +321,7 @@ def run(
         **({"process_isolation": "forkserver", "forkserver_warmup": "none"} if package.is_run_by_imports else {}),
         # What does not end is noticed; a busy machine is no end.
         "timeout_constant": 20.0 if package.is_run_by_imports else 5.0,
-        "timeout_multiplier": 2.0,
+        "timeout_multiplier": 5.0,
     }
     lines = "\n".join(f"{name} = {json.dumps(value)}" for name, value in settings.items())
     with (folder / "pyproject.toml").open("a") as file:
