@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from tests.world import World, make_world
 from ttsprompt.errors import StoreUnavailableError
 from ttsprompt.ports import CallbackResponse
+
+
+def settled(world: World) -> str:
+    tid = world.place()
+    world.event("busy")
+    return tid
 
 
 def test_a_delivered_callback_is_not_due_any_more(world: World) -> None:
@@ -23,7 +31,7 @@ def test_a_delivered_callback_is_not_due_any_more(world: World) -> None:
 
 @pytest.mark.parametrize(
     "response",
-    [CallbackResponse(http_status=status) for status in (199, 301, 302, 400, 401, 404, 429, 500, 503)]
+    [CallbackResponse(http_status=status) for status in (199, 300, 301, 302, 400, 401, 404, 429, 500, 503)]
     + [CallbackResponse(fault="timeout")],
 )
 def test_anything_but_2xx_is_a_failure_and_due_again_after_a_minute(world: World, response: CallbackResponse) -> None:
@@ -44,6 +52,27 @@ def test_any_2xx_is_success(world: World, status: int) -> None:
     world.event("busy")
 
     assert world.call(tid).delivery.state == "delivered"
+
+
+@pytest.mark.parametrize("name", ["payload", "callback"])
+def test_without_something_to_deliver_or_somebody_to_deliver_it_to_nothing_is_sent(world: World, name: str) -> None:
+    world.sender.responses = [CallbackResponse(http_status=500)]
+    nothing: dict[str, Any] = {name: None}
+    call = replace(world.call(settled(world)), **nothing)
+    world.sender.sent.clear()
+
+    assert world.app.webhooks.deliveries.send(call, timeout_s=5) is None
+    assert world.sender.sent == []
+
+
+@pytest.mark.parametrize("status", [200, 410], ids=["delivered", "undeliverable"])
+def test_what_was_delivered_or_given_up_is_not_sent_again(world: World, status: int) -> None:
+    world.sender.responses = [CallbackResponse(http_status=status)]
+    call = world.call(settled(world))
+    world.sender.sent.clear()
+
+    assert world.app.webhooks.deliveries.send(call, timeout_s=5) is None
+    assert world.sender.sent == []
 
 
 def test_gone_means_stop(world: World) -> None:
