@@ -25,7 +25,7 @@ Open = Callable[..., Agenda]
 
 @pytest.fixture
 def agenda_of(tmp_path: Path) -> Open:
-    def open_agenda(*due: tuple[str, str], threads: int = 64, overdue: int = 0) -> Agenda:
+    def open_agenda(*due: tuple[str, str], threads: int = 64, overdue: int = 0, apart_s: float = 1) -> Agenda:
         """Return an agenda with these calls, each an application and a callback URL, the oldest first.
 
         So many of the oldest have not settled yet.
@@ -34,7 +34,9 @@ def agenda_of(tmp_path: Path) -> Open:
         for number, (application, url) in enumerate(due):
             call = OVERDUE if number < overdue else SETTLED
             call = replace(call, tid=f"t-{number}", application_id=application, callback=CallbackTarget(url))
-            store.create(replace(call, due_at=NOW + timedelta(seconds=number), expire_at=NOW + timedelta(days=99)))
+            store.create(
+                replace(call, due_at=NOW + timedelta(seconds=number * apart_s), expire_at=NOW + timedelta(days=99))
+            )
         agenda = Agenda(store, FakeClock(NOW + timedelta(days=1)), threads)
         agenda.read_page()
         return agenda
@@ -162,6 +164,43 @@ def test_who_waits_on_a_page_that_was_not_read_counts_too(agenda_of: Open, monke
     running = places(taken(agenda, 5))
 
     assert running[4] == "https://well.example/"
+
+
+@pytest.mark.parametrize(
+    ("number", "most", "fifth"),
+    [
+        pytest.param(5, 6, 5, id="as far as there is room"),
+        pytest.param(10, 10, 4, id="and no further"),
+    ],
+)
+def test_for_who_may_wait_pages_are_read_while_there_is_room(
+    agenda_of: Open, monkeypatch: pytest.MonkeyPatch, number: int, most: int, fifth: int
+) -> None:
+    """One application holds its half of the threads; another's only call is on a page to come."""
+    monkeypatch.setattr(module, "PAGE_SIZE", 5)
+    monkeypatch.setattr(module, "MAX_QUEUED", most)
+    calls = [("hog", f"https://dead{other}.example/") for other in range(20)]
+    calls.insert(number, ("b", "https://well.example/"))
+    agenda = agenda_of(*calls, threads=8)
+
+    assert tids(taken(agenda, 5)) == [0, 1, 2, 3, fifth]
+
+
+@pytest.mark.parametrize(
+    ("hosts", "order"), [("aab", [0, 2, 1]), ("abab", [0, 1, 2, 3]), ("aabcbc", [0, 2, 3, 1, 4, 5])]
+)
+def test_the_machine_that_holds_the_fewest_threads_comes_next_then_the_oldest_call(
+    agenda_of: Open, hosts: str, order: list[int]
+) -> None:
+    agenda = agenda_of(*[("a", f"https://{host}.example/") for host in hosts])
+
+    assert tids(taken(agenda)) == order
+
+
+def test_calls_of_several_hosts_that_are_due_at_the_same_moment_are_all_taken(agenda_of: Open) -> None:
+    agenda = agenda_of(*[("a", f"https://{host}.example/") for host in "abcabc"], apart_s=0)
+
+    assert tids(taken(agenda)) == [0, 1, 2, 3, 4, 5]
 
 
 def test_a_server_on_another_port_does_not_pay_for_its_neighbour(agenda_of: Open) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from tests.world import World, make_world
+from tests.world import World, make_world, payload_of
 from ttsprompt.errors import StoreUnavailableError
 from ttsprompt.ports import CallbackResponse
 
@@ -170,6 +170,17 @@ def test_get_callbacks_go_into_the_query_and_posts_into_the_body(world: World) -
     assert (request.method, request.url) == ("GET", "https://example.com/callback?own=1")
     assert request.payload.startswith("to=447970513607&tid=")
     assert request.payload.endswith("status=error&reason=busy&attempts=0&reference=a%26b+%C3%A9")
+
+
+@pytest.mark.parametrize(("given", "begins"), [(..., "to="), ("form", "to="), ("json", '{"')])
+def test_a_callback_is_sent_in_the_format_that_was_asked_for(world: World, given: object, begins: str) -> None:
+    tid = world.place(callback_format=given)
+    world.event("busy")
+    (request,) = world.sender.sent
+
+    assert request.format == ("form" if given is ... else given)
+    assert request.payload.startswith(begins)
+    assert payload_of(request)["tid"] == request.webhook_id == tid
 
 
 def test_after_the_call_nothing_is_kept_that_is_no_longer_needed(world: World) -> None:

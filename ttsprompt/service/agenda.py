@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import bisect
 import logging
+import math
 import threading
 from collections import Counter, deque
 from dataclasses import dataclass, field
@@ -59,6 +60,11 @@ class Lane:
         """Whether the host may have one more try now."""
         return self.machine is None or self.running < self.limit
 
+    @property
+    def sharer(self) -> str:
+        """The machine, as one that threads are charged to beside applications."""
+        return f"//{self.machine}"
+
     def learn(self, *, success: bool) -> None:
         """Let the host have more tries at once after a success, and fewer after a failure."""
         self.limit = min(self.limit + 1, MOST_TRIES) if success else max(self.limit // 2, 1)
@@ -80,7 +86,7 @@ class Item:
     def sharers(self) -> tuple[str, ...]:
         """Who is charged for the thread that works on it: the application, and the machine."""
         application = self.due.stored.call.application_id if self.due.stored else ""
-        return (application,) if self.lane.machine is None else (application, f"//{self.lane.machine}")
+        return (application,) if self.lane.machine is None else (application, self.lane.sharer)
 
 
 class Agenda:
@@ -186,12 +192,12 @@ class Agenda:
         """
         has_room_to_read = not self._all_read and self._queued + PAGE_SIZE <= MAX_QUEUED
         best: Lane | None = None
-        fewest = 0
+        fewest = math.inf
         for _, _, lane in self._by_age:
             if not lane.has_place or self._is_unfair(lane.waiting[0], even_alone=has_room_to_read):
                 continue
-            held = self._held[lane.waiting[0].sharers[-1]]
-            if best is None or held < fewest:
+            held = self._held[lane.sharer]
+            if held < fewest:
                 best, fewest = lane, held
             if not held:
                 break
@@ -252,7 +258,7 @@ class Agenda:
         host = None if settled is None else _host(settled)
         if host is None:
             return self._anywhere
-        return self._lanes.setdefault(f"{host[0]}:{host[1]}", Lane(host[0], len(self._lanes) + 1))
+        return self._lanes.setdefault(f"{host[0]}:{host[1]}", Lane(host[0], len(self._lanes)))
 
     def _queue(self, item: Item) -> None:
         item.lane.waiting.append(item)
