@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from tests.world import World, make_world, payload_of
+from ttsprompt.domain.model import Transition
 from ttsprompt.errors import StoreUnavailableError
 from ttsprompt.ports import CallbackResponse
 
@@ -145,6 +146,18 @@ def test_a_try_that_cannot_be_recorded_leaves_the_call_due(world: World, monkeyp
     assert response.status_code == 204
     assert len(world.sender.sent) == 1
     assert world.call(tid).due_at is not None
+
+
+def test_a_try_is_recorded_on_what_another_writer_left_meanwhile(world: World) -> None:
+    tid = world.place()
+    world.sender.meanwhile = lambda: world.store.update(
+        tid, lambda call: Transition(replace(call, attempts_allowed=call.attempts_allowed + 1))
+    )
+    world.event("busy")
+    call = world.call(tid)
+
+    assert (call.attempts_allowed, call.delivery.state) == (4, "delivered")
+    assert [(t.http_status, t.fault) for t in call.delivery.tries] == [(200, None)]
 
 
 def test_a_store_that_is_down_is_503_so_that_vonage_asks_again(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
