@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -25,14 +25,16 @@ Open = Callable[..., Agenda]
 
 @pytest.fixture
 def agenda_of(tmp_path: Path) -> Open:
-    def open_agenda(*due: tuple[str, str], threads: int = 64, overdue: int = 0, apart_s: float = 1) -> Agenda:
+    def open_agenda(
+        *due: tuple[str, str], threads: int = 64, overdue: Collection[int] = (), apart_s: float = 1
+    ) -> Agenda:
         """Return an agenda with these calls, each an application and a callback URL, the oldest first.
 
-        So many of the oldest have not settled yet.
+        Those of the numbers in `overdue` have not settled yet.
         """
         store, _ = open_sqlite(f"sqlite:///{tmp_path}/calls.db")
         for number, (application, url) in enumerate(due):
-            call = OVERDUE if number < overdue else SETTLED
+            call = OVERDUE if number in overdue else SETTLED
             call = replace(call, tid=f"t-{number}", application_id=application, callback=CallbackTarget(url))
             store.create(
                 replace(call, due_at=NOW + timedelta(seconds=number * apart_s), expire_at=NOW + timedelta(days=99))
@@ -128,14 +130,17 @@ def test_a_place_at_the_host_is_free_before_the_try_is_recorded(agenda_of: Open)
 
 
 @pytest.mark.parametrize("hog", ["https://dead{}.example/", "https://dead.example:{}/"], ids=["names", "ports"])
-def test_an_application_holds_half_of_the_threads_while_another_waits(agenda_of: Open, hog: str) -> None:
+@pytest.mark.parametrize(("threads", "half"), [(8, 4), (7, 3)])
+def test_an_application_holds_half_of_the_threads_while_another_waits(
+    agenda_of: Open, hog: str, threads: int, half: int
+) -> None:
     calls = [("hog", hog.format(number + 1)) for number in range(40)] + [("b", "https://well.example/")] * 3
-    agenda = agenda_of(*calls, threads=8)
+    agenda = agenda_of(*calls, threads=threads)
 
     running = taken(agenda)
 
     # The third of `b` waits for its host, and nobody else gets the threads meanwhile.
-    assert len([one for one in places(running) if "dead" in one]) == 4
+    assert len([one for one in places(running) if "dead" in one]) == half
     assert len([one for one in places(running) if "well" in one]) == 2
     finish(agenda, [one for one in running if "well" in places([one])[0]], success=True)
     running = taken(agenda)
@@ -166,6 +171,7 @@ def test_who_waits_on_a_page_that_was_not_read_counts_too(agenda_of: Open, monke
     assert running[4] == "https://well.example/"
 
 
+@pytest.mark.parametrize("overdue", [(), range(5)], ids=["to be tried", "to be settled"])
 @pytest.mark.parametrize(
     ("number", "most", "fifth"),
     [
@@ -174,14 +180,19 @@ def test_who_waits_on_a_page_that_was_not_read_counts_too(agenda_of: Open, monke
     ],
 )
 def test_for_who_may_wait_pages_are_read_while_there_is_room(
-    agenda_of: Open, monkeypatch: pytest.MonkeyPatch, number: int, most: int, fifth: int
+    agenda_of: Open,
+    monkeypatch: pytest.MonkeyPatch,
+    number: int,
+    most: int,
+    fifth: int,
+    overdue: Collection[int],
 ) -> None:
     """One application holds its half of the threads; another's only call is on a page to come."""
     monkeypatch.setattr(module, "PAGE_SIZE", 5)
     monkeypatch.setattr(module, "MAX_QUEUED", most)
     calls = [("hog", f"https://dead{other}.example/") for other in range(20)]
     calls.insert(number, ("b", "https://well.example/"))
-    agenda = agenda_of(*calls, threads=8)
+    agenda = agenda_of(*calls, threads=8, overdue=overdue)
 
     assert tids(taken(agenda, 5)) == [0, 1, 2, 3, fifth]
 
@@ -195,6 +206,12 @@ def test_the_machine_that_holds_the_fewest_threads_comes_next_then_the_oldest_ca
     agenda = agenda_of(*[("a", f"https://{host}.example/") for host in hosts])
 
     assert tids(taken(agenda)) == order
+
+
+def test_calls_to_be_settled_and_calls_to_be_tried_come_by_age(agenda_of: Open) -> None:
+    agenda = agenda_of(*[("a", f"https://{host}.example/") for host in "abcde"], overdue=(1, 3))
+
+    assert tids(taken(agenda)) == [0, 1, 2, 3, 4]
 
 
 def test_calls_of_several_hosts_that_are_due_at_the_same_moment_are_all_taken(agenda_of: Open) -> None:
@@ -217,7 +234,7 @@ def test_a_host_is_the_same_however_it_is_spelt(agenda_of: Open, spelt: str) -> 
 
 
 def test_calls_that_settle_and_find_no_place_wait_and_are_told_apart_at_the_end(agenda_of: Open) -> None:
-    agenda = agenda_of(*[("a", "https://host.example/")] * 7, overdue=5)
+    agenda = agenda_of(*[("a", "https://host.example/")] * 7, overdue=range(5))
     assert agenda.left() == (7, 0)
     running = taken(agenda)
 
@@ -228,7 +245,7 @@ def test_calls_that_settle_and_find_no_place_wait_and_are_told_apart_at_the_end(
 
 
 def test_an_application_that_is_alone_has_all_threads_for_what_settles_too(agenda_of: Open) -> None:
-    agenda = agenda_of(*[("a", f"https://host{number}.example/") for number in range(4)], threads=4, overdue=4)
+    agenda = agenda_of(*[("a", f"https://host{number}.example/") for number in range(4)], threads=4, overdue=range(4))
 
     assert [settle(agenda, item) for item in taken(agenda)] == [True] * 4
 
@@ -267,7 +284,7 @@ def test_calls_that_settled_and_are_let_go_count_as_such(agenda_of: Open, monkey
     monkeypatch.setattr(module, "PAGE_SIZE", 6)
     monkeypatch.setattr(module, "MAX_QUEUED", 7)
     calls = [("a", "https://host.example/")] * 7 + [("b", "https://other.example/")]
-    agenda = agenda_of(*calls, overdue=6)
+    agenda = agenda_of(*calls, overdue=range(6))
     running = taken(agenda, 6)
     assert [settle(agenda, item) for item in running] == [True, True, False, False, False, False]
 

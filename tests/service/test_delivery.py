@@ -99,6 +99,15 @@ def test_after_the_grace_period_a_try_gets_what_is_left(world: World) -> None:
     assert world.sender.timeouts == [4.5]
 
 
+def test_a_try_is_made_in_the_last_second_that_is_left(world: World) -> None:
+    world.place()
+    world.event("answered")
+    world.clock.on_sleep = lambda: world.clock.advance(3.5)
+    world.event("completed", duration="5")
+
+    assert world.sender.timeouts == [1]
+
+
 def test_no_try_is_made_when_less_than_a_second_is_left(world: World) -> None:
     tid = world.place()
     world.event("answered")

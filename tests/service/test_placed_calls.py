@@ -213,8 +213,7 @@ def test_a_lookup_that_comes_after_the_webhook_reports_no_second_settlement(
         world.event("busy")
 
     world.voice.while_looked_up = ends_meanwhile
-    ask(world, tid)
-
+    assert view(ask(world, tid))["reason"] == "busy"
     assert [record.msg for record in caplog.records].count("call_settled") == 1
 
 
@@ -567,12 +566,13 @@ def test_what_another_writer_changed_since_the_call_was_read_is_kept(
 
 
 @pytest.mark.parametrize(
-    ("method", "path", "reads"), [("DELETE", "", 1), ("POST", "/redeliver", 2), ("POST", "/erase", 1)]
+    ("method", "path", "reads"), [("GET", "", 1), ("DELETE", "", 1), ("POST", "/redeliver", 2), ("POST", "/erase", 1)]
 )
 def test_who_has_read_the_call_does_not_read_it_again_to_write(
     world: World, monkeypatch: pytest.MonkeyPatch, method: str, path: str, reads: int
 ) -> None:
     tid = world.place()
+    world.voice.ending = CallEnded(EndStatus.BUSY)
     if path:
         world.event("busy")
         world.clock.advance(60)

@@ -50,7 +50,7 @@ class Lane:
     """
 
     machine: str | None
-    number: int
+    number: int = 0
     limit: int = FIRST_TRIES
     running: int = 0
     waiting: deque[Item] = field(default_factory=deque)
@@ -103,7 +103,7 @@ class Agenda:
         self._lanes: dict[str, Lane] = {}
         self._by_age: list[tuple[datetime, int, Lane]] = []
         """The lanes in which calls wait, by the date of their first; sorted at all times."""
-        self._anywhere = Lane(None, 0)
+        self._anywhere = Lane(None)
         self._held: Counter[str] = Counter()
         """How many threads work for each sharer."""
         self._waiting: Counter[str] = Counter()
