@@ -178,6 +178,24 @@ def test_the_memory_of_tokens_is_bounded(world: World) -> None:
     assert len(authority._accepted) == MOST_REMEMBERED
 
 
+def test_the_token_that_was_accepted_longest_ago_is_forgotten_first(world: World) -> None:
+    """One that is accepted anew counts from then on."""
+    authority = Authority(world.voice, world.clock)
+
+    def check(number: int) -> None:
+        authority.check(Credential("a", str(number)))
+
+    for number in range(MOST_REMEMBERED - 1):
+        check(number)
+    world.clock.advance(60)
+    for number in (0, MOST_REMEMBERED, MOST_REMEMBERED + 1):
+        check(number)
+    asked = len(world.voice.looked_up)
+    check(0)
+
+    assert len(world.voice.looked_up) == asked
+
+
 def test_an_ending_that_vonage_tells_is_taken_in_and_delivered_by_the_sweep(world: World) -> None:
     tid = world.place()
     world.voice.ending = CallEnded(EndStatus.BUSY)
