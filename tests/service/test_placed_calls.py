@@ -359,9 +359,12 @@ def test_a_call_cancelled_while_it_is_placed_is_hung_up_by_the_request_that_plac
         assert world.voice.hung_up == []
 
     world.voice.meanwhile = cancel
+    world.voice.hang_up_statuses = [400, 204]  # Vonage has only just placed it
     tid = world.place()
 
-    assert world.voice.hung_up == [world.voice.uuid]
+    assert world.voice.hung_up == [world.voice.uuid] * 2
+    assert world.clock.slept == [2]
+    assert len(set(world.voice.tokens)) == 1
     assert world.call(tid).state == "placed"
 
 

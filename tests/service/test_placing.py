@@ -54,6 +54,15 @@ def test_a_definite_refusal_is_passed_on_and_nothing_is_kept(
         assert response.headers["Retry-After"] == "7"
 
 
+def test_a_record_that_was_just_made_is_not_read_to_note_the_placement(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    keys = keys_read(monkeypatch)
+    world.place()
+
+    assert keys == []
+
+
 def test_a_record_that_is_taken_back_is_not_read_before(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     world.voice.error = VendorRefusedError("no", vendor_status=400)
     keys = keys_read(monkeypatch)
