@@ -21,6 +21,25 @@ from ttsprompt.errors import (
 from ttsprompt.ports import CallOrder
 
 
+@pytest.mark.parametrize("mode", ["inline", "webhook"])
+def test_vonage_is_asked_for_what_the_request_says(tmp_path: Path, mode: str) -> None:
+    world = make_world(tmp_path, ANSWER_MODE=mode)
+    tid = world.place(ringing_timeout=21, machine_detection="continue", extension="p9")
+    (order,) = world.voice.orders
+    token = query_of(order.event_url)["token"]
+
+    assert (order.to, order.from_) == ("447970513607", "447520616161")
+    assert order.event_url == f"https://calls.example.com/api/event/{tid}?token={token}"
+    assert (order.ringing_timer_s, order.length_timer_s) == (21, world.call(tid).length_timer_s)
+    assert (order.machine_detection, order.extension) == ("continue", "p9")
+    if mode == "inline":
+        assert order.answer_url is None
+        assert [action["action"] for action in order.ncco or []] == ["talk", "input"]
+    else:
+        assert order.answer_url == f"https://calls.example.com/api/answer/{tid}?token={token}"
+        assert order.ncco is None
+
+
 def tid_of_last_order(world: World) -> str:
     return world.voice.orders[-1].event_url.partition("/event/")[2].partition("?")[0]
 
