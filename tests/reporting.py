@@ -27,12 +27,6 @@ def pytest_sessionstart(session: pytest.Session) -> None:
         capture.report_handler.addFilter(_helps)
 
 
-def pytest_itemcollected(item: pytest.Item) -> None:
-    """Let items that were made of one function, as Schemathesis makes them, be told apart: xdist runs one of a name."""
-    if item.parent is not None and not item.nodeid.endswith(item.name):
-        item._id = item.parent.id.child(item.name)
-
-
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(call: pytest.CallInfo[None]) -> Iterator[None]:
     """Leave out of tracebacks what happens within libraries; --full-trace shows it."""

@@ -14,6 +14,7 @@ import pytest
 
 from tests.deploy.commands import ROOT
 from tests.deploy.log_filter import entry_of, matches
+from tests.service import test_log_events as log_events
 from tests.world import World, make_world
 from ttsprompt.domain.payload import PAYLOAD_FIELDS
 from ttsprompt.errors import StoreUnavailableError, VendorRefusedError, VendorUnclearError
@@ -241,12 +242,20 @@ def test_request_logs_with_a_calls_secret_are_not_kept(url: str, is_kept: bool) 
     assert matches(EXCLUSION, entry) is not is_kept
 
 
+def events_of(*paths: Path) -> set[str]:
+    source = "".join(path.read_text() for path in paths)
+    return set(re.findall(r'log\.(?:info|warning|error|exception)\(\s*"(\w+)"', source))
+
+
 def test_every_log_event_is_explained_and_no_other() -> None:
-    source = "".join(path.read_text() for path in [*(ROOT / "ttsprompt").rglob("*.py"), ROOT / "main.py"])
-    events = set(re.findall(r'log\.(?:info|warning|error|exception)\(\s*"(\w+)"', source))
+    events = events_of(*(ROOT / "ttsprompt").rglob("*.py"), ROOT / "main.py")
     table = (ROOT / "docs/operations.md").read_text().partition("## Log events")[2].partition("\n## ")[0]
 
     assert set(re.findall(r"^\| `(\w+)` \|", table, re.MULTILINE)) == events
+
+
+def test_every_event_that_the_service_logs_is_tried_and_no_other() -> None:
+    assert {event for event, _ in log_events.CASES} == events_of(*(ROOT / "ttsprompt/service").glob("*.py"))
 
 
 @pytest.mark.parametrize("metric", METRICS)

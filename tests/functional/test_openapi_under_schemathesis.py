@@ -13,9 +13,13 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from schemathesis.config import ChecksConfig, GenerationConfig, ProjectConfig, ProjectsConfig, SchemathesisConfig
 from schemathesis.config._checks import NegativeDataRejectionConfig
+from schemathesis.generation.feedback import FeedbackSources
+from schemathesis.pytest._test_builder import build_operation_test
+from schemathesis.schemas import APIOperation
 from schemathesis.specs.openapi.checks import negative_data_rejection, positive_data_acceptance, use_after_free
 
 from tests.world import bearer, make_world
+from ttsprompt.web.routes import ROUTES
 
 BASE_URL: Final = "https://calls.example.com"
 
@@ -27,7 +31,7 @@ schemathesis.openapi.format(
     "callback-url", st.text("abcdefgh", min_size=1, max_size=20).map(lambda path: f"https://example.com/{path}")
 )
 
-# At import, since one test is made for each operation; the folder goes with the process.
+# At import, since there is a test for each operation; the folder goes with the process.
 FOLDER: Final = TemporaryDirectory()
 WORLD: Final = make_world(Path(FOLDER.name), BASE_URL=BASE_URL)
 
@@ -44,6 +48,9 @@ project = ProjectConfig(
 schema = schemathesis.openapi.from_wsgi(
     "/openapi.json", app, config=SchemathesisConfig(projects=ProjectsConfig(default=project))
 )
+
+
+OPERATIONS: Final = [schema[route.path][route.method] for route in ROUTES]
 
 
 def says_only_what_schemas_can(body: Any) -> bool:
@@ -64,9 +71,20 @@ def says_only_what_schemas_can(body: Any) -> bool:
 
 
 @pytest.mark.shows_secrets  # the PINs it makes up may be anything, even the number that is called
-@schema.parametrize()
-@settings(suppress_health_check=list(HealthCheck), deadline=None)
-def test_every_operation_keeps_to_its_description(case: schemathesis.Case[Any]) -> None:
+@pytest.mark.parametrize("operation", OPERATIONS, ids=lambda operation: operation.label)
+def test_every_operation_keeps_to_its_description(operation: APIOperation[Any, Any, Any, Any]) -> None:
+    # Not by `schema.parametrize()`, which makes all requests up while tests are collected, in each process anew.
+    build_operation_test(
+        config=schema.config,
+        operation=operation,
+        test_func=keeps_to_its_description,
+        given_kwargs={},
+        feedback=FeedbackSources(),
+        explicit_settings=settings(suppress_health_check=list(HealthCheck), deadline=None),
+    )()
+
+
+def keeps_to_its_description(case: schemathesis.Case[Any]) -> None:
     # A cancelled call is still there: DELETE ends a phone call, not a record.
     excluded: list[Any] = [use_after_free]
     if not says_only_what_schemas_can(case.body):

@@ -100,6 +100,11 @@ def test_numbers_that_cost_more_than_others_are_never_called(world: World, numbe
     assert refused(world, "number_not_allowed", to=number)
 
 
+@pytest.mark.parametrize(("number", "kind"), [("449098790000", "premium rate"), ("491801123456", "shared cost")])
+def test_a_refusal_names_the_kind_of_the_number_in_words(world: World, number: str, kind: str) -> None:
+    assert f": {kind}." in json_of(world.post_call(to=number))["detail"]
+
+
 @pytest.mark.parametrize("number", ["443001234567", "41581234567", "46101234567"])
 def test_a_companys_own_number_is_called_unless_the_operator_says_otherwise(tmp_path: Path, number: str) -> None:
     assert not refused(make_world(tmp_path / "1"), "", to=number)

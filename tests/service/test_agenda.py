@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -12,24 +12,33 @@ import pytest
 from tests.builders import NOW
 from tests.fakes import FakeClock
 from tests.histories import ev, live
-from ttsprompt.domain.model import CallbackTarget
+from ttsprompt.domain.model import Call, CallbackTarget
+from ttsprompt.ports import Stored
 from ttsprompt.service import agenda as module
 from ttsprompt.service.agenda import MOST_TRIES, Agenda, Item
 from ttsprompt.stores.sqlite import open_sqlite
 
-SETTLED = live([ev("busy")])
+SETTLED, OVERDUE = live([ev("busy")]), live([])
 
 Open = Callable[..., Agenda]
 
 
 @pytest.fixture
 def agenda_of(tmp_path: Path) -> Open:
-    def open_agenda(*due: tuple[str, str], threads: int = 64) -> Agenda:
-        """Return an agenda with these calls, each an application and a callback URL, the oldest first."""
+    def open_agenda(
+        *due: tuple[str, str], threads: int = 64, overdue: Collection[int] = (), apart_s: float = 1
+    ) -> Agenda:
+        """Return an agenda with these calls, each an application and a callback URL, the oldest first.
+
+        Those of the numbers in `overdue` have not settled yet.
+        """
         store, _ = open_sqlite(f"sqlite:///{tmp_path}/calls.db")
         for number, (application, url) in enumerate(due):
-            call = replace(SETTLED, tid=f"t-{number}", application_id=application, callback=CallbackTarget(url))
-            store.create(replace(call, due_at=NOW + timedelta(seconds=number), expire_at=NOW + timedelta(days=99)))
+            call = OVERDUE if number in overdue else SETTLED
+            call = replace(call, tid=f"t-{number}", application_id=application, callback=CallbackTarget(url))
+            store.create(
+                replace(call, due_at=NOW + timedelta(seconds=number * apart_s), expire_at=NOW + timedelta(days=99))
+            )
         agenda = Agenda(store, FakeClock(NOW + timedelta(days=1)), threads)
         agenda.read_page()
         return agenda
@@ -51,6 +60,19 @@ def finish(agenda: Agenda, items: list[Item], *, success: bool) -> None:
     for item in items:
         agenda.tried(item, success=success)
         agenda.done(item)
+
+
+def tids(items: list[Item]) -> list[int]:
+    return [int(item.due.tid.removeprefix("t-")) for item in items]
+
+
+def settle(agenda: Agenda, item: Item) -> bool:
+    """Have a call settle, and tell whether it may be tried at once."""
+    stored = item.due.stored
+    assert stored is not None
+    call: Call = stored.call
+    settled = replace(SETTLED, tid=call.tid, application_id=call.application_id, callback=call.callback)
+    return agenda.enter(item, Stored(settled, stored.version, stored.document))
 
 
 def places(items: list[Item]) -> list[str]:
@@ -88,6 +110,15 @@ def test_a_host_that_fails_gets_half_as_many_for_each_failure_and_never_none(age
     assert len(taken(agenda)) == 1
 
 
+def test_half_of_an_odd_number_of_tries_is_rounded_down(agenda_of: Open) -> None:
+    agenda = agenda_of(*[("a", "https://host.example/")] * 10)
+    first, second = taken(agenda)
+    finish(agenda, [first], success=True)
+    finish(agenda, [second], success=False)
+
+    assert len(taken(agenda)) == 1
+
+
 def test_a_place_at_the_host_is_free_before_the_try_is_recorded(agenda_of: Open) -> None:
     agenda = agenda_of(*[("a", "https://host.example/")] * 10)
     first, _ = taken(agenda)
@@ -99,14 +130,17 @@ def test_a_place_at_the_host_is_free_before_the_try_is_recorded(agenda_of: Open)
 
 
 @pytest.mark.parametrize("hog", ["https://dead{}.example/", "https://dead.example:{}/"], ids=["names", "ports"])
-def test_an_application_holds_half_of_the_threads_while_another_waits(agenda_of: Open, hog: str) -> None:
+@pytest.mark.parametrize(("threads", "half"), [(8, 4), (7, 3)])
+def test_an_application_holds_half_of_the_threads_while_another_waits(
+    agenda_of: Open, hog: str, threads: int, half: int
+) -> None:
     calls = [("hog", hog.format(number + 1)) for number in range(40)] + [("b", "https://well.example/")] * 3
-    agenda = agenda_of(*calls, threads=8)
+    agenda = agenda_of(*calls, threads=threads)
 
     running = taken(agenda)
 
     # The third of `b` waits for its host, and nobody else gets the threads meanwhile.
-    assert len([one for one in places(running) if "dead" in one]) == 4
+    assert len([one for one in places(running) if "dead" in one]) == half
     assert len([one for one in places(running) if "well" in one]) == 2
     finish(agenda, [one for one in running if "well" in places([one])[0]], success=True)
     running = taken(agenda)
@@ -137,6 +171,55 @@ def test_who_waits_on_a_page_that_was_not_read_counts_too(agenda_of: Open, monke
     assert running[4] == "https://well.example/"
 
 
+@pytest.mark.parametrize("overdue", [(), range(5)], ids=["to be tried", "to be settled"])
+@pytest.mark.parametrize(
+    ("number", "most", "fifth"),
+    [
+        pytest.param(5, 6, 5, id="as far as there is room"),
+        pytest.param(10, 10, 4, id="and no further"),
+    ],
+)
+def test_for_who_may_wait_pages_are_read_while_there_is_room(
+    agenda_of: Open,
+    monkeypatch: pytest.MonkeyPatch,
+    number: int,
+    most: int,
+    fifth: int,
+    overdue: Collection[int],
+) -> None:
+    """One application holds its half of the threads; another's only call is on a page to come."""
+    monkeypatch.setattr(module, "PAGE_SIZE", 5)
+    monkeypatch.setattr(module, "MAX_QUEUED", most)
+    calls = [("hog", f"https://dead{other}.example/") for other in range(20)]
+    calls.insert(number, ("b", "https://well.example/"))
+    agenda = agenda_of(*calls, threads=8, overdue=overdue)
+
+    assert tids(taken(agenda, 5)) == [0, 1, 2, 3, fifth]
+
+
+@pytest.mark.parametrize(
+    ("hosts", "order"), [("aab", [0, 2, 1]), ("abab", [0, 1, 2, 3]), ("aabcbc", [0, 2, 3, 1, 4, 5])]
+)
+def test_the_machine_that_holds_the_fewest_threads_comes_next_then_the_oldest_call(
+    agenda_of: Open, hosts: str, order: list[int]
+) -> None:
+    agenda = agenda_of(*[("a", f"https://{host}.example/") for host in hosts])
+
+    assert tids(taken(agenda)) == order
+
+
+def test_calls_to_be_settled_and_calls_to_be_tried_come_by_age(agenda_of: Open) -> None:
+    agenda = agenda_of(*[("a", f"https://{host}.example/") for host in "abcde"], overdue=(1, 3))
+
+    assert tids(taken(agenda)) == [0, 1, 2, 3, 4]
+
+
+def test_calls_of_several_hosts_that_are_due_at_the_same_moment_are_all_taken(agenda_of: Open) -> None:
+    agenda = agenda_of(*[("a", f"https://{host}.example/") for host in "abcabc"], apart_s=0)
+
+    assert tids(taken(agenda)) == [0, 1, 2, 3, 4, 5]
+
+
 def test_a_server_on_another_port_does_not_pay_for_its_neighbour(agenda_of: Open) -> None:
     agenda = agenda_of(*[("a", "https://host.example/")] * 5, *[("a", "https://host.example:8443/")] * 5)
 
@@ -148,3 +231,63 @@ def test_a_host_is_the_same_however_it_is_spelt(agenda_of: Open, spelt: str) -> 
     agenda = agenda_of(*[("a", "https://host.example/")] * 2, *[("a", spelt)] * 2)
 
     assert len(taken(agenda)) == 2
+
+
+def test_calls_that_settle_and_find_no_place_wait_and_are_told_apart_at_the_end(agenda_of: Open) -> None:
+    agenda = agenda_of(*[("a", "https://host.example/")] * 7, overdue=range(5))
+    assert agenda.left() == (7, 0)
+    running = taken(agenda)
+
+    assert tids(running) == [0, 1, 2, 3, 4, 5, 6]
+    finish(agenda, running[5:], success=False)
+    assert [settle(agenda, item) for item in running[:5]] == [True, False, False, False, False]
+    assert agenda.left() == (0, 4)
+
+
+def test_an_application_that_is_alone_has_all_threads_for_what_settles_too(agenda_of: Open) -> None:
+    agenda = agenda_of(*[("a", f"https://host{number}.example/") for number in range(4)], threads=4, overdue=range(4))
+
+    assert [settle(agenda, item) for item in taken(agenda)] == [True] * 4
+
+
+def tried_in_the_end(agenda: Agenda) -> list[int]:
+    """Take and finish until the sweep is over; return what was tried, in this order."""
+    found: list[int] = []
+    while items := taken(agenda):
+        found += tids(items)
+        finish(agenda, items, success=False)
+    assert agenda.take() is None
+    return found
+
+
+@pytest.mark.parametrize(
+    ("hosts", "page", "most", "order", "let_go"),
+    [
+        pytest.param("aaaaaaaaaaaaab", 3, 6, [0, 1, 13, 2, 3, 4, 12], 7, id="no more than is needed"),
+        pytest.param("aaaaaaaab", 4, 10, [0, 1, 8, 2, 3, 4, 5, 6, 7], 0, id="none when there is room to the last"),
+        pytest.param("aaaab", 4, 4, [0, 1, 4, 2], 1, id="all but the oldest"),
+        pytest.param("aaabbbcccd", 3, 3, [0, 1, 3, 4, 6, 7, 9, 2, 5, 8], 0, id="never the oldest"),
+    ],
+)
+def test_to_read_on_the_longest_lane_lets_go_of_its_newest(
+    agenda_of: Open, monkeypatch: pytest.MonkeyPatch, hosts: str, page: int, most: int, order: list[int], let_go: int
+) -> None:
+    monkeypatch.setattr(module, "PAGE_SIZE", page)
+    monkeypatch.setattr(module, "MAX_QUEUED", most)
+    agenda = agenda_of(*[("a", f"https://{host}.example/") for host in hosts])
+
+    assert tried_in_the_end(agenda) == order
+    assert agenda.left() == (let_go, 0)
+
+
+def test_calls_that_settled_and_are_let_go_count_as_such(agenda_of: Open, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "PAGE_SIZE", 6)
+    monkeypatch.setattr(module, "MAX_QUEUED", 7)
+    calls = [("a", "https://host.example/")] * 7 + [("b", "https://other.example/")]
+    agenda = agenda_of(*calls, overdue=range(6))
+    running = taken(agenda, 6)
+    assert [settle(agenda, item) for item in running] == [True, True, False, False, False, False]
+
+    # To read on, the three newest of the four that wait are let go.
+    assert tids(taken(agenda)) == [7]
+    assert agenda.left() == (1, 4)

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from tests.records import keys_read
 from tests.service.test_sweep import sweep_of
 from tests.world import REQUEST, World, bearer, fields_logged, json_of, make_world, query_of
 
@@ -313,6 +314,20 @@ def test_wrong_pin_that_arrives_just_after_the_hang_up_counts_as_a_try(world: Wo
     world.event("completed", duration="6", disconnected_by="user")
 
     assert outcome(world) == ("failed", "hung_up", "1")
+
+
+@pytest.mark.parametrize("ending", ["busy", "completed"], ids=["at once", "after the grace period"])
+def test_the_event_that_settles_a_call_reads_it_once(
+    world: World, monkeypatch: pytest.MonkeyPatch, ending: str
+) -> None:
+    tid = world.place()
+    if ending == "completed":
+        world.event("answered")
+    keys = keys_read(monkeypatch)
+    world.event(ending, duration="5", disconnected_by="user")
+
+    assert len(world.outcomes) == 1
+    assert keys == [tid]
 
 
 def test_repeated_ending_during_the_grace_period_neither_waits_nor_delivers(world: World) -> None:

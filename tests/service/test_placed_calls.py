@@ -178,6 +178,24 @@ def test_the_memory_of_tokens_is_bounded(world: World) -> None:
     assert len(authority._accepted) == MOST_REMEMBERED
 
 
+def test_the_token_that_was_accepted_longest_ago_is_forgotten_first(world: World) -> None:
+    """One that is accepted anew counts from then on."""
+    authority = Authority(world.voice, world.clock)
+
+    def check(number: int) -> None:
+        authority.check(Credential("a", str(number)))
+
+    for number in range(MOST_REMEMBERED - 1):
+        check(number)
+    world.clock.advance(60)
+    for number in (0, MOST_REMEMBERED, MOST_REMEMBERED + 1):
+        check(number)
+    asked = len(world.voice.looked_up)
+    check(0)
+
+    assert len(world.voice.looked_up) == asked
+
+
 def test_an_ending_that_vonage_tells_is_taken_in_and_delivered_by_the_sweep(world: World) -> None:
     tid = world.place()
     world.voice.ending = CallEnded(EndStatus.BUSY)
@@ -213,8 +231,7 @@ def test_a_lookup_that_comes_after_the_webhook_reports_no_second_settlement(
         world.event("busy")
 
     world.voice.while_looked_up = ends_meanwhile
-    ask(world, tid)
-
+    assert view(ask(world, tid))["reason"] == "busy"
     assert [record.msg for record in caplog.records].count("call_settled") == 1
 
 
@@ -291,10 +308,11 @@ def test_too_early_a_hang_up_is_repeated_after_two_seconds(world: World) -> None
     assert world.clock.slept == [2]
 
 
+@pytest.mark.parametrize("status", [400, 404])
 def test_a_call_that_is_over_and_cannot_be_hung_up_is_no_failure(
-    world: World, caplog: pytest.LogCaptureFixture
+    world: World, status: int, caplog: pytest.LogCaptureFixture
 ) -> None:
-    world.voice.hang_up_statuses = [400]
+    world.voice.hang_up_statuses = [status]
     tid = world.place()
     world.event("busy")
     ask(world, tid, "DELETE")
@@ -341,9 +359,12 @@ def test_a_call_cancelled_while_it_is_placed_is_hung_up_by_the_request_that_plac
         assert world.voice.hung_up == []
 
     world.voice.meanwhile = cancel
+    world.voice.hang_up_statuses = [400, 204]  # Vonage has only just placed it
     tid = world.place()
 
-    assert world.voice.hung_up == [world.voice.uuid]
+    assert world.voice.hung_up == [world.voice.uuid] * 2
+    assert world.clock.slept == [2]
+    assert len(set(world.voice.tokens)) == 1
     assert world.call(tid).state == "placed"
 
 
@@ -566,12 +587,13 @@ def test_what_another_writer_changed_since_the_call_was_read_is_kept(
 
 
 @pytest.mark.parametrize(
-    ("method", "path", "reads"), [("DELETE", "", 1), ("POST", "/redeliver", 2), ("POST", "/erase", 1)]
+    ("method", "path", "reads"), [("GET", "", 1), ("DELETE", "", 1), ("POST", "/redeliver", 2), ("POST", "/erase", 1)]
 )
 def test_who_has_read_the_call_does_not_read_it_again_to_write(
     world: World, monkeypatch: pytest.MonkeyPatch, method: str, path: str, reads: int
 ) -> None:
     tid = world.place()
+    world.voice.ending = CallEnded(EndStatus.BUSY)
     if path:
         world.event("busy")
         world.clock.advance(60)

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.records import keys_read
 from tests.world import World, fields_logged, make_world, query_of
 from ttsprompt.errors import (
     CallNotFoundError,
@@ -18,6 +19,25 @@ from ttsprompt.errors import (
     VendorUnreachableError,
 )
 from ttsprompt.ports import CallOrder
+
+
+@pytest.mark.parametrize("mode", ["inline", "webhook"])
+def test_vonage_is_asked_for_what_the_request_says(tmp_path: Path, mode: str) -> None:
+    world = make_world(tmp_path, ANSWER_MODE=mode)
+    tid = world.place(ringing_timeout=21, machine_detection="continue", extension="p9")
+    (order,) = world.voice.orders
+    token = query_of(order.event_url)["token"]
+
+    assert (order.to, order.from_) == ("447970513607", "447520616161")
+    assert order.event_url == f"https://calls.example.com/api/event/{tid}?token={token}"
+    assert (order.ringing_timer_s, order.length_timer_s) == (21, world.call(tid).length_timer_s)
+    assert (order.machine_detection, order.extension) == ("continue", "p9")
+    if mode == "inline":
+        assert order.answer_url is None
+        assert [action["action"] for action in order.ncco or []] == ["talk", "input"]
+    else:
+        assert order.answer_url == f"https://calls.example.com/api/answer/{tid}?token={token}"
+        assert order.ncco is None
 
 
 def tid_of_last_order(world: World) -> str:
@@ -51,6 +71,23 @@ def test_a_definite_refusal_is_passed_on_and_nothing_is_kept(
         assert response.headers["WWW-Authenticate"]
     if status == 429:
         assert response.headers["Retry-After"] == "7"
+
+
+def test_a_record_that_was_just_made_is_not_read_to_note_the_placement(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    keys = keys_read(monkeypatch)
+    world.place()
+
+    assert keys == []
+
+
+def test_a_record_that_is_taken_back_is_not_read_before(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    world.voice.error = VendorRefusedError("no", vendor_status=400)
+    keys = keys_read(monkeypatch)
+
+    assert world.post_call().status_code == 422
+    assert keys == []
 
 
 def test_vonages_faults_are_passed_on_by_field(world: World) -> None:

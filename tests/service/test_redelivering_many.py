@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
@@ -10,7 +11,7 @@ from datetime import timedelta
 import pytest
 
 from tests.deploy.commands import ROOT
-from tests.records import rewrite
+from tests.records import keys_read, rewrite
 from tests.world import World, bearer
 from ttsprompt.bootstrap import Parts, build_sweep
 from ttsprompt.config import load_settings
@@ -145,6 +146,36 @@ def test_a_page_is_asked_for_five_times_two_seconds_apart(
     assert world.clock.slept[slept:] == [2.0] * 4
     assert set(limits) == {100}
     assert redeliveries(world, [tid]) == [1 - code]
+
+
+def test_a_run_goes_through_all_pages_whatever_fails_on_the_way(
+    world: World, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Each page but the first is read at the last of its five tries."""
+    monkeypatch.setattr("ttsprompt.service.redelivery.PAGE_SIZE", 2)
+    tids = [given_up(world) for _ in range(5)]
+    scan, tried = world.store.scan, Counter[str | None]()
+
+    def down_for_a_while(limit: int, *, after: str | None) -> object:
+        tried[after] += 1
+        if after is not None and tried[after] < 5:
+            raise StoreUnavailableError
+        return scan(limit, after=after)
+
+    monkeypatch.setattr(world.store, "scan", down_for_a_while)
+    redeliver(world)
+
+    assert counts(capsys.readouterr().out) == NOTHING | {"seen": 5, "requested": 5}
+    assert redeliveries(world, tids) == [1] * 5
+
+
+def test_what_a_run_has_read_it_does_not_read_again_to_write(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    tid = given_up(world)
+    keys = keys_read(monkeypatch)
+    redeliver(world)
+
+    assert keys == []
+    assert redeliveries(world, [tid]) == [1]
 
 
 def test_what_the_store_did_not_take_is_left_for_the_rest_of_the_run(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from pathlib import Path
 
 import pytest
@@ -20,6 +21,18 @@ def throttle(voice: FakeVoice, *asked_for_s: float | None, then: Exception | Non
         voice.error = VendorRateLimitedError("slow down", asked_for_s=left.pop(0)) if left else then
 
     voice.meanwhile = next_answer
+
+
+@pytest.mark.parametrize(("asked_for_s", "status"), [(3, 200), (3.01, 429)])
+def test_three_seconds_are_waited_and_no_longer(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, asked_for_s: float, status: int
+) -> None:
+    monkeypatch.setattr(random.SystemRandom, "random", lambda _: 0.0)
+    world = make_world(tmp_path)
+    throttle(world.voice, asked_for_s)
+
+    assert world.post_call().status_code == status
+    assert world.clock.slept == [3] * (status == 200)
 
 
 @pytest.mark.parametrize("times", [1, 2, 3])

@@ -368,6 +368,20 @@ def test_a_callback_url_that_makes_no_sense_is_put_off_and_the_others_are_done(
     assert swept(world) == {"errors": 1}
 
 
+def test_a_delivery_that_is_due_without_a_callback_is_put_off_and_the_others_are_done(world: World) -> None:
+    """No version leaves such a record; it must not keep the sweep from the rest of its page."""
+    world.sender.responses = [CallbackResponse(http_status=500)]
+    poison = world.place()
+    world.event("busy")
+    rewrite(world.store, poison, lambda document: document | {"callback": None})
+    good = world.place()
+    world.clock.advance(1000)
+    world.sender.sent.clear()
+
+    assert swept(world) == {"errors": 1, "expired": 1, "delivered": 1}
+    assert [request.webhook_id for request in world.sender.sent] == [good]
+
+
 def corrupt(world: World, tid: str) -> None:
     rewrite(world.store, tid, lambda document: document | {"state": "dreaming"})
 

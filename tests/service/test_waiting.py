@@ -151,14 +151,27 @@ def test_at_most_half_of_the_threads_wait_and_the_next_is_answered_at_once(
         waiter.start()
         assert waiting.acquire(timeout=30)
     turned_away = wait(world, tid, 1)
+    at_once = world.client.get(f"/call/{tid}", headers=bearer(world.clock))
     over.set()
     for waiter in waiters:
         waiter.join()
 
     assert view(turned_away)["status"] is None
     assert turned_away.headers["Retry-After"] == "1"
+    assert (view(at_once)["status"], "Retry-After" in at_once.headers) == (None, False)
     assert [response.headers.get("Retry-After") for response in answers] == [None] * places
     assert "Retry-After" not in wait(world, tid, 1).headers
+
+
+def test_a_settled_call_is_told_without_a_place_to_wait(tmp_path: Path) -> None:
+    world = make_world(tmp_path, THREADS="1")
+    tid = fetched(world)
+    world.event("busy")
+    with world.app.callers().placed_calls.waiting_room.place() as is_free:
+        assert is_free
+        response = wait(world, tid)
+
+    assert (view(response)["reason"], "Retry-After" in response.headers) == ("busy", False)
 
 
 def test_a_call_without_a_callback_that_is_heard_of_no_more_is_settled_by_the_sweep(world: World) -> None:

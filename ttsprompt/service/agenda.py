@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import bisect
 import logging
+import math
 import threading
 from collections import Counter, deque
 from dataclasses import dataclass, field
@@ -49,7 +50,7 @@ class Lane:
     """
 
     machine: str | None
-    number: int
+    number: int = 0
     limit: int = FIRST_TRIES
     running: int = 0
     waiting: deque[Item] = field(default_factory=deque)
@@ -58,6 +59,11 @@ class Lane:
     def has_place(self) -> bool:
         """Whether the host may have one more try now."""
         return self.machine is None or self.running < self.limit
+
+    @property
+    def sharer(self) -> str:
+        """The machine, as one that threads are charged to beside applications."""
+        return f"//{self.machine}"
 
     def learn(self, *, success: bool) -> None:
         """Let the host have more tries at once after a success, and fewer after a failure."""
@@ -80,7 +86,7 @@ class Item:
     def sharers(self) -> tuple[str, ...]:
         """Who is charged for the thread that works on it: the application, and the machine."""
         application = self.due.stored.call.application_id if self.due.stored else ""
-        return (application,) if self.lane.machine is None else (application, f"//{self.lane.machine}")
+        return (application,) if self.lane.machine is None else (application, self.lane.sharer)
 
 
 class Agenda:
@@ -97,7 +103,7 @@ class Agenda:
         self._lanes: dict[str, Lane] = {}
         self._by_age: list[tuple[datetime, int, Lane]] = []
         """The lanes in which calls wait, by the date of their first; sorted at all times."""
-        self._anywhere = Lane(None, 0)
+        self._anywhere = Lane(None)
         self._held: Counter[str] = Counter()
         """How many threads work for each sharer."""
         self._waiting: Counter[str] = Counter()
@@ -146,7 +152,7 @@ class Agenda:
             self._release(item)
             may_go_on = moved.lane.has_place and not self._is_unfair(moved)
             if may_go_on:
-                item.due, item.lane, item.settled = moved.due, moved.lane, True
+                item.due, item.lane = moved.due, moved.lane
             else:
                 self._queue(moved)
             self._hold(item)
@@ -186,12 +192,12 @@ class Agenda:
         """
         has_room_to_read = not self._all_read and self._queued + PAGE_SIZE <= MAX_QUEUED
         best: Lane | None = None
-        fewest = 0
+        fewest = math.inf
         for _, _, lane in self._by_age:
             if not lane.has_place or self._is_unfair(lane.waiting[0], even_alone=has_room_to_read):
                 continue
-            held = self._held[lane.waiting[0].sharers[-1]]
-            if best is None or held < fewest:
+            held = self._held[lane.sharer]
+            if held < fewest:
                 best, fewest = lane, held
             if not held:
                 break
@@ -242,18 +248,17 @@ class Agenda:
     def _make_room(self) -> None:
         """Leave to a later sweep what cannot be held: a host with more due than that must not hide the others."""
         excess = self._queued + PAGE_SIZE - MAX_QUEUED
-        if excess > 0:
-            longest = max((self._anywhere, *self._lanes.values()), key=lambda lane: len(lane.waiting))
-            for _ in range(min(excess, len(longest.waiting) - 1)):
-                item = longest.waiting.pop()
-                self._forget(item)
-                self._let_go[item.settled] += 1
+        longest = max((self._anywhere, *self._lanes.values()), key=lambda lane: len(lane.waiting))
+        for _ in range(min(excess, len(longest.waiting) - 1)):
+            item = longest.waiting.pop()
+            self._forget(item)
+            self._let_go[item.settled] += 1
 
     def _lane(self, settled: Stored | None) -> Lane:
         host = None if settled is None else _host(settled)
         if host is None:
             return self._anywhere
-        return self._lanes.setdefault(f"{host[0]}:{host[1]}", Lane(host[0], len(self._lanes) + 1))
+        return self._lanes.setdefault(f"{host[0]}:{host[1]}", Lane(host[0], len(self._lanes)))
 
     def _queue(self, item: Item) -> None:
         item.lane.waiting.append(item)
@@ -278,7 +283,6 @@ class Agenda:
     def _release(self, item: Item) -> None:
         if item.has_place:
             item.lane.running -= 1
-            item.has_place = False
         self._held.subtract(item.sharers)
 
 

@@ -80,7 +80,7 @@ class PlacedCalls(CallWriter):
     deliveries: Deliveries
     waiting_room: WaitingRoom
 
-    def status(self, tid: str, credential: Credential, wait_s: float = 0) -> Look:
+    def status(self, tid: str, credential: Credential, wait_s: float) -> Look:
         """Return the call as it stands; news that Vonage has of its end are taken in.
 
         Not before it is settled, unless that takes longer than `wait_s`, or nobody else may wait.
