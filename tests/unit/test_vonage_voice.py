@@ -444,7 +444,7 @@ def test_it_is_unclear_soon_and_sent_once(serve: Serve, script: Script) -> None:
     error = failure(at(server), SHORT)
 
     assert type(error) is VendorUnclearError
-    assert error.detail.startswith("The connection broke, or no answer came in time.")
+    assert error.detail.startswith(("The connection broke, or no answer came in time.", "Vonage answered 101."))
     assert time.monotonic() - began < LIMIT_S
     assert server.closed_by_peer.wait(30)
     assert (server.connections, posts(server)) == (1, 1)
