@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import logging
 import sqlite3
+import time
 import uuid
 from contextlib import closing
 from dataclasses import replace
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +16,7 @@ import pytest
 from werkzeug.test import TestResponse
 
 from tests.records import keys_read
-from tests.world import World, bearer, fields_logged, make_world
+from tests.world import World, bearer, fields_logged, json_of, make_world
 from ttsprompt.domain.events import CallEnded, EndStatus
 from ttsprompt.domain.model import Transition
 from ttsprompt.errors import StoreUnavailableError, UnauthenticatedError, VendorUnreachableError
@@ -616,3 +618,15 @@ def test_what_nobody_foresaw_is_logged_with_method_and_route_and_told_to_nobody(
     assert code(response) == (500, "internal")
     assert "of the inside" not in response.text
     assert fields_logged(caplog, "internal_error") == [{"method": "GET", "route": "/call"}]
+
+
+def test_times_are_told_in_utc_whatever_the_machines_zone(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    tid = world.place()
+    with monkeypatch.context() as elsewhere:
+        elsewhere.setenv("TZ", "Asia/Tokyo")
+        time.tzset()
+        at = json_of(world.client.get(f"/call/{tid}", headers=bearer(world.clock)))["timeline"][0]["at"]
+    time.tzset()
+
+    assert at.endswith("Z")
+    assert abs((datetime.fromisoformat(at) - world.call(tid).created_at).total_seconds()) < 0.001

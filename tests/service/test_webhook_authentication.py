@@ -50,6 +50,18 @@ def test_a_wrong_token_looks_like_an_unknown_call_and_writes_nothing(world: Worl
     assert world.store.get(tid).version == before
 
 
+@pytest.mark.parametrize("route", ["answer", "input", "event"])
+@pytest.mark.parametrize("left_out", ["token", "step"])
+def test_a_webhook_that_lacks_what_the_url_carries_is_not_found(world: World, route: str, left_out: str) -> None:
+    world.place()
+    path, _, query = paths(world)[route].partition("?")
+    rest = "&".join(part for part in query.split("&") if not part.startswith(left_out))
+    response = world.client.post(f"{path}?{rest}", json={"status": "answered", "dtmf": "1234"})
+
+    assert response.status_code == (404 if rest != query else 204 if route == "event" else 200)
+    assert world.outcomes == []
+
+
 def test_the_token_of_another_call_is_a_wrong_token(world: World) -> None:
     world.place()
     other = query_of(world.voice.orders[-1].event_url)["token"]
@@ -155,8 +167,9 @@ def test_what_is_not_signed_as_it_should_be_is_refused(signed: World) -> None:
     }
 
     assert {name: send(signed, BUSY, token) for name, token in tokens.items()} == dict.fromkeys(tokens, 401)
-    assert send(signed, b'{"dtmf":"1234"}', None, "input") == 401
-    assert send(signed, b"{}", None, "answer") == 401
+    for route, body in (("input", b'{"dtmf":"1234"}'), ("answer", b"{}")):
+        assert send(signed, body, None, route) == 401
+        assert send(signed, body, signature(signed, body + b" "), route) == 401
     assert signed.outcomes == []
 
 

@@ -117,8 +117,8 @@ PACKAGES: Final = (
         (
             *_unit("reading", "messages", "contract_numbers"),
             *_service("call_to_outcome", "captured_webhooks", "webhook_authentication", "idempotency", "nobody"),
-            *_service("placed_calls", "placing", "waiting", "admission", "dry_run", "number_limit"),
-            *(f"tests/functional/test_{name}.py" for name in ("http", "routes", "openapi")),
+            *_service("placed_calls", "placing", "waiting", "admission", "dry_run", "number_limit", "key_in_body"),
+            *(f"tests/functional/test_{name}.py" for name in ("http", "framework_errors", "routes", "openapi")),
         ),
     ),
     Package(

@@ -77,6 +77,12 @@ BODIES: tuple[tuple[bytes, str, int, str], ...] = (
     (b'{"a": "b"; "c": 1}', JSON, 400, f"{NOT_JSON}fields are parted by commas, not by semicolons {ONE.format(10)}"),
     (b'{"a" = "b"}', JSON, 400, f"{NOT_JSON}a colon stands between a name and its value {ONE.format(6)}"),
     (b'{"a" "b"}', JSON, 400, f"{NOT_JSON}a colon is missing {ONE.format(6)}"),
+    (b'{"a": 1,\n"b": 2,\n"c" 3}', JSON, 400, f"{NOT_JSON}a colon is missing (line 3, column 5)."),
+    (b'{"a": @}', JSON, 400, f"{NOT_JSON}a value is expected {ONE.format(7)}"),
+    (
+        *(b'{"a": "b\n', JSON, 400),
+        f"{NOT_JSON}write a line break in a text as \\n, and no other control character {ONE.format(9)}",
+    ),
     (b'{"a": , "b": 1}', JSON, 400, f"{NOT_JSON}a value is missing {ONE.format(7)}"),
     (
         *(b'{"a": "say "hi""}', JSON, 400),
@@ -110,6 +116,9 @@ HEADERS: tuple[tuple[dict[str, str], int, str], ...] = (
     ({"Authorization": "Basic eDp5"}, 401, f"An API key and secret (Basic) place no calls. The header must be: {HEADER}."),
     ({"Authorization": "Bearer "}, 401, f"Nothing follows the word Bearer. The header must be: {HEADER}. Was a variable empty?"),
     ({"Authorization": "eyJh.eyJh.c2ln"}, 401, f"The word Bearer is missing before the token. The header must be: {HEADER}."),
+    ({"Authorization": "eyJhbGciOiJSUzI1NiJ9"}, 401, f"The word Bearer is missing before the token. The header must be: {HEADER}."),
+    ({"Authorization": "eyJh.eyJh.c2ln x"}, 401, f"The header must be: {HEADER}."),
+    ({"Authorization": "Token"}, 401, f"The header must be: {HEADER}."),
     ({"Authorization": "Token x"}, 401, f"The header must be: {HEADER}."),
     ({"Authorization": "Bearer Bearer x.y.z"}, 401, f'{NO_JWT}the word "Bearer" stands twice in the header.'),
     ({"Authorization": "Bearer $VONAGE_JWT"}, 401, f"{NO_JWT}it looks like the name of a variable that was not filled in."),

@@ -109,7 +109,7 @@ def _wait_s(request: Request) -> int:
     given = request.args.getlist("wait")
     if not given:
         return 0
-    if len(given) > 1 or not re.fullmatch(r"[0-9]{1,2}", given[0], re.ASCII) or int(given[0]) > MAX_WAIT_S:
+    if len(given) > 1 or not re.fullmatch(r"[0-9]{1,2}", given[0]) or int(given[0]) > MAX_WAIT_S:
         raise MalformedRequestError(f"wait must be whole seconds, 0 to {MAX_WAIT_S}.")
     return int(given[0])
 

@@ -76,7 +76,7 @@ def _syntax_fault(text: str, error: json.JSONDecodeError) -> str:
     before, at = text[begin : error.pos], text[error.pos : error.pos + 200]
     what = next((what for was, there, what in _MISTAKES if was.search(before) and there.match(at)), None)
     library = next((what for start, what in _LIBRARY if error.msg.startswith(start)), None)
-    if library is not None and (what is None or error.msg.startswith(("Unterminated", "Invalid", "Extra"))):
+    if library is not None and (what is None or error.msg.startswith(("Invalid", "Extra"))):
         what = library
     return f"The body is not valid JSON: {what or 'a value is expected'} ({_place(text[: error.pos])})."
 

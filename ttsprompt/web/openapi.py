@@ -88,7 +88,7 @@ def _tidy(node: Any) -> Any:
     if not isinstance(node, dict):
         return re.sub(r" \(docs/[^)]*\)", "", node) if isinstance(node, str) else node
     return {
-        name: child if name in {"examples", "default"} else _tidy(child)
+        name: _tidy(child)
         for name, child in node.items()
         if not (name == "title" and isinstance(child, str)) and not (name == "default" and child is None)
     }
