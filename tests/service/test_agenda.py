@@ -291,3 +291,57 @@ def test_calls_that_settled_and_are_let_go_count_as_such(agenda_of: Open, monkey
     # To read on, the three newest of the four that wait are let go.
     assert tids(taken(agenda)) == [7]
     assert agenda.left() == (1, 4)
+
+
+def test_a_thread_stays_while_another_has_a_call_in_hand_that_may_come_back(
+    agenda_of: Open, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It settles, and finds no place at its host."""
+    agenda = agenda_of(*[("a", "https://host.example/")] * 3, overdue=range(3))
+    items = taken(agenda)
+    assert [settle(agenda, item) for item in items[:2]] == [True, True]
+    waited: list[float | None] = []
+
+    def meanwhile(timeout: float | None = None) -> bool:
+        waited.append(timeout)
+        assert not settle(agenda, items[2])
+        agenda.done(items[2])
+        finish(agenda, items[:1], success=True)
+        return True
+
+    monkeypatch.setattr(agenda._changed, "wait", meanwhile)
+    item = agenda.take()
+
+    assert item is not None
+    assert tids([item]) == [2]
+    assert waited == [1]
+
+
+def test_a_thread_stays_while_another_reads_what_may_be_for_it(
+    agenda_of: Open, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    agenda = agenda_of()
+    agenda._all_read, agenda._reading = False, True
+    waited: list[float | None] = []
+
+    def meanwhile(timeout: float | None = None) -> bool:
+        waited.append(timeout)
+        agenda._all_read, agenda._reading = True, False
+        return True
+
+    monkeypatch.setattr(agenda._changed, "wait", meanwhile)
+
+    assert agenda.take() is None
+    assert waited == [1]
+
+
+@pytest.mark.parametrize(("threads", "most"), [(1, 1), (2, 1), (3, 1), (4, 2), (5, 2)])
+def test_nobody_holds_more_than_half_of_the_threads_while_others_wait_however_few_there_are(
+    agenda_of: Open, threads: int, most: int
+) -> None:
+    hosts = [("greedy", f"https://host-{number}.example/") for number in range(5)]
+    agenda = agenda_of(*hosts, ("other", "https://other.example/"), threads=threads)
+
+    first = taken(agenda, most + 1)
+
+    assert tids(first) == [*range(most), 5]

@@ -291,6 +291,24 @@ def test_a_call_settled_a_while_ago_is_claimed_anew_unless_a_whole_try_fits_in_b
     assert sweep_of(world)._is_held_for_a_try(replace(a_call(), due_at=due_at)) is is_held
 
 
+def test_the_sweep_that_settled_a_call_may_claim_it_before_its_date_and_no_other_may(world: World) -> None:
+    """One that has waited for its host too long to be tried before that date."""
+    world.place()
+    world.clock.advance(1000)
+    sweep = sweep_of(world)
+    settled = sweep._settle(world.store.due(world.clock.now(), 10)[0].stored or pytest.fail("it is due"))
+    assert settled is not None
+    assert settled.call.due_at is not None
+    world.clock.advance((settled.call.due_at - world.clock.now()).total_seconds() - 10)
+
+    assert world.store.due(world.clock.now(), 10) == []
+    claimed = sweep._claim(settled, CLAIM)
+    assert claimed is not None
+    assert claimed.call.due_at is not None
+    assert claimed.call.due_at > settled.call.due_at
+    assert sweep_of(world)._claim(settled, CLAIM) is None
+
+
 def test_something_that_happens_after_the_sweep_has_read_the_call_wins(world: World) -> None:
     tid = world.place()
     world.clock.advance(1000)

@@ -134,19 +134,16 @@ def _parse(use: Callers, fields: Fields, *, credentials_in_body: bool) -> CallRe
 
 
 def _key_credential(use: Callers, wanted: CallRequest) -> Credential:
-    if wanted.app_id is None or wanted.private_key is None:
-        missing = "app_id" if wanted.app_id is None else "private_key"
-        raise InvalidFieldsError([FieldFault(missing, "required", "This field is required.")])
-    return key_credential(wanted.app_id, wanted.private_key, use.make_jwt)
+    # Both are there: whoever may send them in the body must (`credentials_in_body`).
+    return key_credential(wanted.app_id or "", wanted.private_key or "", use.make_jwt)
 
 
 def _key_faults(use: Callers, fields: Fields, found: InvalidFieldsError) -> tuple[FieldFault, ...]:
     """Return what is wrong with a private key besides what was found: every fault is reported in one answer."""
-    key = fields.values.get("private_key")
-    if not isinstance(key, str) or not key or "private_key" in {fault.field for fault in found.faults}:
+    if "private_key" in {fault.field for fault in found.faults}:
         return ()
     try:
-        key_credential("", key, use.make_jwt)
+        key_credential("", fields.values["private_key"], use.make_jwt)
     except InvalidFieldsError as error:
         return error.faults
     return ()
