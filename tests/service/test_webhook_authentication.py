@@ -173,6 +173,17 @@ def test_what_is_not_signed_as_it_should_be_is_refused(signed: World) -> None:
     assert signed.outcomes == []
 
 
+def test_a_refused_webhook_is_logged_with_what_was_wrong_and_without_the_url(
+    signed: World, caplog: pytest.LogCaptureFixture
+) -> None:
+    signed.place()
+    send(signed, BUSY, "a.b.c")
+
+    (fields,) = fields_logged(caplog, "webhook_refused")
+    assert fields.keys() == {"detail"}
+    assert fields["detail"]
+
+
 def test_on_get_only_signature_and_age_count(signed: World) -> None:
     signed.place()
     headers = {"Authorization": f"Bearer {signature(signed, None)}"}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 import threading
+import time
 from collections.abc import Iterator
 
 import pytest
@@ -78,3 +79,16 @@ def test_a_connection_that_has_gone_stops_no_other() -> None:
     assert watcher.end(watch)
     for one in (far, ours, theirs):
         one.close()
+
+
+def test_a_read_has_its_time_and_the_thread_that_watches_keeps_no_process_alive(
+    pair: tuple[socket.socket, socket.socket],
+) -> None:
+    began = time.monotonic()
+    watcher = Watcher(30)
+    watch = watcher.begin(pair[0])
+
+    assert 30 <= watch.ends_at - began < 31
+    assert watcher._thread is not None
+    assert (watcher._thread.name, watcher._thread.daemon) == ("reading", True)
+    assert not watcher.end(watch)
