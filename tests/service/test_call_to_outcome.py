@@ -460,3 +460,20 @@ def test_a_price_is_told_in_plain_notation(world: World, price: Any, told: str) 
     world.event("completed", price=price)
 
     assert [outcome["price"] for outcome in world.outcomes] == [told]
+
+
+def test_letters_beyond_ascii_are_sent_as_they_are(world: World) -> None:
+    """Vonage takes so many bytes of an NCCO, and six for a letter would be many."""
+    tid = world.place(text="Grüße")
+    token = query_of(world.voice.orders[-1].event_url)["token"]
+
+    assert "Grüße".encode() in world.client.get(f"/answer/{tid}?token={token}").data
+
+
+@pytest.mark.parametrize(("setting", "status"), [("true", 200), ("false", 422)])
+def test_a_callback_may_go_to_a_private_address_where_the_operator_says_so(
+    tmp_path: Path, setting: str, status: int
+) -> None:
+    world = make_world(tmp_path, ALLOW_PRIVATE_CALLBACKS=setting)
+
+    assert world.post_call(callback="http://127.0.0.1:9/").status_code == status

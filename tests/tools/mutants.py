@@ -5,7 +5,8 @@ It changes what functions do. Numbers at the top of modules are held by `tests/u
 
 Two scores are told. The first counts every mutant. The second, which has to reach the bar, leaves out survivors that no
 test should notice: those in `mutants.toml`, each with its reason, and those that change nothing but the words of a
-sentence or the capitals of a codec's name. Firestore's adapter is left out: its tests are the emulator's, in minutes.
+sentence or the capitals of a codec's or header's name. Firestore's adapter is left out: its tests are the emulator's,
+in minutes.
 """
 
 from __future__ import annotations
@@ -166,8 +167,11 @@ class Survivor:
 
     @property
     def is_other_words(self) -> bool:
-        """Whether only the words of a sentence (a text with a blank in it), or the capitals of a codec, differ."""
-        one, other = _LITERAL.split(self.was), _LITERAL.split(self.now)
+        """Whether only the words of a sentence (a text with a blank in it) differ, or capitals of a codec or header."""
+        was, now = (_HEADER.sub(lambda found: found[0].lower(), text) for text in (self.was, self.now))
+        if was == now:
+            return True
+        one, other = _LITERAL.split(was), _LITERAL.split(now)
         if one == other or len(one) != len(other):
             return False
         differing = [(a, b) for a, b in zip(one, other, strict=True) if a != b]
@@ -181,6 +185,7 @@ class Survivor:
 
 
 _LITERAL: Final = re.compile(r"""(f?"[^"]*"|f?'[^']*')""")
+_HEADER: Final = re.compile(r"""headers(\[|\.get\()"[^"]*\"""")
 _CODECS: Final = frozenset({"ascii", "utf-8", "latin-1"})
 
 

@@ -174,6 +174,4 @@ def _response(body: Problem, headers: dict[str, str]) -> Response:
     status = body["status"]
     if status == 401:  # noqa: PLR2004 - RFC 9110 §11.6.1: every 401 says how to authenticate
         headers["WWW-Authenticate"] = 'Bearer realm="ttsprompt"'
-    return Response(
-        json.dumps(body, ensure_ascii=False), status, headers, content_type="application/problem+json; charset=utf-8"
-    )
+    return Response(json.dumps(body), status, headers, content_type="application/problem+json; charset=utf-8")
