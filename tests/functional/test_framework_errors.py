@@ -12,6 +12,7 @@ from flask import Flask, Request
 from werkzeug.exceptions import HTTPException
 from werkzeug.test import create_environ
 
+from ttsprompt import errors
 from ttsprompt.web import bodies, problems
 
 
@@ -73,6 +74,46 @@ def test_of_a_path_the_log_has_its_beginning_and_no_tid(
 
     (record,) = caplog.records
     assert record.__dict__["fields"] == {"method": "GET", "route": route}
+
+
+def _raised(error: Exception, cause: Exception | None = None) -> Exception:
+    error.__cause__ = cause
+    return error
+
+
+@pytest.mark.parametrize(
+    ("error", "status", "logged"),
+    [
+        (
+            _raised(errors.StoreUnavailableError(), TimeoutError()),
+            503,
+            [("store_unavailable", {"route": "/call", "cause": "TimeoutError"}, False)],
+        ),
+        (
+            errors.CorruptRecordError("6a2827c9-4c68-46fc-b179-115f055dc0eb"),
+            503,
+            [("record_unreadable", {"route": "/call", "tid": "6a2827c9-4c68-46fc-b179-115f055dc0eb"}, True)],
+        ),
+        (errors.CallExistsError(), 500, [("internal_error", {"method": "POST", "route": "/call"}, True)]),
+        (ValueError("a bug"), 500, [("internal_error", {"method": "POST", "route": "/call"}, True)]),
+        (errors.CallNotFoundError(), 404, []),
+    ],
+    ids=lambda value: type(value).__name__ if isinstance(value, Exception) else "",
+)
+def test_what_is_our_fault_is_an_error_in_the_log_with_its_route_and_the_callers_is_none(
+    error: Exception, status: int, logged: list[Any], caplog: pytest.LogCaptureFixture
+) -> None:
+    def fails(_: Any) -> Any:
+        raise error
+
+    response = problems.answer(Request(create_environ("/call/x", method="POST")), fails)
+
+    assert response.status_code == status
+    assert [
+        (record.message, record.__dict__["fields"], bool(record.exc_info and record.exc_info[1] is error))
+        for record in caplog.records
+    ] == logged
+    assert {record.levelno for record in caplog.records} <= {logging.ERROR}
 
 
 class Endless(io.BytesIO):
