@@ -53,7 +53,7 @@ run: .venv/running ## run the functions and the dev phone, a phone in the browse
 	@$(BIN)/python -m devphone run --store $(STORE) $(ARGS)
 
 test: setup .venv-nexmo/ready .venv-uploaded/ready ## run the tests (ARGS="-k something")
-	@echo "All tests, over both stores, with real processes, a browser and the deployment: about 7 minutes on 2 cores."
+	@echo "All tests, over both stores, with real processes, a browser and the deployment: about 6 minutes on 2 cores."
 	@$(BIN)/python -m pytest -n 4 --dist loadfile --no-loadscope-reorder $(COVERAGE) $(ARGS)
 
 quick: setup ## run the tests that need no other program, in about a minute
