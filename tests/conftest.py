@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -26,6 +27,16 @@ def clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     """Whoever runs the tests may have any of our settings set."""
     for name in OUR_SETTINGS:
         monkeypatch.delenv(name, raising=False)
+
+
+@pytest.fixture
+def in_another_zone(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """The machine is not in UTC's time zone."""
+    with monkeypatch.context() as elsewhere:
+        elsewhere.setenv("TZ", "Asia/Tokyo")
+        time.tzset()
+        yield
+    time.tzset()
 
 
 @pytest.fixture(autouse=True)

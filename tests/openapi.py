@@ -40,7 +40,7 @@ def validator(schema: str) -> jsonschema_rs.Draft202012Validator:
 
 def as_kept() -> dict[str, Any]:
     """Return the document, made anew, as it is kept: without the version, which every release changes."""
-    _bodies.cache_clear()
+    _bodies.cache_clear()  # it may be of another version of the code: mutants are chosen after the import
     made: dict[str, Any] = json.loads(json.dumps(document(BASE_URL)))
     del made["info"]["version"]
     return made

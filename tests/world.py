@@ -19,7 +19,7 @@ from tests.openapi import assert_described
 from ttsprompt.bootstrap import Parts, build_app
 from ttsprompt.config import load_settings
 from ttsprompt.domain.model import Call
-from ttsprompt.ports import CallbackRequest, CallStore
+from ttsprompt.ports import CallbackRequest, CallOrder, CallStore
 from ttsprompt.stores.sqlite import open_sqlite
 from ttsprompt.web.app import App
 
@@ -140,6 +140,11 @@ def fields_logged(caplog: pytest.LogCaptureFixture, event: str) -> list[dict[str
 def json_of(response: TestResponse) -> Any:
     """Return the body of a response that must be JSON."""
     return json.loads(response.data)
+
+
+def tid_of(order: CallOrder) -> str:
+    """Return the call that Vonage was asked to place."""
+    return order.event_url.partition("/event/")[2].partition("?")[0]
 
 
 def query_of(url: str) -> dict[str, str]:

@@ -6,6 +6,7 @@ import uuid
 from collections.abc import Callable
 from pathlib import Path
 
+import grpc
 import pytest
 
 from devphone.processes.emulator import Emulator
@@ -22,6 +23,16 @@ OpenStores = Callable[[], tuple[CallStore, QuotaStore]]
 
 def firestore_stores(collection: str) -> tuple[CallStore, QuotaStore]:
     return open_firestore(project=PROJECT, database="(default)", collection=collection)
+
+
+def firestore_watched_by(interceptor: object, emulator: Emulator, monkeypatch: pytest.MonkeyPatch) -> CallStore:
+    """Return an empty store on the emulator, whose RPCs the interceptor sees."""
+    insecure_channel = grpc.insecure_channel
+    monkeypatch.setattr(
+        grpc, "insecure_channel", lambda *args, **kw: grpc.intercept_channel(insecure_channel(*args, **kw), interceptor)
+    )
+    monkeypatch.setenv("FIRESTORE_EMULATOR_HOST", emulator.host)
+    return firestore_stores(f"calls-{uuid.uuid4().hex}")[0]
 
 
 def sqlite_store(path: Path) -> CallStore:

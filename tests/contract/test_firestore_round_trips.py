@@ -12,7 +12,7 @@ import grpc
 import pytest
 
 from devphone.processes.emulator import Emulator
-from tests.contract.conftest import firestore_stores
+from tests.contract.conftest import firestore_watched_by
 from tests.world import World, bearer, make_world, query_of
 from ttsprompt.errors import UnauthenticatedError
 from ttsprompt.service.authority import NO_UUID
@@ -39,12 +39,7 @@ class Counting(grpc.UnaryUnaryClientInterceptor, grpc.UnaryStreamClientIntercept
 def counted(emulator: Emulator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[World, Counter[str]]:
     """A service on Firestore, and the count of its RPCs."""
     counting = Counting()
-    insecure_channel = grpc.insecure_channel
-    monkeypatch.setattr(
-        grpc, "insecure_channel", lambda *args, **kw: grpc.intercept_channel(insecure_channel(*args, **kw), counting)
-    )
-    monkeypatch.setenv("FIRESTORE_EMULATOR_HOST", emulator.host)
-    store = firestore_stores(f"calls-{uuid.uuid4().hex}")[0]
+    store = firestore_watched_by(counting, emulator, monkeypatch)
     return make_world(tmp_path, store=store), counting.counts
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import uuid
 from collections.abc import Iterator
 from concurrent import futures
 from pathlib import Path
@@ -18,7 +17,7 @@ from google.longrunning import operations_pb2  # type: ignore[import-untyped]
 
 from devphone.processes.emulator import Emulator
 from tests.builders import NOW
-from tests.contract.conftest import firestore_stores
+from tests.contract.conftest import firestore_watched_by
 from ttsprompt.errors import StoreUnavailableError
 from ttsprompt.ports import DueCall
 from ttsprompt.stores.firestore_setup import QUERIED_FIELD, TTL_FIELD, set_up_firestore
@@ -216,12 +215,7 @@ class Watching(grpc.UnaryStreamClientInterceptor):  # type: ignore[misc]  # no t
 
 def test_the_only_query_is_served_by_the_index(emulator: Emulator, monkeypatch: pytest.MonkeyPatch) -> None:
     watching = Watching()
-    insecure_channel = grpc.insecure_channel
-    monkeypatch.setattr(
-        grpc, "insecure_channel", lambda *args, **kw: grpc.intercept_channel(insecure_channel(*args, **kw), watching)
-    )
-    monkeypatch.setenv("FIRESTORE_EMULATOR_HOST", emulator.host)
-    store = firestore_stores(f"calls-{uuid.uuid4().hex}")[0]
+    store = firestore_watched_by(watching, emulator, monkeypatch)
     store.due(NOW, 1)
     store.due(NOW, 1, after=DueCall("x", NOW, None))
 

@@ -116,8 +116,8 @@ def test_what_is_our_fault_is_an_error_in_the_log_with_its_route_and_the_callers
     assert {record.levelno for record in caplog.records} <= {logging.ERROR}
 
 
-class Endless(io.BytesIO):
-    """A body that never ends; counts what was read of it."""
+class Counted(io.BytesIO):
+    """The rest of a body, of so many bytes; counts what was read of it."""
 
     def __init__(self, size: int) -> None:
         super().__init__()
@@ -136,7 +136,7 @@ class Endless(io.BytesIO):
 def test_of_a_body_that_is_too_large_the_rest_is_read_in_pieces_and_at_most_as_much_as_the_cloud_lets_through(
     rest: int,
 ) -> None:
-    stream = Endless(rest)
+    stream = Counted(rest)
     bodies._discard(stream)
 
     assert stream.was_read == min(rest, bodies.MAX_DISCARDED_BYTES)

@@ -14,7 +14,8 @@ import pytest
 
 from tests.deploy.commands import ROOT
 from tests.records import rewrite
-from tests.world import World, bearer, make_world
+from tests.service.test_sweep import sweep_of
+from tests.world import World, bearer, make_world, tid_of
 from ttsprompt.errors import (
     StoreUnavailableError,
     VendorError,
@@ -24,7 +25,6 @@ from ttsprompt.errors import (
     VendorUnreachableError,
 )
 from ttsprompt.ports import BUSY, CallbackResponse
-from ttsprompt.service.sweep import Sweep
 
 Fields = dict[str, Any]
 Patch = pytest.MonkeyPatch
@@ -44,16 +44,7 @@ def bug(*_: object, **__: object) -> None:
     raise ZeroDivisionError
 
 
-def sweep(world: World, threads: int = 1) -> None:
-    deliveries = world.app.webhooks.deliveries
-    Sweep(store=world.store, deliveries=deliveries, clock=world.clock, policy=deliveries.policy, threads=threads).run()
-
-
 # --- placing
-
-
-def last_tid(world: World) -> str:
-    return world.voice.orders[-1].event_url.partition("/event/")[2].partition("?")[0]
 
 
 def placed(world: World, _: Patch) -> Fields:
@@ -63,7 +54,7 @@ def placed(world: World, _: Patch) -> Fields:
 def replayed(world: World, _: Patch) -> Fields:
     headers = bearer(world.clock) | {"Idempotency-Key": "k"}
     assert [world.post_call(headers).status_code for _ in range(2)] == [200, 200]
-    return {"tid": last_tid(world)}
+    return {"tid": tid_of(world.voice.orders[-1])}
 
 
 def placed_and_not_noted(world: World, patch: Patch) -> Fields:
@@ -82,7 +73,7 @@ def refused(error: VendorError) -> Provoke:
     def provoke(world: World, _: Patch) -> Fields:
         world.voice.error = error
         world.post_call()
-        return {"tid": last_tid(world), "code": error.code, "trace_id": "t-1"}
+        return {"tid": tid_of(world.voice.orders[-1]), "code": error.code, "trace_id": "t-1"}
 
     return provoke
 
@@ -90,7 +81,7 @@ def refused(error: VendorError) -> Provoke:
 def unclear(world: World, _: Patch) -> Fields:
     world.voice.error = VendorUnclearError("silence", trace_id="t-1")
     world.post_call()
-    return {"tid": last_tid(world), "trace_id": "t-1"}
+    return {"tid": tid_of(world.voice.orders[-1]), "trace_id": "t-1"}
 
 
 def refused_and_left(step: str) -> Provoke:
@@ -100,7 +91,7 @@ def refused_and_left(step: str) -> Provoke:
         patch.setattr(step, down)
         world.voice.error = VendorRefusedError("no", vendor_status=400)
         world.post_call()
-        return {"tid": last_tid(world), "code": UNAVAILABLE}
+        return {"tid": tid_of(world.voice.orders[-1]), "code": UNAVAILABLE}
 
     return provoke
 
@@ -168,7 +159,7 @@ def overdue(world: World) -> str:
 
 def swept(world: World, _: Patch) -> Fields:
     overdue(world)
-    sweep(world)
+    sweep_of(world).run()
     return {"expired": 1, "delivered": 1, "retrying": 0, "undeliverable": 0, "errors": 0, "remaining": 0}
 
 
@@ -176,7 +167,7 @@ def not_swept(failure: Callable[..., None], said: Fields) -> Provoke:
     def provoke(world: World, patch: Patch) -> Fields:
         tid = overdue(world)
         patch.setattr(world.store, "update", failure)
-        sweep(world)
+        sweep_of(world).run()
         return {"tid": tid, **said}
 
     return provoke
@@ -197,7 +188,7 @@ def page_not_read(failure: Callable[..., None]) -> Provoke:
             failure()
 
         patch.setattr(world.store, "due", first_only)
-        sweep(world)
+        sweep_of(world).run()
         return {}
 
     return provoke
@@ -205,7 +196,7 @@ def page_not_read(failure: Callable[..., None]) -> Provoke:
 
 def not_purged(world: World, patch: Patch) -> Fields:
     patch.setattr(world.store, "purge", down)
-    sweep(world)
+    sweep_of(world).run()
     return {"code": UNAVAILABLE}
 
 
@@ -214,21 +205,21 @@ def not_started(world: World, patch: Patch) -> Fields:
         raise RuntimeError
 
     patch.setattr(threading.Thread, "start", start)
-    sweep(world, threads=2)
+    sweep_of(world, threads=2).run()
     return {}
 
 
 def unreadable(world: World, _: Patch) -> Fields:
     tid = overdue(world)
     rewrite(world.store, tid, lambda document: document | {"state": "dreaming"})
-    sweep(world)
+    sweep_of(world).run()
     return {"tid": tid}
 
 
 def senseless(world: World, _: Patch) -> Fields:
     tid = overdue(world)
     rewrite(world.store, tid, lambda document: document | {"callback": document["callback"] | {"url": "http://"}})
-    sweep(world)
+    sweep_of(world).run()
     return {"tid": tid}
 
 

@@ -10,15 +10,10 @@ from typing import Any
 import pytest
 
 from tests.fakes import FakeVoice
-from tests.world import World, bearer, make_world
+from tests.world import World, bearer, make_world, tid_of
 from ttsprompt.domain.verdict import Reason
 from ttsprompt.errors import StoreUnavailableError, VendorRefusedError, VendorUnclearError
-from ttsprompt.ports import CallOrder
 from ttsprompt.service.sweep import Sweep
-
-
-def tid_of(order: CallOrder) -> str:
-    return order.event_url.partition("/event/")[2].partition("?")[0]
 
 
 def cancel(world: World, tid: str) -> int:

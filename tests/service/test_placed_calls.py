@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import sqlite3
-import time
 import uuid
 from contextlib import closing
 from dataclasses import replace
@@ -16,7 +15,7 @@ import pytest
 from werkzeug.test import TestResponse
 
 from tests.records import keys_read
-from tests.world import World, bearer, fields_logged, json_of, make_world
+from tests.world import World, bearer, fields_logged, json_of, make_world, tid_of
 from ttsprompt.domain.events import CallEnded, EndStatus
 from ttsprompt.domain.model import Transition
 from ttsprompt.errors import StoreUnavailableError, UnauthenticatedError, VendorUnreachableError
@@ -356,8 +355,7 @@ def test_a_hang_up_that_fails_is_logged_and_the_verdict_stands(
 
 def test_a_call_cancelled_while_it_is_placed_is_hung_up_by_the_request_that_places_it(world: World) -> None:
     def cancel(order: CallOrder) -> None:
-        tid = order.event_url.partition("/event/")[2].partition("?")[0]
-        assert view(ask(world, tid, "DELETE"))["reason"] == "cancelled"
+        assert view(ask(world, tid_of(order), "DELETE"))["reason"] == "cancelled"
         assert world.voice.hung_up == []
 
     world.voice.meanwhile = cancel
@@ -374,8 +372,7 @@ def test_a_call_cancelled_while_it_is_placed_is_hung_up_though_its_uuid_could_no
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def cancel(order: CallOrder) -> None:
-        tid = order.event_url.partition("/event/")[2].partition("?")[0]
-        assert view(ask(world, tid, "DELETE"))["reason"] == "cancelled"
+        assert view(ask(world, tid_of(order), "DELETE"))["reason"] == "cancelled"
         monkeypatch.setattr(type(world.store), "update", down)
 
     def down(*_: object, **__: object) -> None:
@@ -620,13 +617,10 @@ def test_what_nobody_foresaw_is_logged_with_method_and_route_and_told_to_nobody(
     assert fields_logged(caplog, "internal_error") == [{"method": "GET", "route": "/call"}]
 
 
-def test_times_are_told_in_utc_whatever_the_machines_zone(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.usefixtures("in_another_zone")
+def test_times_are_told_in_utc_whatever_the_machines_zone(world: World) -> None:
     tid = world.place()
-    with monkeypatch.context() as elsewhere:
-        elsewhere.setenv("TZ", "Asia/Tokyo")
-        time.tzset()
-        at = json_of(world.client.get(f"/call/{tid}", headers=bearer(world.clock)))["timeline"][0]["at"]
-    time.tzset()
+    at = json_of(world.client.get(f"/call/{tid}", headers=bearer(world.clock)))["timeline"][0]["at"]
 
     assert at.endswith("Z")
     assert abs((datetime.fromisoformat(at) - world.call(tid).created_at).total_seconds()) < 0.001

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.records import keys_read
-from tests.world import World, fields_logged, make_world, query_of
+from tests.world import World, fields_logged, make_world, query_of, tid_of
 from ttsprompt.errors import (
     CallNotFoundError,
     FieldFault,
@@ -40,10 +40,6 @@ def test_vonage_is_asked_for_what_the_request_says(tmp_path: Path, mode: str) ->
         assert order.ncco is None
 
 
-def tid_of_last_order(world: World) -> str:
-    return world.voice.orders[-1].event_url.partition("/event/")[2].partition("?")[0]
-
-
 @pytest.mark.parametrize(
     ("error", "status", "code"),
     [
@@ -66,7 +62,7 @@ def test_a_definite_refusal_is_passed_on_and_nothing_is_kept(
     assert response.json is not None
     assert (response.status_code, response.json["code"], response.json["detail"]) == (status, code, error.detail)
     with pytest.raises(CallNotFoundError):
-        world.call(tid_of_last_order(world))
+        world.call(tid_of(world.voice.orders[-1]))
     if status == 401:
         assert response.headers["WWW-Authenticate"]
     if status == 429:
@@ -104,7 +100,7 @@ def test_an_unclear_answer_keeps_the_call_and_tells_its_tid(world: World) -> Non
 
     assert response.json is not None
     assert (response.status_code, response.json["code"]) == (504, "vendor_unclear")
-    assert response.json["tid"] == tid_of_last_order(world)
+    assert response.json["tid"] == tid_of(world.voice.orders[-1])
     assert (world.call(response.json["tid"]).state, world.records()) == ("placing", [response.json["tid"]])
 
 
@@ -128,7 +124,7 @@ def test_a_refusal_does_not_delete_a_call_that_webhooks_have_touched(world: Worl
     world.voice.error = VendorRefusedError("no", vendor_status=400)
     world.post_call()
 
-    assert world.call(tid_of_last_order(world)).state == "answered"
+    assert world.call(tid_of(world.voice.orders[-1])).state == "answered"
 
 
 def test_webhooks_may_be_faster_than_vonages_answer(world: World) -> None:
@@ -176,7 +172,7 @@ def test_the_record_is_made_before_anything_is_dialled(world: World) -> None:
     seen = []
 
     def look(order: CallOrder) -> None:
-        seen.append(world.call(tid_of_last_order(world)).state)
+        seen.append(world.call(tid_of(world.voice.orders[-1])).state)
 
     world.voice.meanwhile = look
     world.place()
@@ -221,7 +217,7 @@ def test_the_answer_is_the_same_when_a_later_write_fails_and_it_is_logged(
     assert world.post_call().status_code == 422
     world.voice.error = VendorUnclearError("silence")
     assert world.post_call().status_code == 504
-    orders = [order.event_url.partition("/event/")[2].partition("?")[0] for order in world.voice.orders]
+    orders = [tid_of(order) for order in world.voice.orders]
     expected = [orders[0], orders[2]] if method == "update" else [orders[1]]
     assert fields_logged(caplog, event) == [{"tid": tid, "code": "store_unavailable"} for tid in expected]
 
@@ -251,4 +247,4 @@ def test_a_bug_is_an_opaque_error_and_the_record_is_kept(world: World) -> None:
     assert response.json is not None
     assert (response.status_code, response.json["code"]) == (500, "internal")
     assert "447970513607" not in response.text
-    assert world.call(tid_of_last_order(world)).state == "placing"
+    assert world.call(tid_of(world.voice.orders[-1])).state == "placing"

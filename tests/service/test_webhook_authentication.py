@@ -13,7 +13,7 @@ from typing import Any
 import jwt
 import pytest
 
-from tests.world import World, fields_logged, json_of, make_world, query_of
+from tests.world import World, fields_logged, json_of, make_world, query_of, tid_of
 
 SECRET = "signature-secret-of-the-account-" * 2
 
@@ -26,7 +26,7 @@ def signed(tmp_path: Path) -> World:
 def paths(world: World) -> dict[str, str]:
     order = world.voice.orders[-1]
     token = query_of(order.event_url)["token"]
-    tid = order.event_url.partition("/event/")[2].partition("?")[0]
+    tid = tid_of(order)
     return {
         "answer": f"/answer/{tid}?token={token}",
         "input": f"/input/{tid}?token={token}&step=1",

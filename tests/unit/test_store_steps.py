@@ -172,16 +172,21 @@ WORK: dict[str, Callable[[CompareAndSetCalls, float], object]] = {
 }
 
 
+def give_up(steps: Steps, calls: CompareAndSetCalls, step: str, timeout_s: float) -> None:
+    """Have a call changed or deleted while this step never takes hold."""
+    calls.create(a_call())
+    steps.fails = frozenset({step})
+    steps.forget()
+    with pytest.raises(StoreUnavailableError):
+        WORK[step](calls, timeout_s)
+
+
 @pytest.mark.parametrize("step", WORK)
 def test_pauses_grow_to_the_longest_and_no_attempt_begins_after_the_end(
     steps: Steps, calls: CompareAndSetCalls, step: str
 ) -> None:
     """The clock: an attempt takes 0.5 s, and ends at 0.5, 1.125, 1.875, 2.675 and 3.475 of 3.7 s."""
-    calls.create(a_call())
-    steps.fails = frozenset({step})
-    steps.forget()
-    with pytest.raises(StoreUnavailableError):
-        WORK[step](calls, 3.7)
+    give_up(steps, calls, step, 3.7)
 
     assert steps.paused == [0.125, 0.25, LONGEST_PAUSE_S, LONGEST_PAUSE_S]
     assert [name for name, _ in steps.taken] == ["read", step] * 5
@@ -191,11 +196,7 @@ def test_pauses_grow_to_the_longest_and_no_attempt_begins_after_the_end(
 def test_there_is_no_attempt_that_could_not_begin_before_the_end(
     steps: Steps, calls: CompareAndSetCalls, timeout_s: float, attempts: int
 ) -> None:
-    calls.create(a_call())
-    steps.fails = frozenset({"swap"})
-    steps.forget()
-    with pytest.raises(StoreUnavailableError):
-        calls.update(TID, noting("mine"), timeout_s=timeout_s)
+    give_up(steps, calls, "swap", timeout_s)
 
     assert [name for name, _ in steps.taken].count("read") == attempts
     assert len(steps.paused) == attempts - 1
@@ -205,11 +206,7 @@ def test_there_is_no_attempt_that_could_not_begin_before_the_end(
 def test_no_step_begins_when_no_time_is_left(
     steps: Steps, calls: CompareAndSetCalls, timeout_s: float, taken: list[str]
 ) -> None:
-    calls.create(a_call())
-    steps.fails = frozenset({"swap"})
-    steps.forget()
-    with pytest.raises(StoreUnavailableError):
-        calls.update(TID, noting("mine"), timeout_s=timeout_s)
+    give_up(steps, calls, "swap", timeout_s)
 
     assert [name for name, _ in steps.taken] == taken
 
