@@ -40,6 +40,7 @@ from tests.raw_server import (
     silent,
 )
 from ttsprompt.callbacks import exchange
+from ttsprompt.callbacks import sender as production
 from ttsprompt.callbacks.sender import CurlCallbackSender
 from ttsprompt.domain.model import CallbackFormat, CallbackMethod
 from ttsprompt.net.addresses import is_public_unicast
@@ -564,6 +565,42 @@ def sent_beside_a_proxy() -> tuple[bytes, list[bytes]]:
     server.close()
     proxy.close()
     return server.received[0], proxy.received
+
+
+def test_a_tls_session_is_not_taken_up_again(network: Network) -> None:
+    """A session that is taken up again shows no certificate, so the handle that had it would trust its server."""
+    assert network.run(sessions_taken_up_again) == [False] * 3
+
+
+def sessions_taken_up_again() -> list[bool | None]:
+    taken_up: list[bool | None] = []
+
+    def script(connection: socket.socket) -> None:
+        assert isinstance(connection, ssl.SSLSocket)
+        taken_up.append(connection.session_reused)
+        connection.sendall(UNAVAILABLE + b"\r\n")
+
+    names().set({"receiver.example": [[V4]]})
+    server = RawServer(script, certificates()[0]["receiver.example"], address="::", port=443)
+    for _ in range(3):
+        assert send("https://receiver.example/") == status(503)
+    server.close()
+    return taken_up
+
+
+def test_an_address_that_swallows_packets_does_not_use_up_the_try(network: Network) -> None:
+    response, seconds = network.run(sent_to_silence, SHORT_S)
+
+    assert response == fault("timeout")
+    assert seconds < SOON_S
+
+
+def sent_to_silence(connect_timeout_s: float) -> tuple[CallbackResponse, float]:
+    names().set({"receiver.example": [[V4]]})
+    with swallowing(V4, 80), pytest.MonkeyPatch.context() as patched:
+        patched.setattr(production, "CONNECT_TIMEOUT_S", connect_timeout_s)
+        began = time.monotonic()
+        return send("http://receiver.example/", timeout_s=2 * SOON_S), time.monotonic() - began
 
 
 # What it costs

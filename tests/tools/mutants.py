@@ -53,7 +53,13 @@ class Package:
     """Those of the tests that run its code in another process: mutmut does not see it, so each mutant gets them all."""
 
     is_run_by_imports: bool = False
-    """What it does, it does while modules are imported: each mutant imports them anew, for a second or more."""
+    """What it does, it does while modules are imported: each mutant imports them anew, for a second or more, and gets
+    all tests, since the first that imports a module is not the only one that what it made is there for."""
+
+    @property
+    def tests_of_each(self) -> tuple[str, ...]:
+        """The tests that each mutant gets, whichever mutmut thinks run its function."""
+        return self.tests if self.is_run_by_imports else self.elsewhere
 
     @property
     def files(self) -> str:
@@ -95,7 +101,7 @@ PACKAGES: Final = (
     Package(
         "callbacks",
         93,
-        (*_unit("callback_sender", "signing", "late"), "tests/functional/test_rude_receivers.py"),
+        (*_unit("callback_sender", "exchange", "signing", "late"), "tests/functional/test_rude_receivers.py"),
         elsewhere=("tests/functional/test_rude_receivers.py",),
     ),
     Package(
@@ -130,7 +136,7 @@ PACKAGES: Final = (
     Package(
         "field_types",
         93,
-        (*_unit("call_request", "messages"), "tests/functional/test_openapi.py"),
+        (*_unit("call_request", "messages", "spoken_text"), "tests/functional/test_openapi.py"),
         is_run_by_imports=True,
     ),
     Package("config", 93, (*_unit("config", "contract_numbers"), *_service("admission"))),
@@ -338,11 +344,11 @@ def run(
         file.write(f"\n[tool.mutmut]\n{lines}\n")
     environment = {**os.environ, "PYTHONDONTWRITEBYTECODE": "1"}
     mutmut = [sys.executable, "-m", "mutmut"]
-    if sample or package.elsewhere:
-        said = _ask([sys.executable, "-c", _GENERATE, *(["stats"] * bool(package.elsewhere))], folder, environment)
+    if sample or package.tests_of_each:
+        said = _ask([sys.executable, "-c", _GENERATE, *(["stats"] * bool(package.tests_of_each))], folder, environment)
         all_names = [line.removeprefix("mutant ") for line in said.splitlines() if line.startswith("mutant ")]
-        if package.elsewhere:
-            _give_all(package.elsewhere, folder, all_names)
+        if package.tests_of_each:
+            _give_all(package.tests_of_each, folder, all_names)
         if sample:
             sys.stdout.write(f"{package.name}: {sample.size} of {len(all_names)}, drawn with the seed {sample.seed}\n")
             names = sample.of(all_names)

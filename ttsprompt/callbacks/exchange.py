@@ -93,17 +93,17 @@ class Answer:
     allow_private: bool
     status: int | None = None
     retry_after: str | None = None
-    blocked: int = 0
-    allowed: int = 0
+    has_blocked: bool = False
+    has_allowed: bool = False
     _at_status_line: bool = field(default=True)
 
     def open_socket(self, _purpose: int, address: tuple[int, int, int, tuple[Any, ...]]) -> _LentSocket | int:
         """Judge the address that is about to be connected to; libcurl passes over the one that gets no socket."""
         family, kind, protocol, peer = address
         if not (self.allow_private or _is_public(family, peer)):
-            self.blocked += 1
+            self.has_blocked = True
             return _NO_SOCKET
-        self.allowed += 1
+        self.has_allowed = True
         try:
             return _LentSocket(socket.socket(family, kind, protocol))
         except OSError:
@@ -153,7 +153,7 @@ def perform(handle: pycurl.Curl, answer: Answer) -> str | None:
 
 
 def _fault(code: int, handle: pycurl.Curl, answer: Answer) -> str:
-    if code == pycurl.E_COULDNT_CONNECT and answer.blocked and not answer.allowed:
+    if code == pycurl.E_COULDNT_CONNECT and answer.has_blocked and not answer.has_allowed:
         return "blocked_address"
     if code in {pycurl.E_COULDNT_CONNECT, pycurl.E_COULDNT_RESOLVE_HOST} and _are_descriptors_short():
         return BUSY
