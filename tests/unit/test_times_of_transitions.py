@@ -2,15 +2,25 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
 
 from tests.builders import NOW, a_call
 from ttsprompt.domain.call import apply
-from ttsprompt.domain.events import CallEnded, EndStatus, EraseRequested, Event, MachineDetected
-from ttsprompt.domain.model import Call, MachineDetection
+from ttsprompt.domain.events import (
+    CallEnded,
+    CancelRequested,
+    DigitsEntered,
+    EndStatus,
+    EraseRequested,
+    Event,
+    MachineDetected,
+)
+from ttsprompt.domain.model import Call, MachineDetection, Prompts
 from ttsprompt.domain.spoken_text import says_something, ssml_fault
+from ttsprompt.domain.timing import DECIDED_MARGIN
 from ttsprompt.domain.verdict import Reason
 
 LATER = NOW + timedelta(seconds=2)
@@ -45,6 +55,20 @@ def test_an_ending_overtaken_by_completed_is_decided_when_it_says_why_and_ended_
     assert (call.settled_at, call.verdict.decided_at, call.verdict.reason) == (LATER, LATER, Reason.BUSY)
     assert (call.duration_s, call.price) == (duration_s, price)
     assert [line.at for line in call.timeline if line.event == "decided"] == [LATER]
+    assert [line.at for line in call.timeline if line.event == "ended"] == [NOW + timedelta(seconds=1), LATER]
+
+
+def test_an_entry_for_a_question_that_is_over_leaves_the_date_that_the_sweep_gave() -> None:
+    late = DigitsEntered(7, "1", "token")
+    call = replace(after((late, 1)), due_at=NOW + timedelta(days=1))
+
+    assert apply(call, late, LATER).call is call
+
+
+def test_without_a_farewell_a_decided_call_is_looked_at_after_the_margin_alone() -> None:
+    call = after((CancelRequested(), 2), prompts=Prompts(text="Enter the PIN"))
+
+    assert call.due_at == LATER + DECIDED_MARGIN
 
 
 def test_a_machine_that_ends_the_call_is_in_the_timeline_once() -> None:

@@ -105,11 +105,11 @@ def _parse(text: str) -> _Speech:
         # What `sub` and `phoneme` are to be read as (https://www.w3.org/TR/speech-synthesis11/#S3.1.10).
         speech.heard += (attributes.get("alias", ""), attributes.get("ph", ""))
 
-    parser = expat.ParserCreate("utf-8")
+    parser = expat.ParserCreate()
     parser.StartElementHandler = start
     parser.CharacterDataHandler = speech.heard.append
     try:
-        parser.Parse(text.encode("utf-8", "surrogatepass"), True)
+        parser.Parse(text, True)
     except expat.ExpatError as error:
         what = expat.ErrorString(error.code)
         if what == expat.errors.XML_ERROR_INVALID_TOKEN:
