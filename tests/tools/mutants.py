@@ -122,7 +122,7 @@ PACKAGES: Final = (
         "web",
         93,
         (
-            *_unit("reading", "messages", "contract_numbers"),
+            *_unit("bodies", "reading", "messages", "contract_numbers"),
             *_service("call_to_outcome", "captured_webhooks", "webhook_authentication", "idempotency", "nobody"),
             *_service("placed_calls", "placing", "waiting", "admission", "dry_run", "number_limit", "key_in_body"),
             *(f"tests/functional/test_{name}.py" for name in ("http", "framework_errors", "routes", "openapi")),

@@ -10,12 +10,13 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 from werkzeug.test import TestResponse
 
-from tests.world import APPLICATION_ID, REQUEST, World, bearer, json_of
+from tests.world import APPLICATION_ID, REQUEST, World, bearer, json_of, make_world
 
 JSON = "application/json"
 FORM = "application/x-www-form-urlencoded"
@@ -32,6 +33,12 @@ BODIES: tuple[tuple[bytes, str, int, str], ...] = (
     (b" \n", FORM, 400, "The body is empty: send the fields of the call as JSON or as a form."),
     (b"", "", 400, "The body is empty: send the fields of the call as JSON or as a form."),
     (b'{"to": "1"}', FORM, 422, f"The body looks like JSON but was sent as a form: add Content-Type: {JSON}."),
+    (
+        b'\xef\xbb\xbf{"to": "1"}',
+        FORM,
+        422,
+        f"The body looks like JSON but was sent as a form: add Content-Type: {JSON}.",
+    ),
     (b'\n [{"to": "1"}]', FORM, 422, f"The body looks like JSON but was sent as a form: add Content-Type: {JSON}."),
     (b'{"to": "1"}', "", 415, f"The body has no content type: add Content-Type: {JSON}."),
     (b"to=1", "", 415, f"The body has no content type: add Content-Type: {JSON} or {FORM}."),
@@ -104,6 +111,7 @@ BODIES: tuple[tuple[bytes, str, int, str], ...] = (
     (b'{"a": ' + b"9" * 5000 + b"}", JSON, 400, f"{NOT_JSON}a number has thousands of digits."),
     (b"[" * 60_000, JSON, 400, f"{NOT_JSON}it is nested too deeply."),
     (b'{"to": "1", "to": "2"}', JSON, 400, "The body gives a field more than once: to."),
+    (b'{"a": 0, "to": "1", "to": "2"}', JSON, 400, "The body gives a field more than once: to."),
     (b'{"73946182055": 1, "73946182055": 2}', JSON, 400, "The body gives a field more than once."),
     (b"[]", JSON, 400, OBJECT),
     (b'"447700900008"', JSON, 400, OBJECT),
@@ -210,6 +218,18 @@ def test_what_is_wrong_with_a_header(world: World, headers: dict[str, str], stat
 
     assert told(world.post_call(credential | headers), status) == message
     assert world.voice.orders == []
+
+
+@pytest.mark.parametrize("encoding", ["", "identity", "IDENTITY", "identity, identity"])
+def test_a_body_that_says_that_it_is_not_encoded_is_read(world: World, encoding: str) -> None:
+    assert world.post_call(bearer(world.clock) | {"Content-Encoding": encoding}).status_code == 200
+
+
+@pytest.mark.parametrize(("setting", "status"), [("true", 200), ("false", 422)])
+def test_a_private_callback_is_taken_where_the_setting_allows_it(tmp_path: Path, setting: str, status: int) -> None:
+    world = make_world(tmp_path, ALLOW_PRIVATE_CALLBACKS=setting)
+
+    assert world.post_call(callback="http://127.0.0.1:3000/").status_code == status
 
 
 @pytest.mark.parametrize(("field", "value", "message"), FIELDS)
