@@ -93,7 +93,8 @@ PACKAGES: Final = (
         "vonage",
         93,
         (
-            *_unit("application_jwt", "bulkhead", "private_key", "vonage_errors", "vonage_look_up", "vonage_voice"),
+            *_unit("application_jwt", "bulkhead", "private_key", "vonage_errors", "vonage_look_up"),
+            "tests/unit/placing",
             *_unit("webhook_bodies", "contract_numbers", "endings"),
             *_service("webhook_authentication", "captured_webhooks", "nobody"),
         ),
@@ -114,7 +115,8 @@ PACKAGES: Final = (
         "net",
         93,
         (
-            *_unit("addresses", "attempt", "callback_url", "callback_sender", "vonage_voice"),
+            *_unit("addresses", "attempt", "callback_url", "callback_sender"),
+            "tests/unit/placing",
             "tests/functional/test_rude_receivers.py",
         ),
     ),
