@@ -194,7 +194,7 @@ class Survivor:
 
 _LITERAL: Final = re.compile(r"""(f?"[^"]*"|f?'[^']*')""")
 _HEADER: Final = re.compile(r"""headers(\[|\.get\()"[^"]*\"""")
-_CODECS: Final = frozenset({"ascii", "utf-8", "latin-1"})
+_CODECS: Final = frozenset({"ascii", "utf-8", "utf-8-sig", "latin-1"})
 
 
 def known_same() -> list[Same]:
