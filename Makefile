@@ -16,6 +16,8 @@ BIN := .venv/bin
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 # These would send an install, or an import, somewhere else than into .venv.
 unexport PIP_USER PIP_TARGET PIP_PREFIX PIP_ROOT PIP_REQUIRE_VIRTUALENV PYTHONHOME PYTHONPATH
+# This would have each of the hundred processes that the tests start compile the code anew.
+unexport PYTHONDONTWRITEBYTECODE
 
 # What makes an environment: $(INSTALL) STAMP REQUIREMENTS. What it needs of the machine is said in a line.
 INSTALL = @python="$(PYTHON)"; $${python:-false} -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || { \
@@ -53,8 +55,8 @@ run: .venv/running ## run the functions and the dev phone, a phone in the browse
 	@$(BIN)/python -m devphone run --store $(STORE) $(ARGS)
 
 test: setup .venv-nexmo/ready .venv-uploaded/ready ## run the tests (ARGS="-k something")
-	@echo "All tests, over both stores, with real processes, a browser and the deployment: about 6 minutes on 2 cores."
-	@$(BIN)/python -m pytest -n 4 --dist loadfile --no-loadscope-reorder $(COVERAGE) $(ARGS)
+	@echo "All tests, over both stores, with real processes, a browser and the deployment: about 5 minutes on 2 cores."
+	@$(BIN)/python -m pytest -n 6 --dist loadfile --no-loadscope-reorder $(COVERAGE) $(ARGS)
 
 quick: setup ## run the tests that need no other program, in about a minute
 	@echo "Rules, use cases, stores (SQLite) and routes, in this process: about a minute on 2 cores."
