@@ -100,8 +100,8 @@ def read_request(connection: socket.socket) -> bytes:
         data += piece
     head, _, body = data.partition(b"\r\n\r\n")
     length = next((int(h.split(b":")[1]) for h in head.split(b"\r\n") if h.lower().startswith(b"content-length")), 0)
-    while len(body) < length:
-        body += connection.recv(65536)
+    while len(body) < length and (piece := connection.recv(65536)):
+        body += piece
     return head + b"\r\n\r\n" + body
 
 

@@ -567,6 +567,28 @@ def sent_beside_a_proxy() -> tuple[bytes, list[bytes]]:
     return server.received[0], proxy.received
 
 
+def test_nothing_of_a_callback_goes_to_the_receiver_of_the_next(network: Network) -> None:
+    """libcurl keeps a handle's body, headers and method until they are taken back."""
+    post, get = network.run(sent_one_after_the_other)
+
+    assert post.startswith(b"POST /first ")
+    assert post.endswith(SECRET.encode())
+    assert get.startswith(b"GET /second?")
+    assert get.endswith(b"\r\n\r\n")
+    assert (header(get, "content-type"), header(get, "content-length")) == (None, None)
+
+
+def sent_one_after_the_other() -> list[bytes]:
+    names().set({"receiver.example": [[V4]]})
+    own = CurlCallbackSender((), allow_private=False, user_agent="t")
+    server = RawServer(answering_ok, address="::", port=80)
+    for path, method in (("first", CallbackMethod.POST), ("second", CallbackMethod.GET)):
+        request = CallbackRequest("t-1", f"http://receiver.example/{path}", method, CallbackFormat.FORM, SECRET)
+        assert own.send(request, now=NOW, timeout_s=10) == GOOD
+    server.close()
+    return server.received
+
+
 def test_a_tls_session_is_not_taken_up_again(network: Network) -> None:
     """A session that is taken up again shows no certificate, so the handle that had it would trust its server."""
     assert network.run(sessions_taken_up_again) == [False] * 3

@@ -184,8 +184,9 @@ class Survivor:
             return False
         differing = [(a, b) for a, b in zip(one, other, strict=True) if a != b]
         return all(
-            _LITERAL.fullmatch(a) is not None and (" " in a.strip("'\" ") or a.strip("'\"").lower() in _CODECS)
-            for a, _ in differing
+            _LITERAL.fullmatch(a) is not None
+            and (" " in a.strip("'\" ") or (a.lower() == b.lower() and a.strip("'\"").lower() in _CODECS))
+            for a, b in differing
         )
 
     def __str__(self) -> str:
@@ -352,8 +353,9 @@ def run(
         if package.tests_of_each:
             _give_all(package.tests_of_each, folder, all_names)
         if sample:
-            sys.stdout.write(f"{package.name}: {sample.size} of {len(all_names)}, drawn with the seed {sample.seed}\n")
-            names = sample.of(all_names)
+            asked = [name for name in all_names if not names or any(fnmatch.fnmatch(name, one) for one in names)]
+            sys.stdout.write(f"{package.name}: {sample.size} of {len(asked)}, drawn with the seed {sample.seed}\n")
+            names = sample.of(asked)
     log = folder / "mutmut.log"
     with log.open("w") as output:
         command = [*mutmut, "run", "--max-children", str(jobs), *names]

@@ -116,8 +116,9 @@ def test_of_a_body_over_the_cap_the_rest_is_read_and_not_kept() -> None:
 
 
 def test_nothing_of_a_body_is_left_for_the_framework() -> None:
-    request = sent(b"text=hi")
-    read_body(request)
+    request = a_request(Broken(b"text=h"), 7)
+    with pytest.raises(MalformedRequestError):
+        read_body(request)
 
     assert request.stream.read() == b""
 

@@ -247,8 +247,9 @@ def test_a_receiver_is_told_who_sends_and_that_it_is_once(serve: Callable[..., R
 def test_no_receiver_is_asked_whether_a_body_may_come(serve: Callable[..., RawServer]) -> None:
     """By itself libcurl asks before it sends a megabyte, and waits a second for those that know nothing of it."""
     server = serve()
-    send(f"http://127.0.0.1:{server.port}/", payload="x" * 2_000_000)
+    sent = send(f"http://127.0.0.1:{server.port}/", payload="x" * 2_000_000, timeout_s=30)
 
+    assert sent == CallbackResponse(http_status=200)
     assert header(server.received[0], "expect") is None
 
 

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import os
 import socket
 import threading
 from contextlib import closing
+from types import SimpleNamespace
 from typing import Any
 
 import pycurl
 import pytest
 
+from ttsprompt.callbacks import exchange
 from ttsprompt.callbacks.exchange import MAX_HANDLES, MAX_IDLE_HANDLES, Answer, Handles, perform
 
 CONNECTING = 0
@@ -88,8 +91,8 @@ def test_a_public_address_gets_a_socket_of_its_family(family: int, peer: tuple[A
     opened = of_receiver.open_socket(CONNECTING, (family, socket.SOCK_STREAM, socket.IPPROTO_TCP, peer))
 
     assert not isinstance(opened, int)
-    with closing(socket.fromfd(opened.fileno(), family, socket.SOCK_STREAM)) as copy:
-        assert copy.getsockopt(socket.SOL_SOCKET, socket.SO_DOMAIN) == family
+    with socket.socket(fileno=os.dup(opened.fileno())) as copy:
+        assert copy.family == family
     assert (of_receiver.has_blocked, of_receiver.has_allowed) == (False, True)
 
 
@@ -107,7 +110,9 @@ def test_a_private_address_gets_a_socket_where_that_is_allowed() -> None:
 def test_a_fault_that_has_no_word_is_internal() -> None:
     with closing(pycurl.Curl()) as handle:
         handle.setopt(pycurl.URL, "http://127.0.0.1:1")
-        handle.setopt(pycurl.INTERFACE, "no-such-interface")
+        handle.setopt(pycurl.PROXY, "")
+        handle.setopt(pycurl.INTERFACE, "if!none-such")
+        handle.setopt(pycurl.TIMEOUT_MS, 10_000)
 
         assert perform(handle, answer()) == "internal"
 
@@ -120,6 +125,7 @@ class StandIn:
 
     def __init__(self, look_up_s: float) -> None:
         self.look_up_s = look_up_s
+        self.is_reset = False
         self.options: list[tuple[int, int]] = []
         self.may_end, self.is_closed = threading.Event(), threading.Event()
 
@@ -132,7 +138,7 @@ class StandIn:
         self.may_end.set()
 
     def reset(self) -> None:
-        assert not self.is_closed.is_set()
+        self.is_reset = True
 
     def close(self) -> None:
         assert self.may_end.wait(10)
@@ -168,6 +174,7 @@ def test_so_many_handles_are_kept_and_the_others_closed(handles: Handles) -> Non
         handles.give_back(one)
 
     assert [one.is_closed.is_set() for one in used] == [False] * MAX_IDLE_HANDLES + [True]
+    assert [one.is_reset for one in used] == [True] * MAX_IDLE_HANDLES + [False]
     again = [handles.take() for _ in used]
     assert set(map(id, again[:MAX_IDLE_HANDLES])) == set(map(id, used[:MAX_IDLE_HANDLES]))
     assert isinstance(again[-1], pycurl.Curl)
@@ -176,11 +183,11 @@ def test_so_many_handles_are_kept_and_the_others_closed(handles: Handles) -> Non
 
 def test_a_handle_whose_look_up_may_hang_is_closed_behind_the_try(handles: Handles) -> None:
     take_all(handles)
-    hanging = stand_in(look_up_s=0.0)
+    hanging, before = stand_in(look_up_s=0.0), set(threading.enumerate())
 
     handles.give_back(hanging)
 
-    closing_thread = next(one for one in threading.enumerate() if one.name == "callback look-up")
+    (closing_thread,) = [one for one in set(threading.enumerate()) - before if one.name == "callback look-up"]
     assert closing_thread.daemon, "the process could not end before the look-up does"
     assert not is_a_place_free(handles)
     hanging.may_end.set()
@@ -192,12 +199,13 @@ def test_a_handle_whose_look_up_may_hang_is_closed_behind_the_try(handles: Handl
 def test_where_no_thread_can_be_had_the_look_up_is_not_waited_for(
     handles: Handles, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def start(_: threading.Thread) -> None:
-        raise RuntimeError("can't start new thread")
+    class NoThread(threading.Thread):
+        def start(self) -> None:
+            raise RuntimeError("can't start new thread")
 
     take_all(handles)
     hanging = stand_in(look_up_s=0.0)
-    monkeypatch.setattr(threading.Thread, "start", start)
+    monkeypatch.setattr(exchange, "threading", SimpleNamespace(Thread=NoThread))
 
     handles.give_back(hanging)
 

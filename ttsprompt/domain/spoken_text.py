@@ -91,7 +91,8 @@ class _Speech:
 def _parse(text: str) -> _Speech:
     """Read a text as XML.
 
-    Declarations are refused before anything is parsed: no voice needs them, and entities can grow without bound.
+    Declarations are refused before anything is parsed: no voice needs them, and entities can grow without bound. Lone
+    surrogates, which no UTF-8 has, are refused with the other control characters before a text comes here.
     """
     speech = _Speech()
     extra = re.search(r"<[!?]", text)

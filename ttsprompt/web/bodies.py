@@ -42,8 +42,7 @@ def read_body(request: Request) -> bytes:
     body, is_broken = b"", False
     try:
         body = _read(request.stream, MAX_BODY_BYTES + 1)
-        if len(body) > MAX_BODY_BYTES:
-            _discard(request.stream)
+        _discard(request.stream)
     except Exception:  # noqa: BLE001 - each server has errors of its own for a body that is broken or ends early
         is_broken = True
     finally:
