@@ -181,6 +181,17 @@ def test_so_many_handles_are_kept_and_the_others_closed(handles: Handles) -> Non
     assert not is_a_place_free(handles)
 
 
+def test_a_handle_that_cannot_be_made_takes_no_place(handles: Handles, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail() -> pycurl.Curl:
+        raise pycurl.error(pycurl.E_FAILED_INIT)
+
+    with monkeypatch.context() as failing:
+        failing.setattr(pycurl, "Curl", fail)
+        assert [handles.take() for _ in range(MAX_HANDLES + 1)] == [None] * (MAX_HANDLES + 1)
+
+    take_all(handles)
+
+
 def test_a_handle_whose_look_up_may_hang_is_closed_behind_the_try(handles: Handles) -> None:
     take_all(handles)
     hanging, before = stand_in(look_up_s=0.0), set(threading.enumerate())
