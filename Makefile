@@ -25,7 +25,7 @@ INSTALL = @python="$(PYTHON)"; $${python:-false} -c 'import sys; sys.exit(sys.ve
 	$$python tools/install.py
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo run test quick claims mutants soak bench lint types imports check audit bootstrap deploy fmt screenshots lock clean
+.PHONY: help setup demo run test quick claims mutants statements soak bench lint types imports check audit bootstrap deploy fmt screenshots lock clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 14
@@ -73,6 +73,9 @@ claims: setup ## break the code a line at a time and see the test fail that guar
 
 mutants: setup ## change the code in small ways and count what no test notices (ARGS="domain", ARGS=--changed)
 	$(BIN)/python -m tests.tools.mutants $(ARGS)
+
+statements: setup ## take the code's statements out one by one and tell which no test misses (ARGS="net")
+	$(BIN)/python -m tests.tools.statements $(ARGS)
 
 bench: setup ## measure speed against the floors (ARGS="--only hot-paths")
 	$(BIN)/python -m benchmarks $(ARGS)

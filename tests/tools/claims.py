@@ -18,7 +18,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Final, Protocol
 
 ROOT: Final = Path(__file__).parents[2]
 COPIED: Final = ("ttsprompt", "devphone", "tests", "deploy", "docs", "benchmarks", "examples")
@@ -48,6 +48,17 @@ class Break:
         return text.replace(self.find, self.replace)
 
 
+class Change(Protocol):
+    """What can be done to a file."""
+
+    @property
+    def file(self) -> str:
+        """Which."""
+
+    def broken(self, text: str) -> str:
+        """Return it changed."""
+
+
 def breaks() -> list[Break]:
     """Return all of them."""
     with (ROOT / "tests/tools/claims.toml").open("rb") as file:
@@ -65,18 +76,25 @@ class Copy:
             if path.is_file():
                 shutil.copy(path, folder / path.name)
 
-    def run(self, tests: list[str]) -> tuple[int, str]:
+    def run(self, tests: list[str], *options: str) -> tuple[int, str]:
         """Run tests; return pytest's exit code and what it said."""
         environment = {**os.environ, "PYTHONDONTWRITEBYTECODE": "1"}
-        command = [sys.executable, "-m", "pytest", *PYTEST, *(word for test in tests for word in test.split())]
+        command = [
+            sys.executable,
+            "-m",
+            "pytest",
+            *PYTEST,
+            *options,
+            *(word for test in tests for word in test.split()),
+        ]
         done = subprocess.run(
             command, cwd=self._folder, env=environment, capture_output=True, text=True, check=False, timeout=600
         )
         return done.returncode, done.stdout + done.stderr
 
     @contextmanager
-    def broken(self, one: Break) -> Iterator[None]:
-        """Have a line broken for a while."""
+    def broken(self, one: Change) -> Iterator[None]:
+        """Have a file changed for a while."""
         path = self._folder / one.file
         text = path.read_text()
         path.write_text(one.broken(text))
