@@ -22,7 +22,11 @@ from typing import Final, Protocol
 
 ROOT: Final = Path(__file__).parents[2]
 COPIED: Final = ("ttsprompt", "devphone", "tests", "deploy", "docs", "benchmarks", "examples")
-PYTEST: Final = ("-q", "-x", "-p", "no:cacheprovider", "--no-header", "-W", "ignore::pytest.PytestWarning")
+PYTEST: Final = (
+    *("-q", "-x", "-p", "no:cacheprovider", "--no-header", "-W", "ignore::pytest.PytestWarning"),
+    *("-W", "error::pytest.PytestUnraisableExceptionWarning"),
+    *("-W", "error::pytest.PytestUnhandledThreadExceptionWarning"),
+)
 PASSED, FAILED = 0, 1
 """pytest's exit codes; others mean that no test was found, or that it could not be run."""
 

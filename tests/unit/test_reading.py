@@ -34,6 +34,17 @@ def test_a_read_that_lasts_too_long_ends_and_the_answer_can_still_be_written(
     assert theirs.recv(3) == b"408"
 
 
+def test_a_read_is_cut_that_begins_when_nothing_has_been_watched_for_a_while() -> None:
+    watcher = Watcher(0.05)
+    for _ in range(2):
+        ours, theirs = socket.socketpair()
+        with ours, theirs:
+            ours.settimeout(30)
+            watch = watcher.begin(ours)
+            assert ours.recv(1) == b""
+            assert watcher.end(watch)
+
+
 def test_a_read_that_was_in_time_is_left_alone_afterwards(pair: tuple[socket.socket, socket.socket]) -> None:
     ours, theirs = pair
     watcher = Watcher(1)
