@@ -244,6 +244,15 @@ def test_calls_that_settle_and_find_no_place_wait_and_are_told_apart_at_the_end(
     assert agenda.left() == (0, 4)
 
 
+def test_of_a_call_that_settled_and_was_tried_its_application_holds_no_thread_any_more(agenda_of: Open) -> None:
+    agenda = agenda_of(*[("a", "https://a.example/")] * 4, ("b", "https://b.example/"), threads=4, overdue=(0, 1))
+    for item in taken(agenda, 2):
+        assert settle(agenda, item)
+        finish(agenda, [item], success=True)
+
+    assert tids(taken(agenda, 3)) == [2, 4, 3]
+
+
 def test_an_application_that_is_alone_has_all_threads_for_what_settles_too(agenda_of: Open) -> None:
     agenda = agenda_of(*[("a", f"https://host{number}.example/") for number in range(4)], threads=4, overdue=range(4))
 
