@@ -16,6 +16,7 @@ from contextlib import closing
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -149,6 +150,38 @@ def test_a_connection_that_a_fork_left_is_not_used_and_not_closed(tmp_path: Path
     _, status = os.waitpid(child, 0)
 
     assert os.waitstatus_to_exitcode(status) == 2
+
+
+def test_power_cuts_and_erasure_are_not_left_to_how_sqlite_was_built(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    really = sqlite3.connect
+
+    def built_otherwise(*args: Any, **options: Any) -> sqlite3.Connection:
+        connection: sqlite3.Connection = really(*args, **options)
+        connection.execute("PRAGMA synchronous = OFF")
+        connection.execute("PRAGMA secure_delete = OFF")
+        return connection
+
+    monkeypatch.setattr(sqlite3, "connect", built_otherwise)
+
+    assert pragmas(sqlite_file.SqliteFile(f"{tmp_path}/calls.db"), 1, "synchronous", "secure_delete") == [2, 1]
+
+
+def pragmas(file: sqlite_file.SqliteFile, timeout_s: float, *names: str) -> list[int]:
+    with file.connection(timeout_s) as connection:
+        return [connection.execute(f"PRAGMA {name}").fetchone()[0] for name in names]
+
+
+def test_another_writer_is_waited_for_as_long_as_there_is_time_and_two_seconds_at_most(tmp_path: Path) -> None:
+    file = sqlite_file.SqliteFile(f"{tmp_path}/calls.db")
+
+    assert [pragmas(file, timeout_s, "busy_timeout") for timeout_s in (0.05, 1.5, 2, 60)] == [
+        [50],
+        [1500],
+        [2000],
+        [2000],
+    ]
 
 
 def test_a_file_that_cannot_be_opened_is_an_unavailable_store(tmp_path: Path) -> None:

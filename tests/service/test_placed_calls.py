@@ -197,7 +197,10 @@ def test_the_token_that_was_accepted_longest_ago_is_forgotten_first(world: World
     assert len(world.voice.looked_up) == asked
 
 
-def test_an_ending_that_vonage_tells_is_taken_in_and_delivered_by_the_sweep(world: World) -> None:
+def test_an_ending_that_vonage_tells_is_taken_in_and_delivered_by_the_sweep(
+    world: World, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO)
     tid = world.place()
     world.voice.ending = CallEnded(EndStatus.BUSY)
     body = view(ask(world, tid))
@@ -205,6 +208,7 @@ def test_an_ending_that_vonage_tells_is_taken_in_and_delivered_by_the_sweep(worl
     assert (body["state"], body["status"], body["reason"]) == ("ended", "error", "busy")
     assert world.outcomes == []
     assert world.call(tid).due_at == world.clock.now()
+    assert [record.msg for record in caplog.records].count("call_settled") == 1
 
 
 def test_a_call_that_was_given_up_takes_price_and_duration_from_a_lookup(tmp_path: Path) -> None:
