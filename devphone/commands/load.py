@@ -26,7 +26,7 @@ from devphone.commands.screen import Screen
 from devphone.happenings import CallbackReceived, CallRequested, Happening, Keyed
 from devphone.phone import Phone
 from devphone.processes.emulator import EmulatorError
-from devphone.processes.interrupts import pause
+from devphone.processes.interrupts import pause, run_until_interrupted
 from devphone.processes.pair import make_phone, running_pair, sweep
 from devphone.processes.service import Service, StartError
 from devphone.vendor.faulty_sender import Faults, FaultySender
@@ -178,7 +178,7 @@ def load(options: argparse.Namespace) -> int:
             screen.pairs(pair.facts())
             began = time.monotonic()
             with _watched(run, options.calls, sweeper, screen):
-                asyncio.run(run.place_all(pair.service.url, f"{pair.board.url}/callback"))
+                run_until_interrupted(run.place_all(pair.service.url, f"{pair.board.url}/callback"))
                 deadline = time.monotonic() + options.stale_after + PATIENCE_S
                 while run.outcomes() < options.calls and time.monotonic() < deadline:
                     pause(0.2)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import signal
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Coroutine, Iterator
 from contextlib import contextmanager
 from types import FrameType
-from typing import Final
+from typing import Any, Final
 
 SIGNALS: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
@@ -32,10 +33,44 @@ def interrupt_once() -> None:
 
 
 def _interrupt(_signal: int, _frame: FrameType | None) -> None:
+    _ignore_more()
+    raise Interrupted
+
+
+def _ignore_more() -> None:
     _interrupted.set()
     for name in SIGNALS:
         signal.signal(name, signal.SIG_IGN)
-    raise Interrupted
+
+
+def run_until_interrupted(main: Coroutine[Any, Any, None]) -> None:
+    """Run a coroutine to its end; the first signal cancels it, and any more leave the tidying up alone.
+
+    An exception that a signal raised would come up in whichever task has its turn, and asyncio would print it.
+
+    Raises:
+        Interrupted: a signal came, and all that it ran is over.
+    """
+
+    async def run() -> None:
+        loop, task = asyncio.get_running_loop(), asyncio.ensure_future(main)
+
+        def cancel(_signal: int, _frame: FrameType | None) -> None:
+            _ignore_more()
+            loop.call_soon_threadsafe(task.cancel)
+
+        before = {name: signal.signal(name, cancel) for name in SIGNALS}
+        try:
+            await task
+        finally:
+            if not _interrupted.is_set():
+                for name, handler in before.items():
+                    signal.signal(name, handler)
+
+    try:
+        asyncio.run(run())
+    except asyncio.CancelledError:
+        raise Interrupted from None
 
 
 def pause(seconds: float) -> None:

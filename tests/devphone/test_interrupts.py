@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import logging
 import os
 import signal
 import subprocess
@@ -12,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from devphone.processes.interrupts import SIGNALS, deferred, interrupt_once, pause
+from devphone.processes.interrupts import SIGNALS, Interrupted, deferred, interrupt_once, pause, run_until_interrupted
 from devphone.processes.service import ROOT
 
 
@@ -33,6 +35,41 @@ def test_the_first_signal_interrupts_and_the_next_leave_the_tidying_up_alone(nam
         signal.raise_signal(name)
     for again in SIGNALS:
         signal.raise_signal(again)
+
+
+@pytest.mark.parametrize("name", SIGNALS)
+def test_a_signal_in_the_midst_of_a_task_ends_all_tasks_in_order_and_nothing_is_printed(
+    name: signal.Signals, capfd: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
+) -> None:
+    interrupt_once()
+    tidied = []
+
+    async def one() -> None:
+        signal.raise_signal(name)
+        try:
+            await asyncio.sleep(60)
+        finally:
+            await asyncio.sleep(0)
+            tidied.append(1)
+
+    async def both() -> None:
+        await asyncio.gather(one(), one())
+
+    with pytest.raises(Interrupted):
+        run_until_interrupted(both())
+
+    assert tidied == [1, 1]
+    assert [record for record in caplog.records if record.levelno > logging.DEBUG] == []
+    assert capfd.readouterr() == ("", "")
+
+
+def test_what_ends_before_a_signal_leaves_the_next_one_as_it_was() -> None:
+    interrupt_once()
+
+    run_until_interrupted(asyncio.sleep(0))
+
+    with pytest.raises(Interrupted):
+        signal.raise_signal(signal.SIGINT)
 
 
 def test_a_signal_is_held_back_while_a_process_is_being_started() -> None:
