@@ -475,7 +475,7 @@ def sweep_beside_a_dead_host(
     """Return a sweep that has these deliveries to a host that hangs, and ten to another that came later."""
     for url in due_there + [good] * 10:
         if "good" in url:
-            world.clock.advance(1)
+            world.clock.advance(30)  # later than chance makes the others' next try
         world.sender.responses = [CallbackResponse(http_status=500)]
         world.place(callback=url)
         world.event("busy")
