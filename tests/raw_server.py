@@ -77,8 +77,11 @@ def listen(address: str, port: int, backlog: int | None = None) -> socket.socket
     return socket.create_server((address, port), family=family, backlog=backlog, dualstack_ipv6=address == "::")
 
 
+Serve = Callable[..., RawServer]
+
+
 @contextlib.contextmanager
-def raw_servers() -> Iterator[Callable[..., RawServer]]:
+def raw_servers() -> Iterator[Serve]:
     """Yield what starts a server; all of them end together."""
     servers: list[RawServer] = []
 

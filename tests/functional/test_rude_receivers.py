@@ -580,11 +580,9 @@ def test_nothing_of_a_callback_goes_to_the_receiver_of_the_next(network: Network
 
 def sent_one_after_the_other() -> list[bytes]:
     names().set({"receiver.example": [[V4]]})
-    own = CurlCallbackSender((), allow_private=False, user_agent="t")
     server = RawServer(answering_ok, address="::", port=80)
     for path, method in (("first", CallbackMethod.POST), ("second", CallbackMethod.GET)):
-        request = CallbackRequest("t-1", f"http://receiver.example/{path}", method, CallbackFormat.FORM, SECRET)
-        assert own.send(request, now=NOW, timeout_s=10) == GOOD
+        assert send(f"http://receiver.example/{path}", method=method) == GOOD
     server.close()
     return server.received
 

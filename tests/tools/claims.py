@@ -108,16 +108,31 @@ class Copy:
             path.write_text(text)
 
 
-def judge(one: Break, copies: queue.Queue[Copy]) -> str:
+class Copies:
+    """So many copies, each lent to one thread at a time."""
+
+    def __init__(self, folder: str, jobs: int) -> None:
+        self._free: queue.Queue[Copy] = queue.Queue()
+        for number in range(jobs):
+            self._free.put(Copy(Path(folder, str(number))))
+
+    @contextmanager
+    def lend(self) -> Iterator[Copy]:
+        """Lend one, when one is free."""
+        copy = self._free.get()
+        try:
+            yield copy
+        finally:
+            self._free.put(copy)
+
+
+def judge(one: Break, copies: Copies) -> str:
     """Return what is wrong with a claim, or nothing."""
-    copy = copies.get()
     try:
-        with copy.broken(one):
+        with copies.lend() as copy, copy.broken(one):
             code, said = copy.run([one.test])
     except ValueError as error:
         return str(error)
-    finally:
-        copies.put(copy)
     if code == FAILED:
         return ""
     return f"not noticed by {one.test}" if code == PASSED else f"{one.test} cannot be run:\n{said[-1500:]}"
@@ -133,24 +148,22 @@ def main() -> int:
         one for one in breaks() if not options.word or any(word in f"{one.claim} {one.file}" for word in options.word)
     ]
     with tempfile.TemporaryDirectory(prefix="claims-") as folder, ThreadPoolExecutor(options.jobs) as pool:
-        copies: queue.Queue[Copy] = queue.Queue()
-        for number in range(options.jobs):
-            copies.put(Copy(Path(folder, str(number))))
-        whole = copies.get()
-        code, said = whole.run(sorted({one.test for one in chosen}))
-        copies.put(whole)
+        copies = Copies(folder, options.jobs)
+        with copies.lend() as whole:
+            code, said = whole.run(sorted({one.test for one in chosen}))
         if code != PASSED:
-            _say(f"Without any break:\n{said[-3000:]}")
+            say(f"Without any break:\n{said[-3000:]}")
             return 1
         faults = 0
         for one, fault in zip(chosen, pool.map(lambda one: judge(one, copies), chosen), strict=True):
-            _say(f"{'!!' if fault else 'ok'}  {one.claim}" + (f": {fault}" if fault else ""))
+            say(f"{'!!' if fault else 'ok'}  {one.claim}" + (f": {fault}" if fault else ""))
             faults += bool(fault)
-    _say(f"{len(chosen)} breaks, {len(chosen) - faults} noticed")
+    say(f"{len(chosen)} breaks, {len(chosen) - faults} noticed")
     return 1 if faults or not chosen else 0
 
 
-def _say(text: str) -> None:
+def say(text: str) -> None:
+    """Print a line at once."""
     sys.stdout.write(f"{text}\n")
     sys.stdout.flush()
 

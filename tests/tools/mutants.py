@@ -194,7 +194,7 @@ class Survivor:
 
 
 _LITERAL: Final = re.compile(r"""(f?"[^"]*"|f?'[^']*')""")
-_HEADER: Final = re.compile(r"""headers(\[|\.get\()"[^"]*\"""")
+_HEADER: Final = re.compile(r"""headers(\[|\.get\()"[^"]*"|"[^"]*"(?= in request\.headers)""")
 _CODECS: Final = frozenset({"ascii", "utf-8", "utf-8-sig", "latin-1"})
 
 

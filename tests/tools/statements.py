@@ -10,15 +10,13 @@ from __future__ import annotations
 import argparse
 import ast
 import fnmatch
-import queue
 import subprocess
 import sys
 import tempfile
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from pathlib import Path
 
-from tests.tools.claims import PASSED, ROOT, Copy
+from tests.tools.claims import PASSED, ROOT, Copies, Copy, say
 from tests.tools.mutants import NOT_HERE, PACKAGES, Package, Survivor, known_same
 
 
@@ -72,19 +70,20 @@ def _statements_of(package: Package, file: str, source: str) -> list[Statement]:
     ]
 
 
-def is_missed(one: Statement, copies: queue.Queue[Copy]) -> bool:
-    """Tell whether a test of its package fails, or hangs, without it."""
+def run(copy: Copy, package: Package) -> tuple[int, str]:
+    """Run a package's tests; return pytest's exit code and what it said."""
     # The emulator's tests take minutes.
     left_out = " and ".join(f"not {name}" for name in (*NOT_HERE, "firestore"))
-    copy = copies.get()
+    return copy.run([*package.tests], "-k", left_out, "--timeout", "40")
+
+
+def is_missed(one: Statement, copies: Copies) -> bool:
+    """Tell whether a test of its package fails, or hangs, without it."""
     try:
-        with copy.broken(one):
-            code, _ = copy.run([*one.package.tests], "-k", left_out, "--timeout", "40")
+        with copies.lend() as copy, copy.broken(one):
+            return run(copy, one.package)[0] != PASSED
     except subprocess.TimeoutExpired:
         return True
-    finally:
-        copies.put(copy)
-    return code != PASSED
 
 
 def main() -> int:
@@ -100,18 +99,21 @@ def main() -> int:
         if (not options.name or {one.package.name, one.file} & set(options.name))
         and not any(known.covers(one.gone) for known in same)
     ]
-    copies: queue.Queue[Copy] = queue.Queue()
     left = 0
-    with tempfile.TemporaryDirectory() as folder, ThreadPoolExecutor(options.jobs) as threads:
-        for number in range(options.jobs):
-            copies.put(Copy(Path(folder, str(number))))
+    with tempfile.TemporaryDirectory(prefix="statements-") as folder, ThreadPoolExecutor(options.jobs) as threads:
+        copies = Copies(folder, options.jobs)
+        for package in dict.fromkeys(one.package for one in chosen):
+            with copies.lend() as whole:
+                code, said = run(whole, package)
+            if code != PASSED:
+                say(f"{package.name}, with all statements:\n{said[-3000:]}")
+                return 1
         for one, missed in zip(chosen, threads.map(lambda one: is_missed(one, copies), chosen), strict=True):
             left += not missed
             if not missed:
-                sys.stdout.write(f"no test misses {one.file}:{one.first}: {one.text}\n")
-                sys.stdout.flush()
-    sys.stdout.write(f"{len(chosen)} statements taken out, {len(chosen) - left} missed\n")
-    return 1 if left else 0
+                say(f"no test misses {one.file}:{one.first}: {one.text}")
+    say(f"{len(chosen)} statements taken out, {len(chosen) - left} missed")
+    return 1 if left or not chosen else 0
 
 
 if __name__ == "__main__":

@@ -6,7 +6,6 @@ import base64
 import socket
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -14,7 +13,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from standardwebhooks import Webhook
 
-from tests.raw_server import RawServer, answering, header, make_tls, raw_servers
+from tests.raw_server import Serve, answering, header, make_tls
 from ttsprompt.callbacks import exchange
 from ttsprompt.callbacks.sender import CurlCallbackSender
 from ttsprompt.callbacks.signing import parse_signing_key
@@ -26,12 +25,6 @@ PAYLOAD = "to=15550100&tid=t-1&status=ok&reference=a%20b%2Fc"
 HMAC_KEY = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
 ED25519_KEY = "whsk_6Xb/dCcHpPea21PS1N9VY/NZW723CEc77N4rJCubMbc="
 PUBLIC_KEY = "whpk_1SiA4o9hyqTCpIqC5V9HUakiiaeACeqfZTInDBbOir4="
-
-
-@pytest.fixture
-def serve() -> Iterator[Callable[..., RawServer]]:
-    with raw_servers() as start:
-        yield start
 
 
 def send(
@@ -61,9 +54,7 @@ def target_of(request: bytes) -> str:
     ("form", "content_type"),
     [(CallbackFormat.FORM, "application/x-www-form-urlencoded"), (CallbackFormat.JSON, "application/json")],
 )
-def test_post_carries_the_exact_payload(
-    serve: Callable[..., RawServer], form: CallbackFormat, content_type: str
-) -> None:
+def test_post_carries_the_exact_payload(serve: Serve, form: CallbackFormat, content_type: str) -> None:
     server = serve()
     payload = '{"to":"15550100","reference":"ünï"}'
 
@@ -91,9 +82,7 @@ def test_post_carries_the_exact_payload(
         ("//h/p?a", f"//h/p?a&{PAYLOAD}"),
     ],
 )
-def test_get_keeps_the_url_and_signs_the_query_that_arrives(
-    serve: Callable[..., RawServer], tail: str, target: str
-) -> None:
+def test_get_keeps_the_url_and_signs_the_query_that_arrives(serve: Serve, tail: str, target: str) -> None:
     server = serve()
 
     send(f"http://127.0.0.1:{server.port}{tail}", CallbackMethod.GET, keys=(ED25519_KEY,))
@@ -102,7 +91,7 @@ def test_get_keeps_the_url_and_signs_the_query_that_arrives(
     verify_v1a(server.received[0], target_of(server.received[0]).partition("?")[2])
 
 
-def test_post_keeps_the_urls_own_query(serve: Callable[..., RawServer]) -> None:
+def test_post_keeps_the_urls_own_query(serve: Serve) -> None:
     server = serve()
 
     send(f"http://127.0.0.1:{server.port}/p?u=%2f&v=")
@@ -117,7 +106,7 @@ def verify_v1a(request: bytes, content: str) -> None:
     public.verify(base64.b64decode(signature), signed.encode())
 
 
-def test_every_key_signs_the_body(serve: Callable[..., RawServer]) -> None:
+def test_every_key_signs_the_body(serve: Serve) -> None:
     server = serve()
 
     send(f"http://127.0.0.1:{server.port}/", keys=(HMAC_KEY, ED25519_KEY))
@@ -129,7 +118,7 @@ def test_every_key_signs_the_body(serve: Callable[..., RawServer]) -> None:
     assert v1a.startswith("v1a,")
 
 
-def test_without_keys_there_is_no_signature(serve: Callable[..., RawServer]) -> None:
+def test_without_keys_there_is_no_signature(serve: Serve) -> None:
     server = serve()
 
     send(f"http://127.0.0.1:{server.port}/")
@@ -142,7 +131,7 @@ def test_without_keys_there_is_no_signature(serve: Callable[..., RawServer]) -> 
 
 
 @pytest.mark.parametrize("status", [200, 204, 404, 410, 500, 503])
-def test_the_status_is_reported(serve: Callable[..., RawServer], status: int) -> None:
+def test_the_status_is_reported(serve: Serve, status: int) -> None:
     server = serve(answering(b"HTTP/1.1 %d X\r\nContent-Length: 0\r\n\r\n" % status))
 
     assert send(f"http://127.0.0.1:{server.port}/") == CallbackResponse(http_status=status)
@@ -170,7 +159,7 @@ def test_the_status_is_reported(serve: Callable[..., RawServer], status: int) ->
         ("", None),
     ],
 )
-def test_retry_after_is_read(serve: Callable[..., RawServer], value: str, seconds: float | None) -> None:
+def test_retry_after_is_read(serve: Serve, value: str, seconds: float | None) -> None:
     server = serve(answering(b"HTTP/1.1 503 X\r\nRetry-After: " + value.encode() + b"\r\nContent-Length: 0\r\n\r\n"))
 
     assert send(f"http://127.0.0.1:{server.port}/").retry_after_s == seconds
@@ -187,7 +176,7 @@ def test_what_nobody_foresaw_is_a_fault_too() -> None:
     assert send("http://127.0.0.1:9/", payload="\ud800").fault == "internal"
 
 
-def test_private_addresses_are_used_where_they_are_allowed(serve: Callable[..., RawServer]) -> None:
+def test_private_addresses_are_used_where_they_are_allowed(serve: Serve) -> None:
     server = serve()
 
     assert send(f"http://localhost:{server.port}/").http_status == 200
@@ -208,7 +197,7 @@ def test_no_time_left_is_a_timeout(timeout_s: float) -> None:
     assert send("http://127.0.0.1:9/", timeout_s=timeout_s).fault == "timeout"
 
 
-def test_less_than_a_second_is_time_enough_for_who_answers_at_once(serve: Callable[..., RawServer]) -> None:
+def test_less_than_a_second_is_time_enough_for_who_answers_at_once(serve: Serve) -> None:
     assert send(f"http://127.0.0.1:{serve().port}/", timeout_s=0.9).http_status == 200
 
 
@@ -227,16 +216,14 @@ def test_without_a_place_for_it_a_try_does_not_begin(monkeypatch: pytest.MonkeyP
     ("method", "line"),
     [(CallbackMethod.POST, b"POST /path HTTP/1.1\r\n"), (CallbackMethod.GET, b"GET /path?a=1 HTTP/1.1\r\n")],
 )
-def test_a_url_without_a_query_gets_none_but_the_payload(
-    serve: Callable[..., RawServer], method: CallbackMethod, line: bytes
-) -> None:
+def test_a_url_without_a_query_gets_none_but_the_payload(serve: Serve, method: CallbackMethod, line: bytes) -> None:
     server = serve()
     send(f"http://127.0.0.1:{server.port}/path", method, payload="a=1")
 
     assert server.received[0].startswith(line)
 
 
-def test_a_receiver_is_told_who_sends_and_that_it_is_once(serve: Callable[..., RawServer]) -> None:
+def test_a_receiver_is_told_who_sends_and_that_it_is_once(serve: Serve) -> None:
     server = serve()
     send(f"http://127.0.0.1:{server.port}/")
 
@@ -244,7 +231,7 @@ def test_a_receiver_is_told_who_sends_and_that_it_is_once(serve: Callable[..., R
     assert header(server.received[0], "connection") == "close"
 
 
-def test_no_receiver_is_asked_whether_a_body_may_come(serve: Callable[..., RawServer]) -> None:
+def test_no_receiver_is_asked_whether_a_body_may_come(serve: Serve) -> None:
     """By itself libcurl asks before it sends a megabyte, and waits a second for those that know nothing of it."""
     server = serve()
     sent = send(f"http://127.0.0.1:{server.port}/", payload="x" * 2_000_000, timeout_s=30)
@@ -253,7 +240,7 @@ def test_no_receiver_is_asked_whether_a_body_may_come(serve: Callable[..., RawSe
     assert header(server.received[0], "expect") is None
 
 
-def test_a_self_signed_certificate_is_refused(serve: Callable[..., RawServer], tmp_path: Path) -> None:
+def test_a_self_signed_certificate_is_refused(serve: Serve, tmp_path: Path) -> None:
     server = serve(tls=make_tls(tmp_path, "localhost")[0])
 
     assert send(f"https://localhost:{server.port}/").fault == "tls"

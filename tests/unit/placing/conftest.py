@@ -1,4 +1,4 @@
-"""Servers to place a call at, and no thread left of it."""
+"""No thread is left of a call that was placed."""
 
 from __future__ import annotations
 
@@ -6,14 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.raw_server import raw_servers
-from tests.unit.placing.order import Serve, join_all, placing_threads
-
-
-@pytest.fixture
-def serve() -> Iterator[Serve]:
-    with raw_servers() as start:
-        yield start
+from tests.unit.placing.order import join_all, placing_threads
 
 
 @pytest.fixture(autouse=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import pytest
@@ -37,8 +37,6 @@ SHORT: Mapping[str, float] = {"connect_timeout_s": 1.0, "setup_timeout_s": 1.0, 
 SHORT_SETUP: Mapping[str, float] = {**SHORT, "read_timeout_s": 10}
 LIMIT_S = 60.0
 """What no exchange takes that ends at all: those bound by `SHORT` need 1.5 s, the rest is for a busy machine."""
-
-Serve = Callable[..., RawServer]
 
 
 def reply(status: int, body: bytes = b"", *headers: str) -> bytes:

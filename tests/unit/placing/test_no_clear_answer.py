@@ -7,14 +7,13 @@ import time
 
 import pytest
 
-from tests.raw_server import Script, answering, dripping, resetting, silent
+from tests.raw_server import Script, Serve, answering, dripping, resetting, silent
 from tests.unit.placing.order import (
     CREATED,
     CREATED_BODY,
     LIMIT_S,
     SHORT,
     UUID,
-    Serve,
     at,
     failure,
     place,

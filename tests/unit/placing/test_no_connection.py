@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from tests.raw_server import answering
-from tests.unit.placing.order import CREATED, LIMIT_S, SHORT_SETUP, Serve, at, failure, join_all, placing_threads, posts
+from tests.raw_server import Serve, answering
+from tests.unit.placing.order import CREATED, LIMIT_S, SHORT_SETUP, at, failure, join_all, placing_threads, posts
 from ttsprompt.errors import VendorUnreachableError
 
 

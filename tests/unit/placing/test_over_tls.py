@@ -13,13 +13,12 @@ from typing import Any
 
 import pytest
 
-from tests.raw_server import RawServer, Script, answering, dripping, make_tls, resetting, silent
+from tests.raw_server import RawServer, Script, Serve, answering, dripping, make_tls, resetting, silent
 from tests.unit.placing.order import (
     CREATED,
     LIMIT_S,
     SHORT_SETUP,
     UUID,
-    Serve,
     at,
     failure,
     join_all,

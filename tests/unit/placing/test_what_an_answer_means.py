@@ -7,8 +7,8 @@ import json
 
 import pytest
 
-from tests.raw_server import answering
-from tests.unit.placing.order import CREATED, CREATED_BODY, UUID, Serve, at, failure, place, posts, reply
+from tests.raw_server import Serve, answering
+from tests.unit.placing.order import CREATED, CREATED_BODY, UUID, at, failure, place, posts, reply
 from ttsprompt.errors import VendorError, VendorRateLimitedError, VendorRefusedError, VendorUnclearError
 
 

@@ -10,14 +10,13 @@ from pathlib import Path
 import pytest
 
 from tests.builders import TOKEN
-from tests.raw_server import Script, answering, dripping, resetting
+from tests.raw_server import Script, Serve, answering, dripping, resetting
 from tests.unit.placing.order import (
     CALL,
     CREATED,
     JWT,
     ORDER,
     SHORT,
-    Serve,
     at,
     failure,
     join_all,

@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 from vonage_voice.models import CreateCallRequest
 
-from tests.raw_server import RawServer, answering, header
-from tests.unit.placing.order import CALL, CREATED, JWT, ORDER, URLS, UUID, Serve, at, place, posts, reply
+from tests.raw_server import RawServer, Serve, answering, header
+from tests.unit.placing.order import CALL, CREATED, JWT, ORDER, URLS, UUID, at, place, posts, reply
 from ttsprompt.domain.model import MachineDetection, Prompts
 from ttsprompt.domain.ncco import opening
 from ttsprompt.ports import CallOrder
