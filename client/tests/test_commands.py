@@ -419,12 +419,17 @@ def test_doctor_names_each_thing_that_is_missing_or_wrong(
     assert "FAULT VONAGE_PRIVATE_KEY: The private key cannot be read" in printed
 
 
-def test_texts_from_outside_do_not_steer_the_terminal(service: FakeService, capsys: Any) -> None:
-    service.replies = [Reply(422, {"code": "x", "detail": "\x1b[2J\x07gone"})]
+def test_texts_from_outside_do_not_steer_the_terminal(service: FakeService, ladder: list[str], capsys: Any) -> None:
+    steering = "\x1b[2J\x07\x9b2J\rgone"
+    service.replies = [Reply(403, {"code": "number_not_allowed", "detail": steering})] * 4
 
     main(CALL)
+    main([*ladder, "--run", "mine"])
 
-    assert "\x1b" not in capsys.readouterr().err
+    printed = capsys.readouterr()
+    for text in (printed.err, printed.out):
+        assert "gone" in text
+        assert [letter for letter in text if not letter.isprintable() and letter != "\n"] == []
 
 
 def command(*arguments: str, **options: Any) -> subprocess.Popen[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import socket
 import ssl
 import threading
@@ -286,7 +287,8 @@ def test_a_netrc_does_not_replace_the_token(
 
 
 def test_an_endless_answer_is_given_up(service: FakeService) -> None:
-    service.replies = [Reply(200, raw=b'{"tid": "' + b"x" * 2**21)]
+    whole = json.dumps({"tid": TID, "pad": "x" * 2**21}).encode()
+    service.replies = [Reply(200, raw=whole)]
 
     with pytest.raises(UnclearError):
         client(service).place(**REQUEST)

@@ -9,10 +9,15 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
+from typing import Any
 
 import pytest
 
+from ttsprompt_client import transport as transport_module
 from ttsprompt_client.transport import Answer, NoAnswerError, Transport
+
+DRIPS = 200
+"""Ten seconds long, many times what the client may wait."""
 
 HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n"
 
@@ -26,14 +31,15 @@ def server(behave: Callable[[socket.socket], None]) -> Iterator[Transport]:
             with suppress(OSError):
                 connection, _ = listener.accept()
                 with connection, suppress(OSError):
-                    connection.recv(65536)
-                    behave(connection)
+                    if connection.recv(65536):
+                        behave(connection)
 
         thread = threading.Thread(target=serve, daemon=True)
         thread.start()
         yield Transport(f"http://127.0.0.1:{listener.getsockname()[1]}", "test")
         listener.shutdown(socket.SHUT_RDWR)
-        thread.join()
+        thread.join(5)
+        assert not thread.is_alive(), "the connection was not cut"
 
 
 def silent(connection: socket.socket) -> None:
@@ -41,10 +47,24 @@ def silent(connection: socket.socket) -> None:
 
 
 def dripping(connection: socket.socket) -> None:
+    """Send a byte now and then, each well within the time that a read may take."""
     connection.sendall(HEAD + b"\r\n")
+    for _ in range(DRIPS):
+        connection.sendall(b" ")
+        time.sleep(0.05)
+
+
+def dripping_head(connection: socket.socket) -> None:
+    connection.sendall(HEAD)
+    for _ in range(DRIPS):
+        connection.sendall(b"X: y\r\n")
+        time.sleep(0.05)
+
+
+def endless(connection: socket.socket) -> None:
+    connection.sendall(HEAD + b"\r\n{")
     while True:
         connection.sendall(b" " * 20_000)
-        time.sleep(0.05)
 
 
 def torn(connection: socket.socket) -> None:
@@ -55,12 +75,52 @@ def garbled(connection: socket.socket) -> None:
     connection.sendall(b"220 mail.example ESMTP\r\n")
 
 
-@pytest.mark.parametrize("behave", [silent, dripping, torn, garbled])
+@pytest.fixture
+def no_time_to_connect(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The whole exchange is over within the time for connecting and the time for reading."""
+    monkeypatch.setattr(transport_module, "CONNECT_S", 0.2)
+
+
+@pytest.mark.parametrize("behave", [silent, dripping, dripping_head, endless, torn, garbled])
+@pytest.mark.usefixtures("no_time_to_connect")
 def test_without_a_whole_answer_the_request_may_have_been_taken(behave: Callable[[socket.socket], None]) -> None:
     with server(behave) as transport, pytest.raises(NoAnswerError) as caught:
         transport.ask("POST", "/call", read_s=0.3)
 
     assert (caught.value.sent, caught.value.is_final) == (True, False)
+
+
+@pytest.mark.usefixtures("no_time_to_connect")
+def test_a_request_that_could_not_leave_in_time_never_leaves(monkeypatch: pytest.MonkeyPatch) -> None:
+    may_answer, look_up, taken = threading.Event(), socket.getaddrinfo, threading.Event()
+
+    def hanging(*args: Any, **kwargs: Any) -> Any:
+        assert may_answer.wait(10)
+        return look_up(*args, **kwargs)
+
+    with server(lambda _: taken.set()) as transport, monkeypatch.context() as patched:
+        patched.setattr(socket, "getaddrinfo", hanging)
+        with pytest.raises(NoAnswerError) as caught:
+            transport.ask("POST", "/call", read_s=0.1)
+        (exchange,) = [thread for thread in threading.enumerate() if thread.name == "ttsprompt exchange"]
+        may_answer.set()
+        exchange.join(10)
+        assert not exchange.is_alive()
+
+    assert (caught.value.sent, caught.value.is_final) == (False, False)
+    assert not taken.is_set()
+
+
+def test_a_request_for_which_there_is_no_thread_is_not_sent(monkeypatch: pytest.MonkeyPatch) -> None:
+    def start(_: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    transport = Transport("http://127.0.0.1:9", "test")
+    monkeypatch.setattr(threading.Thread, "start", start)
+    with pytest.raises(NoAnswerError) as caught:
+        transport.ask("GET", "/")
+
+    assert not caught.value.sent
 
 
 @pytest.mark.parametrize("text", ["7", "6.2", " 7 "])

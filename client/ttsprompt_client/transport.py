@@ -17,6 +17,7 @@ from requests.auth import AuthBase
 from urllib3.exceptions import ConnectTimeoutError, NewConnectionError
 
 from ttsprompt_client.errors import Fault, UsageError
+from ttsprompt_client.exchange import TooLateError, within
 
 CONNECT_S: Final = 5
 READ_S: Final = 40
@@ -122,12 +123,13 @@ class Transport:
         """Send one request, once, and return the answer. Redirects are not followed: they would change the request.
 
         Raises:
-            NoAnswerError: there was none within `read_s` seconds, or none that can be read.
+            NoAnswerError: there was none, `read_s` seconds long or within `CONNECT_S + read_s` by the wall clock, or
+                none that can be read.
         """
-        deadline = time.monotonic() + CONNECT_S + read_s
-        try:
-            # A connection of its own for each: one that was kept may be closed by now, and the request be lost in it.
-            with requests.request(
+
+        # A connection of its own for each: one that was kept may be closed by now, and the request be lost in it.
+        def exchange(session: requests.Session) -> Answer:
+            with session.request(
                 method,
                 f"{self.url}{path}",
                 json=body,
@@ -138,17 +140,22 @@ class Transport:
                 allow_redirects=False,
                 stream=True,
             ) as response:
-                return Answer(response.status_code, _read_object(response, deadline), response.headers)
+                return Answer(response.status_code, _read_object(response), response.headers)
+
+        try:
+            return within(CONNECT_S + read_s, exchange)
         except requests.RequestException as error:
             raise _no_answer(error) from None
+        except TooLateError as error:
+            raise NoAnswerError("The service did not answer in time.", sent=error.sent) from None
 
 
-def _read_object(response: requests.Response, deadline: float) -> dict[str, Any]:
+def _read_object(response: requests.Response) -> dict[str, Any]:
     content = b""
     for piece in response.iter_content(_PIECE_BYTES):
         content += piece
-        if len(content) > MAX_BYTES or time.monotonic() > deadline:
-            raise NoAnswerError("The answer is too long, or came too slowly.", sent=True)
+        if len(content) > MAX_BYTES:
+            raise NoAnswerError("The answer is too long.", sent=True)
     try:
         value = json.loads(content)
     except (ValueError, RecursionError):
