@@ -139,7 +139,12 @@ def test_a_store_that_cannot_be_reached_gives_up_soon(behind: Behind, mode: Mode
     assert time.monotonic() - began < GIVES_UP_WITHIN_S
 
 
-def test_a_query_that_breaks_off_in_the_middle_is_a_store_that_cannot_be_reached(behind: Behind) -> None:
+@pytest.mark.parametrize(
+    "query", [lambda store: store.due(NOW, 500), lambda store: store.scan(500)], ids=["due", "scan"]
+)
+def test_a_query_that_breaks_off_in_the_middle_is_a_store_that_cannot_be_reached(
+    behind: Behind, query: Callable[[CallStore], object]
+) -> None:
     """The client library begins such a query anew by itself, and fails with an error of its own."""
     for number in range(60):
         call = a_call(tid=f"t-{number}", reference="x" * 20_000)
@@ -147,7 +152,7 @@ def test_a_query_that_breaks_off_in_the_middle_is_a_store_that_cannot_be_reached
     behind.proxy.cuts_replies_after = 300_000
 
     with pytest.raises(StoreUnavailableError):
-        behind.store.due(NOW, 500)
+        query(behind.store)
     assert behind.proxy.swallowed > 0
 
 

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from tests.fakes import no_thread_left
 from ttsprompt.web.reading import Watcher
 
 
@@ -103,3 +104,18 @@ def test_a_read_has_its_time_and_the_thread_that_watches_keeps_no_process_alive(
     assert watcher._thread is not None
     assert (watcher._thread.name, watcher._thread.daemon) == ("reading", True)
     assert not watcher.end(watch)
+
+
+def test_a_read_for_which_there_is_no_thread_is_cut_by_the_next_one(
+    pair: tuple[socket.socket, socket.socket],
+) -> None:
+    ours, _ = pair
+    watcher = Watcher(0.05)
+    with no_thread_left():
+        watch = watcher.begin(ours)
+    other, peer = socket.socketpair()
+    with other, peer:
+        watcher.end(watcher.begin(other))
+
+        assert ours.recv(1) == b""
+    assert watcher.end(watch)

@@ -10,7 +10,6 @@ from datetime import datetime
 from typing import Any, Final
 
 from google.api_core import exceptions
-from google.api_core.retry import Retry, if_exception_type
 from google.cloud.firestore import DELETE_FIELD, Client, DocumentReference, DocumentSnapshot, FieldFilter
 
 from ttsprompt.errors import StoreUnavailableError
@@ -18,9 +17,6 @@ from ttsprompt.ports import DueCall
 from ttsprompt.stores.codec import Document
 from ttsprompt.stores.compare_and_set import CompareAndSetCalls, CompareAndSetQuota, Record, Records
 from ttsprompt.stores.firestore_client import FirestoreClient
-
-_NEVER_AGAIN: Final = Retry(predicate=if_exception_type())
-"""For queries, in place of None, which the library asks for its rule when a stream breaks off in the middle."""
 
 HOPELESS: Final = (exceptions.InvalidArgument, exceptions.PermissionDenied, exceptions.Unauthenticated)
 """After these neither waiting nor looking helps."""
@@ -93,7 +89,7 @@ class FirestoreRecords:
             query = calls.where(filter=FieldFilter("due_at", "<=", now)).order_by("due_at").order_by("__name__")
             if after is not None:
                 query = query.start_after({"due_at": after.due_at, "__name__": calls.document(after.tid)})
-            return list(query.limit(limit).get(**how | {"retry": _NEVER_AGAIN}))
+            return list(query.limit(limit).get(**how))
 
         try:
             found = self._client.call(ask, timeout_s)

@@ -10,6 +10,7 @@ from concurrent.futures import Future
 from typing import Any, Final, TypeVar
 
 from google.api_core import exceptions
+from google.api_core.retry import Retry, if_exception_type
 from google.cloud.firestore import Client
 
 from ttsprompt.errors import StoreUnavailableError
@@ -19,6 +20,9 @@ CALL_S: Final = 2.0
 
 MAKING_S: Final = 3.0
 """The longest that a request waits for the client to be made: credentials and project come from a metadata server."""
+
+_NEVER_AGAIN: Final = Retry(predicate=if_exception_type())
+"""In place of None, which the library asks for its rule when a query breaks off in the middle."""
 
 T = TypeVar("T")
 
@@ -50,7 +54,7 @@ class FirestoreClient:
         pause_s = 0.05
         while (left_s := end - time.monotonic()) > 0:
             try:
-                return rpc(client, {"retry": None, "timeout": left_s})
+                return rpc(client, {"retry": _NEVER_AGAIN, "timeout": left_s})
             except exceptions.ServiceUnavailable:
                 if time.monotonic() + pause_s >= end:
                     raise
@@ -71,7 +75,11 @@ class FirestoreClient:
             if making is None or self._pid != os.getpid() or (making.done() and making.exception() is not None):
                 making = self._making = Future()
                 self._client, self._pid = None, os.getpid()
-                threading.Thread(target=self._make, args=(making,), name="firestore-client", daemon=True).start()
+                thread = threading.Thread(target=self._make, args=(making,), name="firestore-client", daemon=True)
+                try:
+                    thread.start()
+                except RuntimeError as error:  # no thread can be had just now
+                    making.set_exception(error)
         try:
             self._client = making.result(min(timeout_s, MAKING_S))
         except Exception as error:

@@ -49,8 +49,11 @@ class Watcher:
             self._watches.append(watch)
             if self._thread is None:
                 # Not before: the server forks after it has imported us, and threads do not survive that.
-                self._thread = threading.Thread(target=self._run, name="reading", daemon=True)
-                self._thread.start()
+                thread = threading.Thread(target=self._run, name="reading", daemon=True)
+                # When no thread can be had just now, the next read starts one, which watches this read too.
+                with contextlib.suppress(RuntimeError):
+                    thread.start()
+                    self._thread = thread
             elif self._wakes_at > watch.ends_at:
                 self._changed.notify()
         return watch
