@@ -256,16 +256,25 @@ def test_switches_are_set_and_told() -> None:
     [
         None,
         {},
-        {"habits": ["bad"], "faults": {}},
-        {"habits": [], "faults": {"drop": "x"}},
-        {"habits": [], "faults": {"drop": -1}},
-        {"habits": [], "faults": {"drop": True}},
-        {"habits": [], "faults": {}, "rate": 0},
-        {"habits": [], "faults": {}, "rate": "1"},
+        {"habits": ["bad"], "faults": {"drop": 1}, "rate": 3},
+        {"habits": ["no-digits"], "faults": {"drop": "x"}},
+        {"habits": ["no-digits"], "faults": {"drop": -1}},
+        {"habits": ["no-digits"], "faults": {"drop": True}},
+        {"habits": ["no-digits"], "faults": {"drop": 1}, "rate": 0},
+        {"habits": ["no-digits"], "faults": {"drop": 1}, "rate": "1"},
     ],
 )
 def test_switches_that_are_none_change_nothing(body: Any) -> None:
-    assert ask("POST", "/devphone/switches", json=body).status_code == 400
+    async def scene(client: httpx.AsyncClient) -> None:
+        assert (await client.post("/devphone/switches", json=body)).status_code == 400
+
+    served = phone()
+    before = (served.behaviour.habits, served.behaviour.faults, served.behaviour.rate)
+    events = told(scene, served)
+
+    assert (served.behaviour.habits, served.behaviour.faults, served.behaviour.rate) == before
+    (settings,) = [value for kind, _, value in events if kind == "settings"]
+    assert (settings["habits"], settings["rate"]) == ([], None)
 
 
 @pytest.mark.parametrize("path", ["/devphone/call", "/devphone/sweep"])

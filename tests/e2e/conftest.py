@@ -74,11 +74,20 @@ class Stack:
 
     def outcome(self, tid: str) -> dict[str, Any]:
         """Wait for the callback of a call; it must be signed and come once."""
-        callback = wait_for(lambda: next(iter(self.callbacks(tid)), None))
+        try:
+            callback = wait_for(lambda: next(iter(self.callbacks(tid)), None))
+        except pytest.fail.Exception:
+            pytest.fail(f"no callback for {tid} within {WAIT_S} s\n{self.story(tid)}", pytrace=False)
         assert callback.verified is True
         assert callback.id == tid
         fields: dict[str, Any] = callback.fields
         return fields
+
+    def story(self, tid: str) -> str:
+        """Return what phone and service saw of a call."""
+        seen = [str(x.as_dict()) for x in self.board.phone.timeline.happenings() if x.tid == tid]
+        logged = [line for line in (self.folder / "service.log").read_text().splitlines() if tid in line]
+        return "\n".join([*seen, *logged])
 
     def callbacks(self, tid: str) -> list[CallbackReceived]:
         return [x for x in self.board.phone.timeline.happenings() if isinstance(x, CallbackReceived) and x.tid == tid]

@@ -306,6 +306,8 @@ def test_doctor_finds_good_settings_good_and_bad_ones_bad(stack: Stack, monkeypa
     bad = ttsprompt("doctor")
 
     assert good.returncode == 0, good.stdout
-    assert all(finding["ok"] is not False for finding in json.loads(good.stdout)["findings"])
+    found = {finding["name"]: finding["ok"] for finding in json.loads(good.stdout)["findings"]}
+    names = ("TTSPROMPT_URL", "VONAGE_PRIVATE_KEY", "service", "request", "credential", "callback keys")
+    assert found == dict.fromkeys(names, True)
     assert bad.returncode == 3
     assert "FAULT service" in bad.stdout

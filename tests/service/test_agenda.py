@@ -121,11 +121,14 @@ def test_half_of_an_odd_number_of_tries_is_rounded_down(agenda_of: Open) -> None
 
 def test_a_place_at_the_host_is_free_before_the_try_is_recorded(agenda_of: Open) -> None:
     agenda = agenda_of(*[("a", "https://host.example/")] * 10)
-    first, _ = taken(agenda)
+    first, second = taken(agenda)
 
-    agenda.tried(first, success=False)
-    assert taken(agenda) == []
+    agenda.tried(first, success=True)
+    assert len(taken(agenda)) == 2
     agenda.done(first)
+    assert taken(agenda) == []
+    agenda.tried(second, success=False)
+    agenda.done(second)
     assert taken(agenda) == []
 
 

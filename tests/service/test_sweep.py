@@ -685,27 +685,3 @@ def test_a_webhook_whose_try_could_not_begin_leaves_it_to_the_sweep(world: World
     assert world.call(tid).delivery.tries == ()
     world.clock.advance(60)
     assert swept(world) == {"delivered": 1}
-
-
-def test_what_is_settled_but_not_tried_within_the_budget_is_left_to_its_date(tmp_path: Path) -> None:
-    world = make_world(tmp_path)
-    for _ in range(6):
-        world.place()
-    world.clock.advance(1000)
-    sender = HangingSender(world.clock, others=0)
-    sender._all_others_served.set()
-    deliveries = world.app.webhooks.deliveries
-    sweep = Sweep(
-        store=world.store,
-        deliveries=Deliveries(
-            store=world.store, sender=sender, clock=world.clock, policy=deliveries.policy, random=lambda: 0.5
-        ),
-        clock=world.clock,
-        policy=deliveries.policy,
-        threads=6,
-    )
-    report = sweep.run()
-
-    assert report.expired + report.remaining == 6
-    assert report.retrying == report.expired
-    assert sender.most_at_once <= 2

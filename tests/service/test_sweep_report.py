@@ -15,6 +15,7 @@ from tests.fakes import FakeSender
 from tests.records import keys_read, rewrite
 from tests.service.test_sweep_order import counts, sweep_of
 from tests.world import World
+from ttsprompt.domain.model import DeliveryState
 from ttsprompt.errors import StoreUnavailableError
 from ttsprompt.ports import BUSY, CallbackRequest, CallbackResponse
 from ttsprompt.service.agenda import BUDGET_S, Agenda
@@ -128,9 +129,9 @@ class TwoAtOnce(FakeSender):
 def test_calls_that_a_sweep_settles_and_has_no_time_to_try_count_as_retrying(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for _ in range(4):
-        world.place()
+    tids = [world.place() for _ in range(4)]
     world.clock.advance(1000)
+    settled_at = world.clock.now()
     sender, turned_away, lock, enter = TwoAtOnce(world), [], threading.Lock(), Agenda.enter
 
     def noted(*args: Any) -> bool:
@@ -144,6 +145,11 @@ def test_calls_that_a_sweep_settles_and_has_no_time_to_try_count_as_retrying(
     monkeypatch.setattr(Agenda, "enter", noted)
 
     assert counts(sweep_of(world, sender, threads=4).run()) == {"expired": 4, "delivered": 2, "retrying": 2}
+
+    left = [call for call in map(world.call, tids) if call.delivery.state is DeliveryState.PENDING]
+    assert [(call.delivery.tries, call.due_at) for call in left] == [((), settled_at + timedelta(seconds=60))] * 2
+    world.clock.advance(60)
+    assert counts(sweep_of(world).run()) == {"delivered": 2}
 
 
 def test_a_call_that_waits_for_its_host_is_written_when_it_settles_and_when_it_was_tried_and_never_read(

@@ -63,6 +63,7 @@ def test_an_interim_response_ends_nothing(status: int) -> None:
 # The addresses
 
 PUBLIC_V6 = "2606:4700::1111"
+PRIVATE = ("127.0.0.1", 80)
 
 
 @pytest.mark.parametrize(
@@ -99,9 +100,21 @@ def test_a_public_address_gets_a_socket_of_its_family(family: int, peer: tuple[A
 def test_a_private_address_gets_a_socket_where_that_is_allowed() -> None:
     of_receiver = answer(allow_private=True)
 
-    opened = of_receiver.open_socket(CONNECTING, (socket.AF_INET, socket.SOCK_STREAM, 0, ("127.0.0.1", 80)))
+    opened = of_receiver.open_socket(CONNECTING, (socket.AF_INET, socket.SOCK_STREAM, 0, PRIVATE))
 
     assert not isinstance(opened, int)
+
+
+def test_a_lent_socket_is_closed_when_it_is_dropped() -> None:
+    """pycurl works with a duplicate of it."""
+    opened: Any = answer(allow_private=True).open_socket(CONNECTING, (socket.AF_INET, socket.SOCK_STREAM, 0, PRIVATE))
+    descriptor = opened.fileno()
+    os.fstat(descriptor)
+
+    del opened
+
+    with pytest.raises(OSError, match="Bad file descriptor"):
+        os.fstat(descriptor)
 
 
 # The fault

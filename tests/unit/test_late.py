@@ -6,7 +6,7 @@ import importlib
 import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from threading import Barrier
+from threading import Barrier, Event
 
 import pytest
 
@@ -17,10 +17,13 @@ ASKING = 8
 
 def test_what_is_made_late_is_made_once_and_only_when_asked() -> None:
     made: list[object] = []
-    together = Barrier(ASKING)
+    together, twice = Barrier(ASKING), Event()
 
     def make() -> object:
         made.append(object())
+        if len(made) > 1:
+            twice.set()
+        twice.wait(0.1)  # for another that comes in meanwhile, which is the fault
         return made[-1]
 
     get = late.once(make)
@@ -32,6 +35,7 @@ def test_what_is_made_late_is_made_once_and_only_when_asked() -> None:
 
     with ThreadPoolExecutor(ASKING) as pool:
         assert set(pool.map(ask, range(ASKING))) == {made[0]}
+    assert len(made) == 1
 
 
 def test_what_could_not_be_made_is_tried_again() -> None:
