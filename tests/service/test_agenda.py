@@ -164,6 +164,21 @@ def test_a_machine_holds_half_of_the_threads_on_all_its_ports_together(agenda_of
     assert len([one for one in running if "well" in one]) == 2
 
 
+def test_an_application_that_has_its_half_keeps_no_other_waiting_behind_its_calls(agenda_of: Open) -> None:
+    hog = [("hog", f"https://dead{number}.example/") for number in range(40)]
+    calls = [*hog, ("hog", "https://well.example/"), ("b", "https://well.example/")]
+
+    assert tids(taken(agenda_of(*calls, threads=8), 5)) == [0, 1, 2, 3, 41]
+
+
+def test_nor_does_it_where_they_are_still_to_be_settled(agenda_of: Open) -> None:
+    calls = [*[("hog", f"https://dead{number}.example/") for number in range(40)], ("hog", "https://a.example/")]
+
+    agenda = agenda_of(*calls, ("b", "https://b.example/"), threads=8, overdue={40, 41})
+
+    assert tids(taken(agenda, 5)) == [0, 1, 2, 3, 41]
+
+
 def test_who_waits_on_a_page_that_was_not_read_counts_too(agenda_of: Open, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "PAGE_SIZE", 5)
     calls = [("hog", f"https://dead{number}.example/") for number in range(40)] + [("b", "https://well.example/")]

@@ -230,4 +230,4 @@ def test_a_host_may_have_more_tries_at_once_after_a_delivery_and_fewer_after_any
     world.sender.responses = [response]
     sweep_of(world)._work(item, agenda, SweepReport())
 
-    assert item.lane.limit == at_once
+    assert item.lane.host.limit == at_once

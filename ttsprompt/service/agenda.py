@@ -1,4 +1,4 @@
-"""Whose turn it is in a sweep: due calls wait in lanes, one for each host, and share the sweep's threads.
+"""Whose turn it is in a sweep: due calls wait in lanes, one for each application and host, and share the threads.
 
 A host begins with two tries at a time. Each success lets it have one more, each failure half as many, so that one that
 is well drains as fast as it can take it, and one that is not gets little. Beyond that, nobody holds more than half of
@@ -42,18 +42,16 @@ _DEFAULT_PORTS: Final = {"http": 80, "https": 443}
 
 
 @dataclass(slots=True, eq=False)
-class Lane:
-    """The calls whose callbacks go to one port of one machine, the oldest first, and what is known of it.
+class Host:
+    """One port of one machine, and what is known of it. On another port another server listens, which may be well.
 
-    On another port another server listens, which may be well. Calls that are not to be delivered yet, or whose URL
-    makes no sense, are in a lane without a `machine`, which anybody may take from.
+    Calls that are not to be delivered yet, or whose URL makes no sense, are at the host without a `machine`, which has
+    a place for everybody.
     """
 
     machine: str | None
-    number: int = 0
     limit: int = FIRST_TRIES
     running: int = 0
-    waiting: deque[Item] = field(default_factory=deque)
 
     @property
     def has_place(self) -> bool:
@@ -71,6 +69,24 @@ class Lane:
 
 
 @dataclass(slots=True, eq=False)
+class Lane:
+    """The calls of one application whose callbacks go to one host, the oldest first.
+
+    Of one application, so that none waits behind another's that has had its share.
+    """
+
+    host: Host
+    application: str
+    number: int
+    waiting: deque[Item] = field(default_factory=deque)
+
+    @property
+    def sharers(self) -> tuple[str, ...]:
+        """Who is charged for a thread that works on one of them: the application, and the machine."""
+        return (self.application,) if self.host.machine is None else (self.application, self.host.sharer)
+
+
+@dataclass(slots=True, eq=False)
 class Item:
     """A due call, in its lane.
 
@@ -81,12 +97,6 @@ class Item:
     lane: Lane
     settled: bool = False
     has_place: bool = False
-
-    @property
-    def sharers(self) -> tuple[str, ...]:
-        """Who is charged for the thread that works on it: the application, and the machine."""
-        application = self.due.stored.call.application_id if self.due.stored else ""
-        return (application,) if self.lane.machine is None else (application, self.lane.sharer)
 
 
 class Agenda:
@@ -100,10 +110,11 @@ class Agenda:
         self._store, self._clock = store, clock
         self._share = max(threads // 2, 1)
         self._began = clock.monotonic()
-        self._lanes: dict[str, Lane] = {}
+        self._hosts: dict[str, Host] = {}
+        self._anywhere = Host(None)
+        self._lanes: dict[tuple[Host, str], Lane] = {}
         self._by_age: list[tuple[datetime, int, Lane]] = []
         """The lanes in which calls wait, by the date of their first; sorted at all times."""
-        self._anywhere = Lane(None)
         self._held: Counter[str] = Counter()
         """How many threads work for each sharer."""
         self._waiting: Counter[str] = Counter()
@@ -128,7 +139,7 @@ class Agenda:
             self._last = page[-1] if page else self._last
             for due in page:
                 is_settled = due.stored is not None and due.stored.call.phase is Phase.SETTLED
-                self._queue(Item(due, self._lane(due.stored if is_settled else None)))
+                self._queue(Item(due, self._lane(due.stored, to_host=is_settled)))
 
     def take(self) -> Item | None:
         """Return the call whose turn it is, waiting for one if need be; None when the sweep is over."""
@@ -148,9 +159,11 @@ class Agenda:
     def enter(self, item: Item, settled: Stored) -> bool:
         """Go on to the host of a call that was just settled; if there is no place, the call waits its turn."""
         with self._changed:
-            moved = Item(DueCall(item.due.tid, item.due.due_at, settled), self._lane(settled), settled=True)
+            moved = Item(
+                DueCall(item.due.tid, item.due.due_at, settled), self._lane(settled, to_host=True), settled=True
+            )
             self._release(item)
-            may_go_on = moved.lane.has_place and not self._is_unfair(moved)
+            may_go_on = moved.lane.host.has_place and not self._is_unfair(moved.lane)
             if may_go_on:
                 item.due, item.lane = moved.due, moved.lane
             else:
@@ -161,8 +174,8 @@ class Agenda:
     def tried(self, item: Item, *, success: bool) -> None:
         """Free the place at the host: the try is over, though not recorded yet."""
         with self._changed:
-            item.lane.learn(success=success)
-            item.lane.running -= 1
+            item.lane.host.learn(success=success)
+            item.lane.host.running -= 1
             item.has_place = False
             # This place, and one more if the host has earned it.
             self._changed.notify(2)
@@ -180,7 +193,7 @@ class Agenda:
 
     def left(self) -> tuple[int, int]:
         """Return how many calls were read but not worked on, and how many were settled but not tried."""
-        items = [item for lane in (self._anywhere, *self._lanes.values()) for item in lane.waiting]
+        items = [item for lane in self._lanes.values() for item in lane.waiting]
         settled = sum(item.settled for item in items)
         return len(items) - settled + self._let_go[False], settled + self._let_go[True]
 
@@ -191,34 +204,38 @@ class Agenda:
         only because nobody else is known to wait, and there is room to read who does.
         """
         has_room_to_read = not self._all_read and self._queued + PAGE_SIZE <= MAX_QUEUED
+        anywhere: Lane | None = None
         best: Lane | None = None
         fewest = math.inf
         for _, _, lane in self._by_age:
-            if not lane.has_place or self._is_unfair(lane.waiting[0], even_alone=has_room_to_read):
+            if not lane.host.has_place or self._is_unfair(lane, even_alone=has_room_to_read):
                 continue
-            held = self._held[lane.sharer]
+            if lane.host.machine is None:
+                anywhere = anywhere or lane
+                if best is None:
+                    break
+                continue
+            held = self._held[lane.host.sharer]
             if held < fewest:
                 best, fewest = lane, held
             if not held:
                 break
-        anywhere = self._anywhere.waiting
-        if anywhere and not self._is_unfair(anywhere[0], even_alone=has_room_to_read):
-            return self._anywhere if best is None or anywhere[0].due.due_at <= best.waiting[0].due.due_at else best
-        return best
+        if best is None or anywhere is None:
+            return best or anywhere
+        return anywhere if anywhere.waiting[0].due.due_at <= best.waiting[0].due.due_at else best
 
-    def _is_unfair(self, item: Item, *, even_alone: bool = False) -> bool:
-        """Tell whether a sharer of the call holds its half of the threads already, while others wait."""
+    def _is_unfair(self, lane: Lane, *, even_alone: bool = False) -> bool:
+        """Tell whether a sharer of the lane holds its half of the threads already, while others wait."""
         return any(
             self._held[sharer] >= self._share and (even_alone or self._queued > self._waiting[sharer])
-            for sharer in item.sharers
+            for sharer in lane.sharers
         )
 
     def _begin(self, lane: Lane) -> Item:
         item = lane.waiting.popleft()
         self._forget(item)
-        if lane is not self._anywhere:
-            del self._by_age[bisect.bisect_left(self._by_age, (item.due.due_at, lane.number))]
-            self._sort_in(lane)
+        del self._by_age[bisect.bisect_left(self._by_age, (item.due.due_at, lane.number))]
+        self._sort_in(lane)
         self._working += 1
         self._hold(item)
         return item
@@ -248,24 +265,24 @@ class Agenda:
     def _make_room(self) -> None:
         """Leave to a later sweep what cannot be held: a host with more due than that must not hide the others."""
         excess = self._queued + PAGE_SIZE - MAX_QUEUED
-        longest = max((self._anywhere, *self._lanes.values()), key=lambda lane: len(lane.waiting))
+        longest = max(self._lanes.values(), key=lambda lane: len(lane.waiting))
         for _ in range(min(excess, len(longest.waiting) - 1)):
             item = longest.waiting.pop()
             self._forget(item)
             self._let_go[item.settled] += 1
 
-    def _lane(self, settled: Stored | None) -> Lane:
-        host = None if settled is None else _host(settled)
-        if host is None:
-            return self._anywhere
-        return self._lanes.setdefault(f"{host[0]}:{host[1]}", Lane(host[0], len(self._lanes)))
+    def _lane(self, stored: Stored | None, *, to_host: bool) -> Lane:
+        place = _machine_and_port(stored) if stored is not None and to_host else None
+        host = self._anywhere if place is None else self._hosts.setdefault(f"{place[0]}:{place[1]}", Host(place[0]))
+        application = "" if stored is None else stored.call.application_id
+        return self._lanes.setdefault((host, application), Lane(host, application, len(self._lanes)))
 
     def _queue(self, item: Item) -> None:
         item.lane.waiting.append(item)
-        if item.lane is not self._anywhere and len(item.lane.waiting) == 1:
+        if len(item.lane.waiting) == 1:
             self._sort_in(item.lane)
         self._queued += 1
-        self._waiting.update(item.sharers)
+        self._waiting.update(item.lane.sharers)
 
     def _sort_in(self, lane: Lane) -> None:
         if lane.waiting:
@@ -273,20 +290,20 @@ class Agenda:
 
     def _forget(self, item: Item) -> None:
         self._queued -= 1
-        self._waiting.subtract(item.sharers)
+        self._waiting.subtract(item.lane.sharers)
 
     def _hold(self, item: Item) -> None:
-        item.lane.running += 1
+        item.lane.host.running += 1
         item.has_place = True
-        self._held.update(item.sharers)
+        self._held.update(item.lane.sharers)
 
     def _release(self, item: Item) -> None:
         if item.has_place:
-            item.lane.running -= 1
-        self._held.subtract(item.sharers)
+            item.lane.host.running -= 1
+        self._held.subtract(item.lane.sharers)
 
 
-def _host(settled: Stored) -> tuple[str, int] | None:
+def _machine_and_port(settled: Stored) -> tuple[str, int] | None:
     """Return machine and port of the callback, None if its URL makes no sense."""
     callback = settled.call.callback
     url = None if callback is None else parse_callback_url(callback.url)

@@ -138,7 +138,7 @@ class Sweep(CallWriter):
             if settled.call.callback is None or not agenda.enter(item, settled):
                 return
             stored, is_held = settled, True
-        if item.lane.machine is None:
+        if item.lane.host.machine is None:
             log.error("callback_url_senseless", extra={"fields": {"tid": item.due.tid}})
             self._claim(stored, SENSELESS_FOR)
             report.errors += 1
