@@ -6,13 +6,14 @@ import threading
 import uuid
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
 from werkzeug.test import TestResponse
 
 from tests.records import keys_read
-from tests.world import REQUEST, World, bearer, fields_logged
+from tests.world import REQUEST, World, bearer, fields_logged, make_world
 from ttsprompt.domain.call import Transition
 from ttsprompt.domain.idempotency import fingerprint, secrets_fingerprint
 from ttsprompt.domain.model import Call, State
@@ -324,6 +325,24 @@ def test_fifty_identical_requests_at_once_dial_once(world: World) -> None:
     assert len(world.voice.orders) == 1
     assert {answer.status_code for answer in answers} <= {200, 409}
     assert len({(answer.json or {})["tid"] for answer in answers if answer.status_code == 200}) == 1
+
+
+RULES: list[dict[str, Any]] = [{"REFUSED_NUMBERS": REQUEST["to"]}, {"ALLOWED_COUNTRIES": "DE"}]
+
+
+@pytest.mark.parametrize("rule", RULES, ids=lambda rule: next(iter(rule)))
+def test_a_rule_that_came_after_the_call_does_not_hide_it(tmp_path: Path, rule: dict[str, Any]) -> None:
+    """To a ladder that goes on, a refusal would mean that nobody was phoned."""
+    first = post(make_world(tmp_path))
+    ruled = make_world(tmp_path, **rule)
+
+    again = post(ruled)
+    assert (again.status_code, again.json, again.headers["Idempotency-Replayed"]) == (200, first.json, "true")
+    assert code(post(ruled, text="Another")) == (409, "idempotency_conflict")
+    assert ruled.voice.orders == []
+    assert post(ruled, "another-key").status_code == 403
+    assert ruled.post_call().status_code == 403
+    assert post(ruled, headers=bearer(ruled.clock, application_id=str(uuid.uuid4()))).status_code == 403
 
 
 def test_the_key_is_valid_as_long_as_the_record(world: World) -> None:

@@ -84,6 +84,16 @@ def test_a_forged_token_finds_no_pin_by_asking_for_a_replay(world: World) -> Non
     assert world.post_call(forged(world) | KEY).status_code == 401
 
 
+def test_a_forged_token_does_not_learn_whether_a_number_that_is_refused_now_was_called(tmp_path: Path) -> None:
+    world = make_world(tmp_path, voice=SignedOnly())
+    assert world.post_call(victims(world) | KEY).status_code == 200
+    ruled = make_world(tmp_path, voice=SignedOnly(), ALLOWED_COUNTRIES="DE")
+    assert ruled.post_call(victims(ruled) | KEY).status_code == 200
+
+    another = {"Idempotency-Key": "order-4712"}
+    assert [ruled.post_call(forged(ruled) | key).status_code for key in (KEY, another)] == [401, 401]
+
+
 @pytest.mark.parametrize("fault", [REFUSED, SILENT], ids=["refused", "silent"])
 def test_a_forged_request_leaves_no_record_behind_whatever_vonage_does(world: World, fault: Exception) -> None:
     world.voice.ending = fault

@@ -19,9 +19,11 @@ from ttsprompt.domain.verdict import Reason, Secrets, keyed_mac
 from ttsprompt.errors import (
     CallExistsError,
     CallNotFoundError,
+    CountryNotAllowedError,
     FieldFault,
     IdempotencyConflictError,
     InProgressError,
+    NumberNotAllowedError,
     StoreUnavailableError,
     TooManyCallsError,
     TtsPromptError,
@@ -122,7 +124,13 @@ class Calls(CallWriter):
             VendorUnclearError: the phone may be ringing; its `tid` is set and the outcome will be reported.
         """
         self.admission.check_application(credential.application_id)
-        self.admission.check_number(request.to)
+        try:
+            self.admission.check_number(request.to)
+        except (CountryNotAllowedError, NumberNotAllowedError):
+            # The rule may be younger than the call that the key has led to.
+            if idempotency_key is not None and (placed := self._placed_before(request, credential, idempotency_key)):
+                return placed
+            raise
         if idempotency_key is not None or self.admission.counts:
             self.authority.check(credential)
         token, deadline = self.new_token(), self.deadline()
@@ -134,17 +142,27 @@ class Calls(CallWriter):
         except CallExistsError:
             if idempotency_key is None:
                 raise
-            return self._replay(request, credential, idempotency_key, deadline)
+            try:
+                return self._replay(request, credential, idempotency_key, deadline)
+            except CallNotFoundError:
+                # Refused and taken back this very moment: the key is free again, but not twice in one request.
+                raise InProgressError from None
         except StoreUnavailableError as error:
             detail = "The call could not be recorded, so nothing was dialled. Try again."
             raise StoreUnavailableError(detail) from error.__cause__
-        tid = stored.call.tid
         try:
             with deadline.store_step() as timeout_s:
                 self.admission.reserve(stored.call, self.clock.now(), timeout_s=timeout_s)
         except (TooManyCallsError, StoreUnavailableError):
             self._take_back(stored, deadline)
             raise
+        return self._phone(request, credential, stored, token, deadline)
+
+    def _phone(
+        self, request: CallRequest, credential: Credential, stored: Stored, token: str, deadline: Deadline
+    ) -> Placement:
+        """Have Vonage place the call that was recorded, and note what came of it."""
+        tid = stored.call.tid
         urls = ncco.WebhookUrls(self.base_url, tid, token)
         try:
             uuid = self._dial(self._order(request, stored.call, urls), credential)
@@ -194,20 +212,28 @@ class Calls(CallWriter):
             return Standing.UNKNOWN
         return Standing.ACCEPTED
 
-    def _replay(self, request: CallRequest, credential: Credential, key: str, deadline: Deadline) -> Placement:
-        """Return the placement that the key already led to."""
-        tid = idempotency.tid_of(credential.application_id, key)
+    def _placed_before(self, request: CallRequest, credential: Credential, key: str) -> Placement | None:
+        """Return the placement that the key already led to, None if it led to none."""
+        self.authority.check(credential)
         try:
-            stored = self.read(tid, deadline)
-            if not idempotency.is_same_request(stored.call, key, request.given()):
-                raise IdempotencyConflictError
-            if idempotency.is_waiting(stored.call, self.clock.now()):
-                raise InProgressError
-            # Whoever made it has died or is late, and might yet take it back. Once its tid is told, it has to stay.
-            self.record(tid, events.PlacementUnclear(), deadline, expected=stored, rule=_if_untouched)
+            return self._replay(request, credential, key, self.deadline())
         except CallNotFoundError:
-            # Refused and taken back this very moment: the key is free again, but not twice in one request.
-            raise InProgressError from None
+            return None
+
+    def _replay(self, request: CallRequest, credential: Credential, key: str, deadline: Deadline) -> Placement:
+        """Return the placement that the key already led to.
+
+        Raises:
+            CallNotFoundError: it led to none, or is taken back this very moment.
+        """
+        tid = idempotency.tid_of(credential.application_id, key)
+        stored = self.read(tid, deadline)
+        if not idempotency.is_same_request(stored.call, key, request.given()):
+            raise IdempotencyConflictError
+        if idempotency.is_waiting(stored.call, self.clock.now()):
+            raise InProgressError
+        # Whoever made it has died or is late, and might yet take it back. Once its tid is told, it has to stay.
+        self.record(tid, events.PlacementUnclear(), deadline, expected=stored, rule=_if_untouched)
         log.info("call_replayed", extra={"fields": {"tid": tid}})
         return Placement(tid, replayed=True)
 
