@@ -395,6 +395,16 @@ def test_doctor_copes_with_a_service_that_does_not_tell(service: FakeService, an
     assert "credential: this version of the service does not tell" in capsys.readouterr().out
 
 
+@pytest.mark.parametrize("code", ["country_not_allowed", "number_not_allowed"])
+def test_doctor_takes_a_rule_against_its_own_number_for_no_fault(service: FakeService, code: str, capsys: Any) -> None:
+    service.replies = [Reply(200, {"name": "ttsprompt"}), problem(403, code)] * 2
+
+    assert main(["doctor"]) == 0
+    assert "--to asks about another" in capsys.readouterr().out
+    assert main(["doctor", "--to", "+49 30 901820"]) == 3
+    assert "FAULT request" in capsys.readouterr().out
+
+
 def test_doctor_names_each_thing_that_is_missing_or_wrong(
     service: FakeService, monkeypatch: pytest.MonkeyPatch, key_file: Path, capsys: Any
 ) -> None:
@@ -453,6 +463,22 @@ def test_an_interrupt_while_the_phone_rings_is_unclear_and_names_the_call(
     assert process.returncode == 4
     assert out == f"{TID}\n"
     assert f"ttsprompt status {TID} --wait" in err
+
+
+@pytest.mark.parametrize("wait", [[], ["--wait"]])
+def test_an_interrupt_while_the_tid_is_written_is_unclear_and_names_the_call(
+    service: FakeService, wait: list[str], monkeypatch: pytest.MonkeyPatch, capsys: Any
+) -> None:
+    """A terminal that was stopped with Ctrl-S holds the writing up."""
+
+    def interrupted(*_: Any) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("ttsprompt_client.console.Console.result", interrupted)
+    service.replies = [placed()]
+
+    assert main([*CALL, *wait]) == 4
+    assert f"ttsprompt status {TID} --wait" in capsys.readouterr().err
 
 
 def test_an_interrupt_of_a_ladder_names_the_run(service: FakeService, ladder: list[str]) -> None:

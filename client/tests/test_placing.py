@@ -257,6 +257,21 @@ def test_an_interrupt_says_whether_somebody_may_have_been_phoned(
     assert (caught.value.sent, caught.value.idempotency_key) == (sent, "mine")
 
 
+def test_an_interrupt_while_an_answer_is_judged_does_not_say_that_nobody_was_phoned(
+    service: FakeService, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupted(_: Any) -> None:
+        raise KeyboardInterrupt
+
+    service.replies = [placed()]
+    monkeypatch.setattr("ttsprompt_client.placing.meaning", interrupted)
+
+    with pytest.raises(InterruptedCall) as caught:
+        client(service).place(**REQUEST)
+
+    assert caught.value.sent
+
+
 @pytest.mark.parametrize("key", ["", "a,b", 'a"b', "a b", "ä", "x" * 256])
 def test_a_key_that_the_service_would_refuse_or_change_is_not_sent(service: FakeService, key: str) -> None:
     with pytest.raises(UsageError):

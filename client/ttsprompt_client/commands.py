@@ -18,6 +18,7 @@ from ttsprompt_client.client import Client
 from ttsprompt_client.console import Console
 from ttsprompt_client.errors import (
     ClientError,
+    InterruptedCall,
     RefusedError,
     UnclearError,
     UsageError,
@@ -39,21 +40,27 @@ def call(options: Namespace, console: Console) -> Exit:
         return Exit.OK
     client = _settings(options).client()
     key = options.idempotency_key or str(uuid.uuid4())
+    tid: str | None = None
     unclear: UnclearError | None = None
     try:
-        tid = client.place(idempotency_key=key, **fields).tid
-    except UnclearError as error:
-        if error.tid is None:
-            raise
-        tid, unclear = error.tid, error
-    if not (console.as_json and options.wait):
-        console.result({"tid": tid}, tid)
-    if unclear is not None:
-        console.complain(unclear.detail)
-    if not options.wait:
-        return Exit.OK if unclear is None else Exit.UNCLEAR
-    console.say(f"tid {tid}")
-    return _follow(client, tid, options, console)
+        try:
+            tid = client.place(idempotency_key=key, **fields).tid
+        except UnclearError as error:
+            if error.tid is None:
+                raise
+            tid, unclear = error.tid, error
+        if not (console.as_json and options.wait):
+            console.result({"tid": tid}, tid)
+        if unclear is not None:
+            console.complain(unclear.detail)
+        if not options.wait:
+            return Exit.OK if unclear is None else Exit.UNCLEAR
+        console.say(f"tid {tid}")
+        return _follow(client, tid, options, console)
+    except InterruptedCall:
+        raise
+    except KeyboardInterrupt:  # while the tid or the outcome was being written, perhaps to a terminal that was stopped
+        raise InterruptedCall(sent=True, tid=tid, idempotency_key=key) from None
 
 
 def status(options: Namespace, console: Console) -> Exit:

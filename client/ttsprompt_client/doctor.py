@@ -18,6 +18,9 @@ TO: Final = "+44 7700 900001"
 FROM: Final = "+44 7700 900000"
 """Numbers that Ofcom keeps for drama: nobody has them."""
 
+_RULES: Final = frozenset({"country_not_allowed", "number_not_allowed"})
+"""The operator's, about numbers: that ours is excluded is no fault of the settings."""
+
 _VERDICTS: Final = {
     "accepted": "Vonage accepts it",
     "refused": "Vonage refuses it: does the key belong to the application, and is this machine's clock right?",
@@ -99,6 +102,12 @@ def _dry_run(client: Client, to: str, from_: str, *, has_credential: bool) -> It
         if error.code == "invalid_fields" and {fault.field for fault in error.faults} == {"callback"}:
             # Before callbacks became optional.
             yield Finding("credential", is_well=None, detail="this version of the service does not tell")
+            return
+        if to == TO and error.code in _RULES:
+            detail = (
+                f"{error.detail} So it says of {TO}, which nobody has; --to asks about another, and the credential."
+            )
+            yield Finding("request", is_well=None, detail=detail)
             return
         yield Finding("request", is_well=False, detail=error.detail)
         return

@@ -110,7 +110,6 @@ def place(ask: Callable[[], Answer], key: str, patience: Patience) -> Placement:
         sending = True
         try:
             answer: Answer | NoAnswerError = _try(ask)
-            sending = False
             retry_after_s = None
             if isinstance(answer, NoAnswerError):
                 may_have_phoned |= answer.sent
@@ -124,6 +123,8 @@ def place(ask: Callable[[], Answer], key: str, patience: Patience) -> Placement:
                 # Under `in_progress` an earlier request with this key is on its way to Vonage.
                 may_have_phoned |= what is Meaning.LOST or answer.code == "in_progress"
                 again, retry_after_s = what in {Meaning.LOST, Meaning.AGAIN}, answer.retry_after_s
+            # Not before: of an answer that says that the phone rings, an interrupt must not say the opposite.
+            sending = False
             if again and patience.wait(retry_after_s):
                 continue
         except KeyboardInterrupt:

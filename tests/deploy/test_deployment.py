@@ -333,6 +333,8 @@ def test_at_night_a_number_is_kept_from_being_called_in_one_command(story: Story
     night(story, "REFUSED_NUMBERS")
 
     assert load_settings(environment_now(story)).refused_numbers == {"447700900001", "4930123456"}
+    # It is the number of the smoke test, which must not keep such a deployment from being finished.
+    assert story.project.sh("bash deploy/smoke-test.sh", PROJECT=PROJECT, ENV="prod").returncode == 0
 
 
 def environment_now(story: Story) -> dict[str, str]:
