@@ -10,16 +10,18 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
+from werkzeug.test import TestResponse
 
 from tests.fakes import FakeSender
 from tests.records import keys_read, rewrite
 from tests.service.test_sweep_order import counts, sweep_of
-from tests.world import World
+from tests.world import World, bearer
+from ttsprompt.domain import timing
 from ttsprompt.domain.model import DeliveryState
 from ttsprompt.errors import StoreUnavailableError
 from ttsprompt.ports import BUSY, CallbackRequest, CallbackResponse
 from ttsprompt.service.agenda import BUDGET_S, Agenda
-from ttsprompt.service.sweep import CLAIM, SweepReport
+from ttsprompt.service.sweep import CLAIM, TRY_S, SweepReport
 
 
 class ByHost(FakeSender):
@@ -158,6 +160,17 @@ def test_a_call_that_waits_for_its_host_is_written_when_it_settles_and_when_it_w
     """Its settlement has set a later date, which holds it without a claim; what is written follows what was read."""
     tids = [world.place() for _ in range(3)]
     world.clock.advance(1000)
+    writes, reads = keys_written(world, monkeypatch), keys_read(monkeypatch)
+    try_the_last_one = settled_by_a_sweep(world)
+    try_the_last_one()
+
+    assert len(world.sender.sent) == 3
+    assert Counter(writes) == dict.fromkeys(tids, 2)
+    assert reads == []
+
+
+def settled_by_a_sweep(world: World) -> Callable[[], None]:
+    """Let a sweep settle the three calls there are, and try two; return what tries the one that waits."""
     sweep, report = sweep_of(world), SweepReport()
     agenda = Agenda(world.store, world.clock, threads=64)
     agenda.read_page()
@@ -167,17 +180,38 @@ def test_a_call_that_waits_for_its_host_is_written_when_it_settles_and_when_it_w
         world.sender.meanwhile = lambda: sweep._work(third, agenda, report)
         sweep._work(second, agenda, report)
 
-    writes, reads = keys_written(world, monkeypatch), keys_read(monkeypatch)
     world.sender.meanwhile = one_more_at_the_host
     sweep._work(first, agenda, report)
     assert (report.expired, report.delivered) == (3, 2)
     waited = agenda.take()
     assert waited is not None
-    sweep._work(waited, agenda, report)
+    return lambda: sweep._work(waited, agenda, report)
 
-    assert report.delivered == 3
-    assert Counter(writes) == dict.fromkeys(tids, 2)
-    assert reads == []
+
+def test_while_a_call_waits_in_a_sweep_for_its_host_no_redelivery_sends_it_beside_the_sweep(world: World) -> None:
+    tids = {world.place() for _ in range(3)}
+    world.clock.advance(1000)
+    try_the_last_one = settled_by_a_sweep(world)
+    (tid,) = tids - {request.webhook_id for request in world.sender.sent}
+
+    world.clock.advance(44)
+    asked: list[TestResponse] = []
+    world.sender.meanwhile = lambda: asked.append(redeliver(world, tid))
+    before = redeliver(world, tid)
+    try_the_last_one()
+
+    assert [response.status_code for response in (before, *asked)] == [429, 429]
+    assert before.headers["Retry-After"] == "16"
+    assert len(world.sender.sent) == 3
+    assert redeliver(world, tid).status_code == 200
+
+
+def test_a_redelivery_waits_as_long_as_a_sweep_may_hold_a_call_and_try_it() -> None:
+    assert timing.SWEEP == timedelta(seconds=BUDGET_S + TRY_S)
+
+
+def redeliver(world: World, tid: str) -> TestResponse:
+    return world.client.post(f"/call/{tid}/redeliver", headers=bearer(world.clock))
 
 
 def test_a_call_that_other_sweeps_see_too_is_claimed_before_it_is_tried_and_not_read_again(

@@ -134,6 +134,13 @@ def settles(reason: str, *, said: str = "", attempts: int = 0, **changes: Any) -
     return Effect(settling | changes, settled=True)
 
 
+def swept(reason: str, **changes: Any) -> Effect:
+    """The sweep settles it: the try waits for its host, a minute at most with what it takes."""
+    effect = settles(reason, **changes)
+    delivery = Delivery(DeliveryState.PENDING, under_way_until=AT + timedelta(seconds=60))
+    return Effect({**effect.changes, "delivery": delivery}, settled=True)
+
+
 NOTHING = Effect({})
 # bye_text is spoken in 2.25 s.
 CANCELS = effect(verdict=Verdict(Reason.CANCELLED, AT), due_at=AT + timedelta(seconds=2.25 + 30))
@@ -153,7 +160,7 @@ PUT_OFF = "put off"
 """The date that a claim sets depends on the call."""
 IS_OVER: Mapping[str, Any] = {"state": State.ENDED, "ended_at": AT, "disconnected_by": "user", **IS_TOLD}
 BEGINS_GRACE = Effect({**IS_OVER, "due_at": AT + timedelta(seconds=3)}, grace=True)
-EXPIRES = settles("expired", verdict=Verdict(Reason.EXPIRED, AT), state=State.ENDED, ended_at=AT)
+EXPIRES = swept("expired", verdict=Verdict(Reason.EXPIRED, AT), state=State.ENDED, ended_at=AT)
 
 EXPECTED: Mapping[Phase, Mapping[type[Event], Effect]] = {
     Phase.PLACING: {
@@ -214,7 +221,7 @@ EXPECTED: Mapping[Phase, Mapping[type[Event], Effect]] = {
         CallEnded: settles("machine", said=BY_MACHINE + SAYS_SO, **IS_OVER, answered_at=AT),
         GraceElapsed: NOTHING,
         Claimed: NOTHING,
-        Overdue: settles("machine", said=BY_MACHINE, state=State.ENDED, ended_at=AT),
+        Overdue: swept("machine", said=BY_MACHINE, state=State.ENDED, ended_at=AT),
         DeliveryAttempted: NOTHING,
         CancelRequested: NOTHING,
         RedeliveryRequested: NOTHING,
@@ -230,7 +237,7 @@ EXPECTED: Mapping[Phase, Mapping[type[Event], Effect]] = {
         CallEnded: effect(**IS_TOLD),
         GraceElapsed: settles("hung_up", verdict=Verdict(Reason.HUNG_UP, AT)),
         Claimed: NOTHING,
-        Overdue: settles("hung_up", verdict=Verdict(Reason.HUNG_UP, AT)),
+        Overdue: swept("hung_up", verdict=Verdict(Reason.HUNG_UP, AT)),
         DeliveryAttempted: NOTHING,
         CancelRequested: effect(verdict=Verdict(Reason.CANCELLED, AT)),
         RedeliveryRequested: NOTHING,

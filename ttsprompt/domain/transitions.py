@@ -162,12 +162,21 @@ def expire(call: Call, event: events.Overdue, now: datetime, policy: Policy) -> 
     call = replace(call.noted(now, "expired"), state=State.ENDED, ended_at=now)
     if call.verdict is None:
         call = _decided(call, Reason.EXPIRED, now)
-    return settled(call, now, policy)
+    return _by_sweep(settled(call, now, policy), now)
 
 
 def sweep_grace(call: Call, event: events.Overdue, now: datetime, policy: Policy) -> Transition:
     """If nothing happened since it was seen to be due: as GraceElapsed"""
-    return close_grace(call, event, now, policy) if call.due_at == event.due_at else Transition(call)
+    return _by_sweep(close_grace(call, event, now, policy), now) if call.due_at == event.due_at else Transition(call)
+
+
+def _by_sweep(settlement: Transition, now: datetime) -> Transition:
+    """Hold redeliveries off while the call may wait in the sweep for its host: it is tried without another look."""
+    call = settlement.call
+    if call.due_at is None:
+        return settlement
+    delivery = replace(call.delivery, under_way_until=min(call.due_at, now + timing.SWEEP))
+    return replace(settlement, call=replace(call, delivery=delivery))
 
 
 def cancel(call: Call, _event: events.CancelRequested, now: datetime, policy: Policy) -> Transition:

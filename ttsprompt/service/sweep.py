@@ -168,8 +168,9 @@ class Sweep(CallWriter):
         return self._apply(due, events.Overdue(due.call.due_at))
 
     def _is_held_for_a_try(self, call: Call) -> bool:
-        """Tell whether a call that this sweep settled a while ago is safe from other sweeps until a try is over."""
-        return call.due_at is not None and call.due_at > self.clock.now() + timedelta(seconds=TRY_S)
+        """Tell whether a call that this sweep settled a while ago is still its own until a try is over."""
+        until = call.delivery.under_way_until
+        return until is not None and until > self.clock.now() + timedelta(seconds=TRY_S)
 
     def _claim(self, stored: Stored, wait: timedelta) -> Stored | None:
         """Take the call, or keep it for longer, unless another sweep was faster or something else happened to it."""
