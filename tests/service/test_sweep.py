@@ -15,7 +15,7 @@ from tests.fakes import FakeClock, FakeSender
 from tests.records import rewrite
 from tests.world import World, fields_logged, make_world, payload_of
 from ttsprompt.domain.call import Transition
-from ttsprompt.domain.model import Call
+from ttsprompt.domain.model import Call, Delivery, DeliveryState
 from ttsprompt.errors import StoreUnavailableError
 from ttsprompt.ports import BUSY, CallbackRequest, CallbackResponse, Clock
 from ttsprompt.service.agenda import BUDGET_S
@@ -281,14 +281,15 @@ def test_of_two_sweeps_that_saw_a_call_overdue_one_settles_it(world: World) -> N
     assert [one is not None for one in settled] == [True, False]
 
 
-@pytest.mark.parametrize(("due_in_s", "is_held"), [(None, False), (-1, False), (15, False), (15.1, True)])
-def test_a_call_settled_a_while_ago_is_claimed_anew_unless_a_whole_try_fits_in_before_its_date(
-    world: World, due_in_s: float | None, *, is_held: bool
+@pytest.mark.parametrize(("left_s", "is_held"), [(None, False), (-1, False), (15, False), (15.1, True)])
+def test_a_call_settled_a_while_ago_is_claimed_anew_unless_a_whole_try_fits_in(
+    world: World, left_s: float | None, *, is_held: bool
 ) -> None:
-    """From that date on it is any sweep's."""
-    due_at = None if due_in_s is None else world.clock.now() + timedelta(seconds=due_in_s)
+    """From the end of that time on a redelivery may be asked for, and soon it is any sweep's."""
+    until = None if left_s is None else world.clock.now() + timedelta(seconds=left_s)
+    call = replace(a_call(), delivery=Delivery(DeliveryState.PENDING, under_way_until=until))
 
-    assert sweep_of(world)._is_held_for_a_try(replace(a_call(), due_at=due_at)) is is_held
+    assert sweep_of(world)._is_held_for_a_try(call) is is_held
 
 
 def test_the_sweep_that_settled_a_call_may_claim_it_before_its_date_and_no_other_may(world: World) -> None:
