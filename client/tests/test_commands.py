@@ -400,7 +400,9 @@ def test_doctor_takes_a_rule_against_its_own_number_for_no_fault(service: FakeSe
     service.replies = [Reply(200, {"name": "ttsprompt"}), problem(403, code)] * 2
 
     assert main(["doctor"]) == 0
-    assert "--to asks about another" in capsys.readouterr().out
+    printed = capsys.readouterr().out
+    assert "--to asks about another" in printed
+    assert "credential: not asked" in printed
     assert main(["doctor", "--to", "+49 30 901820"]) == 3
     assert "FAULT request" in capsys.readouterr().out
 
@@ -470,15 +472,48 @@ def test_an_interrupt_while_the_tid_is_written_is_unclear_and_names_the_call(
     service: FakeService, wait: list[str], monkeypatch: pytest.MonkeyPatch, capsys: Any
 ) -> None:
     """A terminal that was stopped with Ctrl-S holds the writing up."""
-
-    def interrupted(*_: Any) -> None:
-        raise KeyboardInterrupt
-
-    monkeypatch.setattr("ttsprompt_client.console.Console.result", interrupted)
+    monkeypatch.setattr("ttsprompt_client.console.Console.result", interrupting)
     service.replies = [placed()]
 
     assert main([*CALL, *wait]) == 4
     assert f"ttsprompt status {TID} --wait" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("command", ["status", "cancel"])
+def test_an_interrupt_of_a_look_at_a_call_does_not_say_that_there_was_none(
+    service: FakeService, command: str, monkeypatch: pytest.MonkeyPatch, capsys: Any
+) -> None:
+    monkeypatch.setattr("ttsprompt_client.console.Console.result", interrupting)
+    service.replies = [shown("placed")]
+
+    assert main([command, TID]) == 4
+    assert f"ttsprompt status {TID} --wait" in capsys.readouterr().err
+
+
+def interrupting(*_: Any, **__: Any) -> None:
+    raise KeyboardInterrupt
+
+
+def test_an_interrupt_while_an_unclear_rung_is_written_is_unclear(
+    service: FakeService, ladder: list[str], monkeypatch: pytest.MonkeyPatch, capsys: Any
+) -> None:
+    monkeypatch.setattr("ttsprompt_client.commands._rung_json", interrupting)
+    service.replies = [problem(504, "vendor_unclear", tid=TID)]
+
+    assert main([*ladder, "--run", "mine"]) == 4
+    assert f"ttsprompt status {TID} --wait" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("reply", "code"), [(problem(504, "vendor_unclear", tid=TID), 4), (problem(403, "number_not_allowed"), 3)]
+)
+def test_an_interrupt_while_an_error_is_written_changes_no_exit_code(
+    service: FakeService, reply: Reply, code: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("ttsprompt_client.console.Console.complain", interrupting)
+    service.replies = [reply]
+
+    assert main(CALL) == code
 
 
 def test_an_interrupt_of_a_ladder_names_the_run(service: FakeService, ladder: list[str]) -> None:

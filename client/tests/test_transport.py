@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -78,7 +79,7 @@ def garbled(connection: socket.socket) -> None:
 @pytest.fixture
 def no_time_to_connect(monkeypatch: pytest.MonkeyPatch) -> None:
     """The whole exchange is over within the time for connecting and the time for reading."""
-    monkeypatch.setattr(transport_module, "CONNECT_S", 0.2)
+    monkeypatch.setattr(transport_module, "CONNECT_S", 1)
 
 
 @pytest.mark.parametrize("behave", [silent, dripping, dripping_head, endless, torn, garbled])
@@ -88,6 +89,41 @@ def test_without_a_whole_answer_the_request_may_have_been_taken(behave: Callable
         transport.ask("POST", "/call", read_s=0.3)
 
     assert (caught.value.sent, caught.value.is_final) == (True, False)
+
+
+@pytest.mark.usefixtures("no_time_to_connect")
+def test_a_proxy_that_drips_gets_no_request_and_is_left(monkeypatch: pytest.MonkeyPatch) -> None:
+    with server(dripping_head) as proxy:
+        monkeypatch.setenv("HTTPS_PROXY", proxy.url)
+        monkeypatch.setenv("NO_PROXY", "")
+        with pytest.raises(NoAnswerError) as caught:
+            Transport("https://calls.example", "test").ask("POST", "/call", read_s=0.3)
+
+    assert (caught.value.sent, caught.value.is_final) == (False, False)
+    assert exchanges_end()
+
+
+def exchanges_end() -> bool:
+    until = time.monotonic() + 5
+    while any(thread.name == "ttsprompt exchange" for thread in threading.enumerate()) and time.monotonic() < until:
+        time.sleep(0.01)
+    return not any(thread.name == "ttsprompt exchange" for thread in threading.enumerate())
+
+
+def test_no_descriptor_is_left_of_an_exchange() -> None:
+    def descriptors() -> int:
+        return len(list(Path("/proc/self/fd").iterdir()))
+
+    def answering(connection: socket.socket) -> None:
+        connection.sendall(HEAD + b"Content-Length: 2\r\n\r\n{}")
+
+    def ask() -> int:
+        for _ in range(20):
+            with server(answering) as transport:
+                assert transport.ask("GET", "/").status == 200
+        return descriptors()
+
+    assert ask() >= ask()
 
 
 @pytest.mark.usefixtures("no_time_to_connect")

@@ -8,6 +8,7 @@ import re
 import signal
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from types import FrameType
 from typing import Final, NoReturn
@@ -52,7 +53,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt as interrupt:
         return _interrupted(interrupt)
     except (UsageError, RefusedError, UnclearError, VerificationError) as error:
-        return commands.failed(error, Console(options is not None and options.json))
+        # Ctrl-C ends what is written; what it says is true all the same.
+        with suppress(KeyboardInterrupt):
+            commands.tell(error, Console(options is not None and options.json))
+        return commands.exit_of(error)
 
 
 def _interrupted(interrupt: KeyboardInterrupt) -> Exit:
@@ -60,10 +64,11 @@ def _interrupted(interrupt: KeyboardInterrupt) -> Exit:
     if not isinstance(interrupt, InterruptedCall) or not interrupt.sent:
         console.complain("Interrupted; no call was under way.")
         return Exit.NOT_PLACED
-    console.complain(
-        "Interrupted; the call goes on." if interrupt.tid else "Interrupted; somebody may have been phoned."
-    )
-    commands.show_the_way(console, interrupt.tid, interrupt.idempotency_key)
+    with suppress(KeyboardInterrupt):
+        console.complain(
+            "Interrupted; the call goes on." if interrupt.tid else "Interrupted; somebody may have been phoned."
+        )
+        commands.show_the_way(console, interrupt.tid, interrupt.idempotency_key)
     return Exit.UNCLEAR
 
 

@@ -1,4 +1,4 @@
-"""What each command does. Each returns its exit code; expected errors are raised, and told in `failed`."""
+"""What each command does. Each returns its exit code; expected errors are raised, and told in `tell`."""
 
 from __future__ import annotations
 
@@ -6,7 +6,8 @@ import os
 import sys
 import uuid
 from argparse import Namespace
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -40,15 +41,16 @@ def call(options: Namespace, console: Console) -> Exit:
         return Exit.OK
     client = _settings(options).client()
     key = options.idempotency_key or str(uuid.uuid4())
-    tid: str | None = None
     unclear: UnclearError | None = None
-    try:
+    with _about(None, key):
         try:
             tid = client.place(idempotency_key=key, **fields).tid
         except UnclearError as error:
             if error.tid is None:
                 raise
             tid, unclear = error.tid, error
+    # A terminal that was stopped with Ctrl-S holds each line up.
+    with _about(tid):
         if not (console.as_json and options.wait):
             console.result({"tid": tid}, tid)
         if unclear is not None:
@@ -57,10 +59,6 @@ def call(options: Namespace, console: Console) -> Exit:
             return Exit.OK if unclear is None else Exit.UNCLEAR
         console.say(f"tid {tid}")
         return _follow(client, tid, options, console)
-    except InterruptedCall:
-        raise
-    except KeyboardInterrupt:  # while the tid or the outcome was being written, perhaps to a terminal that was stopped
-        raise InterruptedCall(sent=True, tid=tid, idempotency_key=key) from None
 
 
 def status(options: Namespace, console: Console) -> Exit:
@@ -69,15 +67,29 @@ def status(options: Namespace, console: Console) -> Exit:
     client = _settings(options).client()
     if options.wait:
         return _follow(client, options.tid, options, console)
-    found = client.status(options.tid)
-    _show(found, console)
+    with _about(options.tid):
+        found = client.status(options.tid)
+        _show(found, console)
     return Exit.UNCLEAR if found.outcome is None else of_outcome(found.outcome)
 
 
 def cancel(options: Namespace, console: Console) -> Exit:
     """Have a call end."""
-    _show(_settings(options).client().cancel(options.tid), console)
+    client = _settings(options).client()
+    with _about(options.tid):
+        _show(client.cancel(options.tid), console)
     return Exit.OK
+
+
+@contextmanager
+def _about(tid: str | None, key: str | None = None) -> Iterator[None]:
+    """Let Ctrl-C say of which call nothing is known then."""
+    try:
+        yield
+    except InterruptedCall:
+        raise
+    except KeyboardInterrupt:
+        raise InterruptedCall(sent=True, tid=tid, idempotency_key=key) from None
 
 
 def verify(options: Namespace, console: Console) -> Exit:
@@ -108,12 +120,15 @@ def ladder(options: Namespace, console: Console) -> Exit:
     escalation.check_run(run, options.need, people)
     client = _settings(options).client()
     console.result({"run": run}, run)
+    last: escalation.Rung | None = None
 
     def on_person(position: int, person: escalation.Person) -> Callable[[Call], None] | None:
         console.say(f"{position} {person.name}")
         return _narrator(console, "  ")
 
     def on_rung(rung: escalation.Rung) -> None:
+        nonlocal last
+        last = rung
         console.result(_rung_json(rung), f"{rung.position} {rung.person.name}: {_rung_words(rung)}")
 
     try:
@@ -127,8 +142,10 @@ def ladder(options: Namespace, console: Console) -> Exit:
             on_person=on_person,
             on_rung=on_rung,
         )
-    except KeyboardInterrupt:
+    except KeyboardInterrupt as interrupt:
         console.complain(f"The same command with --run {run} goes on from here.")
+        if last is not None and last.unclear is not None and not isinstance(interrupt, InterruptedCall):
+            raise InterruptedCall(sent=True, tid=last.tid) from None
         raise
     confirmed = [rung.person.name for rung in rungs if rung.outcome is not None and rung.outcome.is_ok]
     code = _ladder_exit(rungs, len(confirmed) >= options.need)
@@ -153,15 +170,28 @@ def doctor(options: Namespace, console: Console) -> Exit:
     return Exit.OK if is_well else Exit.NOT_PLACED
 
 
-def failed(error: ClientError, console: Console) -> Exit:
-    """Tell an error; return its exit code."""
+def exit_of(error: ClientError) -> Exit:
+    """Return the exit code of an error."""
+    match error:
+        case UnclearError():
+            return Exit.UNCLEAR
+        case VerificationError():
+            return Exit.FAILED
+        case RefusedError():
+            return Exit.NOT_PLACED
+        case _:
+            return Exit.USAGE
+
+
+def tell(error: ClientError, console: Console) -> None:
+    """Say what went wrong."""
     if isinstance(error, UnclearError):
         if console.as_json:
             known = {"tid": error.tid, "idempotency_key": error.idempotency_key}
             console.result({"error": "unclear", "detail": error.detail, **{n: v for n, v in known.items() if v}})
         console.complain(error.detail)
         show_the_way(console, error.tid, error.idempotency_key)
-        return Exit.UNCLEAR
+        return
     code, text = getattr(error, "code", "usage"), error.detail
     if isinstance(error, RefusedError):
         text = words.refused(error)
@@ -169,9 +199,6 @@ def failed(error: ClientError, console: Console) -> Exit:
         faults = [{"field": f.field, "code": f.code, "message": f.message} for f in getattr(error, "faults", ())]
         console.result({"error": code, "detail": error.detail, **({"errors": faults} if faults else {})})
     console.complain(text)
-    if isinstance(error, VerificationError):
-        return Exit.FAILED
-    return Exit.NOT_PLACED if isinstance(error, RefusedError) else Exit.USAGE
 
 
 def show_the_way(console: Console, tid: str | None, key: str | None) -> None:

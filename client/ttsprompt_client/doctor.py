@@ -104,10 +104,10 @@ def _dry_run(client: Client, to: str, from_: str, *, has_credential: bool) -> It
             yield Finding("credential", is_well=None, detail="this version of the service does not tell")
             return
         if to == TO and error.code in _RULES:
-            detail = (
-                f"{error.detail} So it says of {TO}, which nobody has; --to asks about another, and the credential."
-            )
+            detail = f"{error.detail} So it says of {TO}, which nobody has; --to asks about another."
             yield Finding("request", is_well=None, detail=detail)
+            if has_credential:
+                yield Finding("credential", is_well=None, detail="not asked, as the request was refused")
             return
         yield Finding("request", is_well=False, detail=error.detail)
         return

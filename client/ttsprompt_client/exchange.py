@@ -15,6 +15,7 @@ from typing import Any, TypeVar
 
 import requests
 from requests.adapters import HTTPAdapter
+from urllib3.connection import HTTPConnection
 
 T = TypeVar("T")
 
@@ -67,45 +68,80 @@ class _Line:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._opened: socket.socket | None = None
-        self._is_cut = False
+        self._handle: socket.socket | None = None
+        self._is_cut = self._is_ready = False
 
     def opened(self, connection: socket.socket) -> None:
-        """Note the connection.
+        """Note the connection, to the peer or to a proxy.
 
         Raises:
             ConnectionAbortedError: it comes too late.
         """
         with self._lock:
             if self._is_cut:
-                raise ConnectionAbortedError
-            self._opened = connection
+                connection.close()
+            self._go_on()
+            self._close()
+            # A descriptor of our own: TLS takes the other one away from its socket.
+            self._handle = connection.dup()
+
+    def ready(self) -> None:
+        """Note that the request may leave: TLS and a proxy's tunnel are there.
+
+        Raises:
+            ConnectionAbortedError: it comes too late.
+        """
+        with self._lock:
+            self._go_on()
+            self._is_ready = True
 
     def cut(self) -> bool:
         """End the connection, so that the thread that reads from it wakes up, and let there be no other.
 
-        Returns whether there was one: bytes may have left then, and never will otherwise.
+        Returns whether bytes of the request may have left; if not, none will.
         """
         with self._lock:
             self._is_cut = True
-            if self._opened is None:
-                return False
-            with contextlib.suppress(OSError):
-                # Not TLS's own, which would change the object in the other thread's hands.
-                socket.socket.shutdown(self._opened, socket.SHUT_RDWR)
-            return True
+            if self._handle is not None:
+                with contextlib.suppress(OSError):
+                    self._handle.shutdown(socket.SHUT_RDWR)
+            self._close()
+            return self._is_ready
+
+    def go_on(self) -> None:
+        """Raise ConnectionAbortedError if it is cut."""
+        with self._lock:
+            self._go_on()
+
+    def _go_on(self) -> None:
+        if self._is_cut:
+            raise ConnectionAbortedError
+
+    def _close(self) -> None:
+        if self._handle is not None:
+            self._handle.close()
+            self._handle = None
 
 
-class _Connection:
-    """Mixed into urllib3's: tells the line when it is connected, TLS and a proxy's tunnel included."""
+class _Connection(HTTPConnection):
+    """Mixed into the connections of urllib3, with TLS and without: tells the line how far it is."""
 
     line: _Line
-    sock: socket.socket
+
+    def _new_conn(self) -> socket.socket:
+        connection = super()._new_conn()
+        self.line.opened(connection)
+        return connection
+
+    def _tunnel(self) -> None:
+        super()._tunnel()
+        # Of a connection that was cut it takes the end for that of the proxy's answer.
+        self.line.go_on()
 
     def connect(self) -> None:
-        """Connect."""
-        super().connect()  # type: ignore[misc] # of urllib3's class
-        self.line.opened(self.sock)
+        """Connect, through a proxy's tunnel and with TLS where those are asked for."""
+        super().connect()
+        self.line.ready()
 
 
 class _Adapter(HTTPAdapter):

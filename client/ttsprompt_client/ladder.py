@@ -167,6 +167,8 @@ def _step(
     except InterruptedCall as interrupt:
         # With the key of a rung a person can do nothing; with the run's id they can.
         raise InterruptedCall(sent=interrupt.sent, tid=interrupt.tid) from None
+    except KeyboardInterrupt:
+        raise InterruptedCall(sent=True, tid=tid) from None
 
 
 def holds_for_everybody(error: NotPlacedError) -> bool:

@@ -179,6 +179,24 @@ def test_nor_does_it_where_they_are_still_to_be_settled(agenda_of: Open) -> None
     assert tids(taken(agenda, 5)) == [0, 1, 2, 3, 41]
 
 
+@pytest.mark.parametrize("applications", [1, 8])
+def test_what_is_held_is_bounded_whoever_it_is_of(
+    agenda_of: Open, monkeypatch: pytest.MonkeyPatch, applications: int
+) -> None:
+    monkeypatch.setattr(module, "PAGE_SIZE", 10)
+    monkeypatch.setattr(module, "MAX_QUEUED", 30)
+    agenda = agenda_of(*[(f"a-{number % applications}", "https://dead.example/") for number in range(100)])
+    held = []
+    while not agenda._all_read:
+        with agenda._changed:
+            agenda._read_on()
+        held.append(agenda._queued)
+
+    assert len(held) == 10
+    assert max(held) <= 30
+    assert agenda._queued + sum(agenda._let_go.values()) == 100
+
+
 def test_who_waits_on_a_page_that_was_not_read_counts_too(agenda_of: Open, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "PAGE_SIZE", 5)
     calls = [("hog", f"https://dead{number}.example/") for number in range(40)] + [("b", "https://well.example/")]

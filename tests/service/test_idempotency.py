@@ -327,7 +327,10 @@ def test_fifty_identical_requests_at_once_dial_once(world: World) -> None:
     assert len({(answer.json or {})["tid"] for answer in answers if answer.status_code == 200}) == 1
 
 
-RULES: list[dict[str, Any]] = [{"REFUSED_NUMBERS": REQUEST["to"]}, {"ALLOWED_COUNTRIES": "DE"}]
+RULES: list[dict[str, Any]] = [
+    {"REFUSED_NUMBERS": REQUEST["to"]},
+    {"ALLOWED_COUNTRIES": "DE"},
+]
 
 
 @pytest.mark.parametrize("rule", RULES, ids=lambda rule: next(iter(rule)))

@@ -154,10 +154,10 @@ def test_calls_that_a_sweep_settles_and_has_no_time_to_try_count_as_retrying(
     assert counts(sweep_of(world).run()) == {"delivered": 2}
 
 
-def test_a_call_that_waits_for_its_host_is_written_when_it_settles_and_when_it_was_tried_and_never_read(
+def test_a_call_that_waits_for_its_host_is_written_when_it_settles_and_when_it_was_tried_and_read_before(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Its settlement has set a later date, which holds it without a claim; what is written follows what was read."""
+    """Its settlement has set a later date, which holds it without a claim."""
     tids = [world.place() for _ in range(3)]
     world.clock.advance(1000)
     writes, reads = keys_written(world, monkeypatch), keys_read(monkeypatch)
@@ -166,7 +166,7 @@ def test_a_call_that_waits_for_its_host_is_written_when_it_settles_and_when_it_w
 
     assert len(world.sender.sent) == 3
     assert Counter(writes) == dict.fromkeys(tids, 2)
-    assert reads == []
+    assert reads == [world.sender.sent[-1].webhook_id]
 
 
 def settled_by_a_sweep(world: World) -> Callable[[], None]:
@@ -204,6 +204,18 @@ def test_while_a_call_waits_in_a_sweep_for_its_host_no_redelivery_sends_it_besid
     assert before.headers["Retry-After"] == "16"
     assert len(world.sender.sent) == 3
     assert redeliver(world, tid).status_code == 200
+
+
+def test_a_call_that_is_erased_while_it_waits_in_a_sweep_is_not_sent(world: World) -> None:
+    tids = {world.place() for _ in range(3)}
+    world.clock.advance(1000)
+    try_the_last_one = settled_by_a_sweep(world)
+    (tid,) = tids - {request.webhook_id for request in world.sender.sent}
+
+    assert world.client.post(f"/call/{tid}/erase", headers=bearer(world.clock)).status_code == 200
+    try_the_last_one()
+
+    assert len(world.sender.sent) == 2
 
 
 def test_a_redelivery_waits_as_long_as_a_sweep_may_hold_a_call_and_try_it() -> None:

@@ -18,9 +18,10 @@ GRACE: Final = timedelta(seconds=3)
 """How long after the end of a call keys may still arrive: Vonage's webhooks are not ordered (docs/vonage.md §3.3)."""
 
 CRASH_NET: Final = timedelta(seconds=15)
+"""The first try of the callback is over by then; if its outcome is not stored, the process died."""
+
 SWEEP: Final = timedelta(seconds=60)
 """Within so long after its settlement a sweep has tried, or leaves it: it begins nothing after 45 s, a try takes 15."""
-"""The first try of the callback is over by then; if its outcome is not stored, the process died."""
 
 REDELIVERY_PAUSE: Final = timedelta(minutes=1)
 """A redelivery asked for again and again would make this service a weapon against the receiver."""

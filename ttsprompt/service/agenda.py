@@ -264,12 +264,12 @@ class Agenda:
 
     def _make_room(self) -> None:
         """Leave to a later sweep what cannot be held: a host with more due than that must not hide the others."""
-        excess = self._queued + PAGE_SIZE - MAX_QUEUED
-        longest = max(self._lanes.values(), key=lambda lane: len(lane.waiting))
-        for _ in range(min(excess, len(longest.waiting) - 1)):
-            item = longest.waiting.pop()
-            self._forget(item)
-            self._let_go[item.settled] += 1
+        longest_first = sorted(self._lanes.values(), key=lambda lane: len(lane.waiting), reverse=True)
+        for lane in longest_first:
+            while len(lane.waiting) > 1 and self._queued + PAGE_SIZE > MAX_QUEUED:
+                item = lane.waiting.pop()
+                self._forget(item)
+                self._let_go[item.settled] += 1
 
     def _lane(self, stored: Stored | None, *, to_host: bool) -> Lane:
         place = _machine_and_port(stored) if stored is not None and to_host else None

@@ -128,7 +128,11 @@ class Sweep(CallWriter):
             self.store.quarantine(item.due, self.clock.now() + UNREADABLE_FOR)
             report.errors += 1
             return
-        is_held = item.settled and self._is_held_for_a_try(stored.call)
+        is_held = False
+        if item.settled:
+            # It has waited for its host: meanwhile it may have been erased.
+            seen, stored = stored, self.read(item.due.tid, self.deadline())
+            is_held = stored.version == seen.version and self._is_held_for_a_try(stored.call)
         if stored.call.phase is not Phase.SETTLED:
             settled = self._settle(stored)
             if settled is None:
