@@ -516,6 +516,40 @@ def test_an_interrupt_while_an_error_is_written_changes_no_exit_code(
     assert main(CALL) == code
 
 
+@pytest.mark.parametrize("command", ["status", "cancel"])
+@pytest.mark.parametrize(("answer", "code"), [(problem(401, "unauthenticated"), 4), (problem(404, "not_found"), 3)])
+def test_a_call_of_which_nothing_is_told_is_unclear_unless_there_is_none(
+    service: FakeService, command: str, answer: Reply, code: int
+) -> None:
+    """Exit code 3 would say that nobody was phoned."""
+    service.replies = [answer]
+
+    assert main([command, TID]) == code
+
+
+@pytest.mark.parametrize("stream", ["stdout", "stderr"])
+def test_a_stream_that_is_closed_changes_no_exit_code(
+    service: FakeService, stream: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As of `ttsprompt call … 2>&-`: Python then has None for it."""
+    monkeypatch.setattr(sys, stream, None)
+    service.replies = [placed(), DONE, problem(403, "number_not_allowed")]
+
+    assert main([*CALL, "--wait"]) == 0
+    assert main(CALL) == 3
+
+
+def test_a_fault_of_its_own_is_no_outcome(service: FakeService, monkeypatch: pytest.MonkeyPatch, capsys: Any) -> None:
+    def faulty(_: Any) -> Any:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr("ttsprompt_client.placing.meaning", faulty)
+    service.replies = [placed()]
+
+    assert main(CALL) == 4
+    assert "ZeroDivisionError" in capsys.readouterr().err
+
+
 def test_an_interrupt_of_a_ladder_names_the_run(service: FakeService, ladder: list[str]) -> None:
     service.replies = [placed(), shown("placed", timeline=TIMELINE[:2])]
     process = command(*ladder, "--run", "mine")

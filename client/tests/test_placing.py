@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import os
 import socket
 import ssl
 import threading
 from collections.abc import Iterator
 from contextlib import suppress
 from datetime import UTC, datetime
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Any
 
@@ -77,6 +79,9 @@ AGAIN = [
     problem(408, "request_timeout"),
     Reply(502, raw=GATEWAY_PAGE),
     Reply(504, raw=GATEWAY_PAGE),
+    Reply(504, {"code": "504", "title": "Gateway Timeout"}),
+    problem(500, "a_code_of_a_later_version"),
+    problem(504, "a_code_of_a_later_version"),
     Reply(429, raw=b"Rate exceeded."),
     Reply(200, raw=GATEWAY_PAGE),
     Reply(200, raw=b"[1]"),
@@ -175,12 +180,14 @@ def test_nobody_was_phoned_by_a_service_that_never_listened() -> None:
 
 @pytest.fixture
 def stranger(tmp_path: Path) -> Iterator[str]:
-    """Serve a certificate that nobody has signed."""
+    """Serve a certificate that nobody has signed; who takes it gets a gateway's answer in the clear."""
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "127.0.0.1")])
     begins, ends = datetime(2026, 1, 1, tzinfo=UTC), datetime(2099, 1, 1, tzinfo=UTC)
     builder = x509.CertificateBuilder().subject_name(name).issuer_name(name).public_key(key.public_key())
     builder = builder.serial_number(1).not_valid_before(begins).not_valid_after(ends)
+    address = x509.SubjectAlternativeName([x509.IPAddress(ip_address("127.0.0.1"))])
+    builder = builder.add_extension(address, critical=False)
     pem = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
     (tmp_path / "both.pem").write_bytes(pem + builder.sign(key, SHA256()).public_bytes(Encoding.PEM))
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
@@ -191,8 +198,10 @@ def stranger(tmp_path: Path) -> Iterator[str]:
             with suppress(OSError):
                 while True:
                     connection, _ = listener.accept()
-                    with suppress(OSError), context.wrap_socket(connection, server_side=True):
-                        pass
+                    with suppress(OSError), context.wrap_socket(connection, server_side=True) as secured:
+                        if secured.recv(65536):
+                            with socket.socket(fileno=os.dup(secured.fileno())) as bare:
+                                bare.sendall(b"HTTP/1.1 502 Bad Gateway\r\n\r\n")
 
         threading.Thread(target=serve, daemon=True).start()
         yield f"https://127.0.0.1:{listener.getsockname()[1]}"
@@ -206,6 +215,19 @@ def test_a_stranger_gets_no_request_and_is_not_asked_again(stranger: str) -> Non
         Client(stranger, APPLICATION, KEY_PEM, sleep=time.sleep, clock=time.clock).place(**REQUEST)
 
     assert time.slept == []
+
+
+def test_a_fault_of_tls_after_the_request_was_sent_is_unclear(
+    stranger: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """OpenSSL has the words of a handshake with somebody else for it."""
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(tmp_path / "both.pem"))
+    time = Time()
+
+    with pytest.raises(UnclearError):
+        Client(stranger, APPLICATION, KEY_PEM, sleep=time.sleep, clock=time.clock).place(**REQUEST)
+
+    assert time.slept
 
 
 def test_https_where_there_is_none_phones_nobody(service: FakeService) -> None:
@@ -230,12 +252,25 @@ def test_an_unclear_answer_names_its_tid_and_a_call_is_followed_all_the_same(ser
 
 
 def test_an_unclear_answer_is_not_sent_again(service: FakeService) -> None:
-    service.replies = [problem(504, "vendor_unclear", tid=TID)]
+    for code in ("vendor_unclear", "a_code_of_a_later_version"):
+        service.replies = [problem(504, code, tid=TID)]
+        service.asked.clear()
 
-    with pytest.raises(UnclearError):
-        client(service).place(**REQUEST)
+        with pytest.raises(UnclearError) as caught:
+            client(service).place(**REQUEST)
 
-    assert len(service.asked) == 1
+        assert caught.value.tid == TID
+        assert len(service.asked) == 1
+
+
+@pytest.mark.parametrize("when", ["0", "Thu, 01 Jan 1970 00:00:00 GMT"])
+def test_a_gateway_that_says_at_once_is_not_flooded(service: FakeService, when: str) -> None:
+    service.replies = [Reply(503, raw=GATEWAY_PAGE, headers={"Retry-After": when})] * 3 + [placed()]
+    time = Time()
+
+    client(service, time).place(**REQUEST)
+
+    assert time.slept == [0.5] * 3
 
 
 class Impatient(Time):

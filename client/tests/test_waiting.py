@@ -132,6 +132,13 @@ def test_waiting_ends_when_it_is_told_to(service: FakeService, timeout_s: float)
     assert max(waits) <= timeout_s
 
 
+@pytest.mark.parametrize("then", [[], [problem(401, "unauthenticated")], [Reply(cut=True)]], ids=["time", "401", "cut"])
+def test_an_outcome_that_is_decided_is_not_lost_when_waiting_ends(service: FakeService, then: list[Reply]) -> None:
+    service.replies = [shown("answered"), shown("answered", "ok"), *then]
+
+    assert client(service, Time()).wait(TID, timeout_s=None if then else 7).is_ok
+
+
 def test_an_interrupt_while_waiting_names_the_call(service: FakeService) -> None:
     class Impatient(Time):
         def sleep(self, seconds: float) -> None:  # noqa: ARG002 - it has no time for it

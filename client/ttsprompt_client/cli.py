@@ -7,6 +7,7 @@ import math
 import re
 import signal
 import sys
+import traceback
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -57,6 +58,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         with suppress(KeyboardInterrupt):
             commands.tell(error, Console(options is not None and options.json))
         return commands.exit_of(error)
+    except Exception:  # noqa: BLE001 - whatever it is
+        # Not with 1, which Python would take: that says that somebody picked up.
+        with suppress(KeyboardInterrupt):
+            Console(as_json=False).complain(f"This is a fault of ttsprompt itself.\n{traceback.format_exc()}")
+        return Exit.UNCLEAR
 
 
 def _interrupted(interrupt: KeyboardInterrupt) -> Exit:

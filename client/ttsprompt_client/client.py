@@ -138,6 +138,7 @@ class Client:
         patience = self._patience()
         began_at = token_made_at = self._clock()
         decided_at: float | None = None
+        outcome: Outcome | None = None
         token, last = self._needed_credential().token(), None
         while True:
             now = self._clock()
@@ -151,17 +152,19 @@ class Client:
             except RefusedError as error:
                 if _may_pass(error) and patience.wait(error.retry_after_s):
                     continue
-                raise UnclearError(f"The call cannot be followed. {error.detail}", tid=tid) from error
+                return _known(outcome, f"The call cannot be followed. {error.detail}", tid)
             patience.renew()
             if on_change is not None and call.timeline != last:
                 on_change(call)
             last = call.timeline
             if call.outcome is not None:
+                # It stays, whatever comes; what is waited for is how long the call was, and its price.
+                outcome = call.outcome
                 decided_at = self._clock() if decided_at is None else decided_at
                 if call.is_settled or self._clock() - decided_at > HANG_UP_S:
-                    return call.outcome
+                    return outcome
             if left_s <= 0:
-                raise UnclearError(f"There was no outcome within {timeout_s:g} seconds.", tid=tid)
+                return _known(outcome, f"There was no outcome within {timeout_s:g} seconds.", tid)
             if self._clock() - now < wait_s or wait_s == 0:
                 self._sleep(min(max(PAUSE_S, retry_after_s or 0), left_s))
 
@@ -226,6 +229,12 @@ class Client:
         if self._credential is None:
             raise UsageError("An application id and its private key are needed.")
         return self._credential
+
+
+def _known(outcome: Outcome | None, detail: str, tid: str) -> Outcome:
+    if outcome is None:
+        raise UnclearError(detail, tid=tid)
+    return outcome
 
 
 def _may_pass(error: RefusedError) -> bool:

@@ -83,11 +83,15 @@ def cancel(options: Namespace, console: Console) -> Exit:
 
 @contextmanager
 def _about(tid: str | None, key: str | None = None) -> Iterator[None]:
-    """Let Ctrl-C say of which call nothing is known then."""
+    """Let Ctrl-C, and no answer, say of which call nothing is known then."""
     try:
         yield
     except InterruptedCall:
         raise
+    except RefusedError as error:
+        if tid is None or error.code == "not_found":
+            raise
+        raise UnclearError(error.detail, tid=tid) from error
     except KeyboardInterrupt:
         raise InterruptedCall(sent=True, tid=tid, idempotency_key=key) from None
 

@@ -34,7 +34,9 @@ class Console:
         _write(sys.stderr, f"ttsprompt: {plain(text)}")
 
 
-def _write(out: TextIO, text: str) -> None:
+def _write(out: TextIO | None, text: str) -> None:
+    if out is None:  # it was closed when the process began
+        return
     encoding = out.encoding or "utf-8"
     try:
         print(text.encode(encoding, "backslashreplace").decode(encoding), file=out, flush=True)

@@ -16,19 +16,20 @@ from typing import Any, TypeVar
 import requests
 from requests.adapters import HTTPAdapter
 from urllib3.connection import HTTPConnection
+from urllib3.exceptions import HTTPError
 
 T = TypeVar("T")
 
 
-class TooLateError(Exception):
-    """The exchange was not over in time.
+class BrokenError(Exception):
+    """The exchange came to nothing. What went wrong is its cause: a `TimeoutError`, or an error of the libraries.
 
     Attributes:
         sent: the peer may have got the request. If not, it never will.
     """
 
     def __init__(self, *, sent: bool) -> None:
-        super().__init__("The exchange was not over in time.")
+        super().__init__()
         self.sent = sent
 
 
@@ -36,7 +37,7 @@ def within(seconds: float, work: Callable[[requests.Session], T]) -> T:
     """Return what `work` returns, with a session of its own, or raise what it raises.
 
     Raises:
-        TooLateError: it took longer, or could not begin. Its connection is cut; it opens no other.
+        BrokenError: it took longer, could not begin, or failed. Its connection is cut; it opens no other.
     """
     line, done = _Line(), Future[T]()
 
@@ -45,7 +46,8 @@ def within(seconds: float, work: Callable[[requests.Session], T]) -> T:
             with requests.Session() as session:
                 for scheme in ("http://", "https://"):
                     session.mount(scheme, _Adapter(line))
-                done.set_result(work(session))
+                result = work(session)
+            done.set_result(result)
         except BaseException as error:  # noqa: BLE001 - raised where it is waited for
             done.set_exception(error)
 
@@ -54,11 +56,12 @@ def within(seconds: float, work: Callable[[requests.Session], T]) -> T:
     try:
         thread.start()
     except RuntimeError as error:  # this machine has no thread left
-        raise TooLateError(sent=False) from error
+        raise BrokenError(sent=False) from error
     try:
         return done.result(seconds)
-    except TimeoutError:
-        raise TooLateError(sent=line.cut()) from None
+    # Both libraries let errors of the other, of sockets and of codecs through.
+    except (requests.RequestException, HTTPError, OSError, UnicodeError) as error:
+        raise BrokenError(sent=line.cut()) from error
     finally:
         line.cut()
 

@@ -53,15 +53,14 @@ def meaning(answer: Answer) -> Meaning:
     has_tid = isinstance(tid, str) and UUID.fullmatch(tid) is not None
     if answer.status == _OK and has_tid:
         return Meaning.PLACED
-    if code == "vendor_unclear" and has_tid:
-        return Meaning.UNCLEAR
     if code in _TRY_AGAIN or (code is None and answer.status == _TOO_MANY_REQUESTS):
         return Meaning.AGAIN
-    if code in {"internal", "vendor_unclear"}:
-        return Meaning.LOST
-    # A page of a gateway, a proxy or a captive portal says nothing of what the service behind it did.
-    if code is None and (answer.status in _SERVER_ERRORS or answer.status in _SUCCESSES):
-        return Meaning.LOST
+    if code == "vendor_refused":
+        return Meaning.REFUSED
+    # Of a gateway, a proxy or a captive portal, whatever its form: it says nothing of what the service behind it did.
+    # Or of a later version of the service, whose new codes keep to the meaning of their status.
+    if answer.status in _SERVER_ERRORS or answer.status in _SUCCESSES:
+        return Meaning.UNCLEAR if has_tid and answer.status in _SERVER_ERRORS else Meaning.LOST
     return Meaning.REFUSED
 
 
@@ -85,7 +84,9 @@ class Patience:
 
     def wait(self, seconds: float | None) -> bool:
         """Wait so long (None: a little longer each time); or return False at once if patience would end before."""
-        step_s = _STEPS_S[min(self._tries, len(_STEPS_S) - 1)] if seconds is None else seconds
+        # A gateway may say 0, and to a clock that is fast every date has passed.
+        given_s = None if seconds is None else max(seconds, _STEPS_S[0])
+        step_s = _STEPS_S[min(self._tries, len(_STEPS_S) - 1)] if given_s is None else given_s
         self._tries += 1
         if self.clock() + step_s > self._ends_at:
             return False

@@ -14,10 +14,10 @@ from urllib.parse import urlsplit
 
 import requests
 from requests.auth import AuthBase
-from urllib3.exceptions import ConnectTimeoutError, NewConnectionError
+from urllib3.exceptions import LocationParseError
 
 from ttsprompt_client.errors import Fault, UsageError
-from ttsprompt_client.exchange import TooLateError, within
+from ttsprompt_client.exchange import BrokenError, within
 
 CONNECT_S: Final = 5
 READ_S: Final = 40
@@ -28,7 +28,14 @@ MAX_BYTES: Final = 1024 * 1024
 
 _PIECE_BYTES: Final = 16 * 1024
 _HANDSHAKE: Final = ("CERTIFICATE_VERIFY_FAILED", "WRONG_VERSION_NUMBER", "RECORD_LAYER_FAILURE")
-"""OpenSSL's words for what happens only before a request is sent."""
+"""OpenSSL's words for a handshake with somebody else."""
+
+_UNUSABLE: Final = (
+    requests.exceptions.InvalidURL,
+    requests.exceptions.InvalidHeader,
+    LocationParseError,
+    UnicodeError,
+)
 
 _REDIRECTS: Final = range(300, 400)
 
@@ -144,10 +151,8 @@ class Transport:
 
         try:
             return within(CONNECT_S + read_s, exchange)
-        except requests.RequestException as error:
+        except BrokenError as error:
             raise _no_answer(error) from None
-        except TooLateError as error:
-            raise NoAnswerError("The service did not answer in time.", sent=error.sent) from None
 
 
 def _read_object(response: requests.Response) -> dict[str, Any]:
@@ -163,22 +168,20 @@ def _read_object(response: requests.Response) -> dict[str, Any]:
     return value if isinstance(value, dict) else {}
 
 
-def _no_answer(error: requests.RequestException) -> NoAnswerError:
+def _no_answer(broken: BrokenError) -> NoAnswerError:
+    error = broken.__cause__
+    if isinstance(error, TimeoutError | requests.Timeout) and broken.sent:
+        return NoAnswerError("The service did not answer in time.", sent=True)
+    if broken.sent:
+        return NoAnswerError("The connection to the service broke.", sent=True)
     if isinstance(error, requests.exceptions.SSLError) and any(code in str(error) for code in _HANDSHAKE):
         detail = "The service's certificate is not valid, or its address is not https."
         return NoAnswerError(detail, sent=False, is_final=True)
-    if isinstance(error, requests.exceptions.InvalidURL | requests.exceptions.InvalidHeader):
+    if isinstance(error, _UNUSABLE):
         return NoAnswerError("The service's address or a header cannot be used.", sent=False, is_final=True)
-    reason = getattr(error.args[0] if error.args else None, "reason", None)
-    # A proxy that is not there is wrapped once more.
-    reasons = (reason, getattr(reason, "original_error", None))
-    if isinstance(error, requests.ConnectTimeout) or any(
-        isinstance(r, NewConnectionError | ConnectTimeoutError) for r in reasons
-    ):
-        return NoAnswerError("The service cannot be reached.", sent=False)
-    if isinstance(error, requests.Timeout):
-        return NoAnswerError("The service did not answer in time.", sent=True)
-    return NoAnswerError("The connection to the service broke.", sent=True)
+    if isinstance(error, OSError) and not isinstance(error, requests.RequestException | TimeoutError):
+        return NoAnswerError(f"The request cannot be sent from here: {error}", sent=False, is_final=True)
+    return NoAnswerError("The service cannot be reached.", sent=False)
 
 
 def _checked(url: str) -> str:

@@ -17,21 +17,12 @@ from devphone.processes.service import Service
 from tests.e2e.conftest import Stack, wait_for
 
 
-@contextmanager
-def function(stack: Stack, target: str, **settings: str) -> Iterator[Service]:
-    """Run another function of the service on the same store."""
-    service = Service({**stack.service.settings, **settings}, target=target, log=stack.service.log)
-    service.start()
-    yield service
-    service.stop()
-
-
 def post(service: Service) -> httpx.Response:
     return httpx.post(f"{service.url}/", timeout=60, trust_env=False)
 
 
 def test_setup_prepares_the_store_and_may_be_called_again(stack: Stack) -> None:
-    with function(stack, "setup") as setup:
+    with stack.function("setup") as setup:
         for method in ("GET", "POST", "GET"):
             response = httpx.request(method, f"{setup.url}/setup", timeout=30, trust_env=False)
             assert response.json() == {"result": "ok", "pending": []}
@@ -39,7 +30,7 @@ def test_setup_prepares_the_store_and_may_be_called_again(stack: Stack) -> None:
 
 
 def test_the_sweep_takes_post_only(stack: Stack) -> None:
-    with function(stack, "expire_stale_calls") as sweep:
+    with stack.function("expire_stale_calls") as sweep:
         response = httpx.get(f"{sweep.url}/", timeout=30, trust_env=False)
 
         assert (response.status_code, response.headers["Allow"]) == (405, "POST")
@@ -69,7 +60,7 @@ def test_a_service_killed_while_vonage_thinks_dials_once_and_reports_the_outcome
         second.stop()
         assert answer.json()["code"] == "in_progress"
         time.sleep(1)  # STALE_AFTER, by the clock of another process
-        with function(stack, "expire_stale_calls", STALE_AFTER="1") as sweep:
+        with stack.function("expire_stale_calls", STALE_AFTER="1") as sweep:
             report = post(sweep).json()
 
     assert len(dials) == 1
@@ -125,7 +116,7 @@ def test_a_right_pin_whose_ending_was_lost_is_reported_by_the_sweep(stack: Stack
     wait_for(lambda: [x for x in lines() if isinstance(x, WebhookSent) and (x.webhook, x.tid) == ("input", tid)])
     service.stop(signal.SIGKILL)
     time.sleep(1)  # STALE_AFTER, by the clock of another process
-    with function(stack, "expire_stale_calls") as sweep:
+    with stack.function("expire_stale_calls") as sweep:
         reports = [post(sweep).json() for _ in range(2)]
 
     assert [report["expired"] for report in reports] == [1, 0]

@@ -327,6 +327,15 @@ def test_fifty_identical_requests_at_once_dial_once(world: World) -> None:
     assert len({(answer.json or {})["tid"] for answer in answers if answer.status_code == 200}) == 1
 
 
+def test_a_body_that_is_wrong_conflicts_with_what_the_key_was_used_for(world: World) -> None:
+    """A ladder that goes on with a PIN in quotes would pass over somebody whose phone rings."""
+    post(world)
+
+    assert code(post(world, pin_code='"1234"')) == (409, "idempotency_conflict")
+    assert code(post(world, "another-key", pin_code='"1234"')) == (422, "invalid_fields")
+    assert len(world.voice.orders) == 1
+
+
 RULES: list[dict[str, Any]] = [
     {"REFUSED_NUMBERS": REQUEST["to"]},
     {"ALLOWED_COUNTRIES": "DE"},

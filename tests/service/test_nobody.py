@@ -95,6 +95,18 @@ def test_a_forged_token_does_not_learn_whether_a_number_that_is_refused_now_was_
 
 
 @pytest.mark.parametrize("fault", [REFUSED, SILENT], ids=["refused", "silent"])
+def test_a_forged_token_does_not_learn_by_a_wrong_body_whether_a_key_was_used(world: World, fault: Exception) -> None:
+    assert world.post_call(victims(world) | KEY).status_code == 200
+    world.voice.ending = fault
+
+    another = {"Idempotency-Key": "order-4712"}
+    answers = [world.post_call(forged(world) | key, pin_code="x").data for key in (KEY, another)]
+
+    assert answers[0] == answers[1]
+    assert b"invalid_fields" in answers[0]
+
+
+@pytest.mark.parametrize("fault", [REFUSED, SILENT], ids=["refused", "silent"])
 def test_a_forged_request_leaves_no_record_behind_whatever_vonage_does(world: World, fault: Exception) -> None:
     world.voice.ending = fault
     statuses = [world.post_call(forged(world, number) | KEY).status_code for number in range(3)]

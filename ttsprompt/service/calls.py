@@ -203,6 +203,15 @@ class Calls(CallWriter):
             credential=None if credential is None else self._standing(credential),
         )
 
+    def has_used(self, credential: Credential, key: str) -> bool:
+        """Tell whether the key has led to a call; never to somebody whose token Vonage does not accept."""
+        try:
+            self.authority.check(credential)
+            self.read(idempotency.tid_of(credential.application_id, key), self.deadline())
+        except (CallNotFoundError, StoreUnavailableError, UnauthenticatedError, VendorUnreachableError):
+            return False
+        return True
+
     def _standing(self, credential: Credential) -> Standing:
         try:
             self.authority.check(credential)

@@ -11,7 +11,13 @@ from flask import Request, Response
 
 from ttsprompt.call_request import CallRequest, parse_call_request
 from ttsprompt.domain.model import Call
-from ttsprompt.errors import FieldFault, InvalidFieldsError, MalformedRequestError, UnauthenticatedError
+from ttsprompt.errors import (
+    FieldFault,
+    IdempotencyConflictError,
+    InvalidFieldsError,
+    MalformedRequestError,
+    UnauthenticatedError,
+)
 from ttsprompt.service.authority import Credential
 from ttsprompt.service.calls import Standing
 from ttsprompt.web import schemas, views
@@ -39,7 +45,13 @@ def place(app: App, request: Request, body: bytes) -> Response:
     if credential is None and not _has_key(fields):
         raise UnauthenticatedError(f"Send {USAGE}, or private_key and app_id in the body.")
     idempotency_key = _idempotency_key(request)
-    wanted = _parse(use, fields, credentials_in_body=credential is None)
+    try:
+        wanted = _parse(use, fields, credentials_in_body=credential is None)
+    except InvalidFieldsError:
+        # Another body than before is a conflict, a wrong one too: the refusal would say that nobody was phoned.
+        if credential and idempotency_key is not None and use.calls.has_used(credential, idempotency_key):
+            raise IdempotencyConflictError from None
+        raise
     placement = use.calls.place(wanted, credential or _key_credential(use, wanted), idempotency_key)
     placed: schemas.Placement = {"tid": placement.tid}
     response = json_response(placed)
