@@ -27,6 +27,11 @@ kind="$(present gcloud firestore databases describe --database="$database" --for
 if [[ -n $kind ]]; then
   [[ $kind == FIRESTORE_NATIVE,* && $kind != *,ENTERPRISE ]] || fail "The database $database is $kind, but must be
 FIRESTORE_NATIVE in the STANDARD edition. Set FIRESTORE_DATABASE=ttsprompt in deploy/env/$ENV.env to have one of its own."
+  # Not given by us, since it may be somebody else's too, and costs. A restored database has neither.
+  [[ "$(present gcloud firestore databases describe --database="$database" \
+    --format='csv[no-heading](deleteProtectionState,pointInTimeRecoveryEnablement)')" == *PROTECTION_ENABLED,*RECOVERY_ENABLED ]] ||
+    echo "WARNING: the database $database can be deleted, or has no point-in-time recovery. To change that:
+gcloud firestore databases update --project=$PROJECT --database='$database' --delete-protection --enable-pitr" >&2
 else
   patiently gcloud firestore databases create --database="$database" --location="$REGION" \
     --type=firestore-native --delete-protection --enable-pitr

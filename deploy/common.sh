@@ -21,7 +21,7 @@ read_settings() {
   while IFS= read -r line || [[ -n $line ]]; do
     line="${line%$'\r'}"
     [[ -z $line || $line == \#* ]] && continue
-    [[ $line =~ ^([A-Z_]+)=(.*)$ ]] || fail "$1: this is not NAME=value: $line"
+    [[ $line =~ ^([A-Z_]+)=[[:blank:]]*(.*[^[:blank:]])?[[:blank:]]*$ ]] || fail "$1: this is not NAME=value: $line"
     [[ " $DEPLOYMENT_NAMES $SERVICE_NAMES " == *" ${BASH_REMATCH[1]} "* ]] ||
       fail "$1: ${BASH_REMATCH[1]} is no setting; deploy/defaults/ has them all"
     printf -v "${BASH_REMATCH[1]}" '%s' "${BASH_REMATCH[2]}"
@@ -34,6 +34,22 @@ SERVICE_NAMES="$(names_in deploy/defaults/service.env | tr '\n' ' ')"
 read_settings deploy/defaults/deployment.env
 read_settings deploy/defaults/service.env
 read_settings "deploy/env/$ENV.env"
+while [[ $BASE_URL == */ ]]; do BASE_URL="${BASE_URL%/}"; done
+
+# What would leave a deployment open, unreachable or unwatched. A trigger submits cloudbuild.yaml by itself, so this is
+# asked where something is deployed, and before anything is submitted.
+check_settings() {
+  [[ -n ${ALLOWED_APPLICATIONS//,/} ]] || fail "Say in deploy/env/$ENV.env who may use this deployment:
+ALLOWED_APPLICATIONS=id,id of Vonage applications, or ALLOWED_APPLICATIONS=all for everybody."
+  [[ $SECRETS != *:latest* ]] ||
+    fail "deploy/env/$ENV.env: pin the versions in SECRETS; a rollback brings back the key it had."
+  [[ $PUBLIC == allUsers || $PUBLIC == no-invoker-check ]] ||
+    fail "deploy/env/$ENV.env: PUBLIC is allUsers or no-invoker-check, not $PUBLIC."
+  [[ -z $BASE_URL || $BASE_URL == https://* ]] ||
+    fail "deploy/env/$ENV.env: BASE_URL begins with https://; Vonage and the alerts ask there."
+  [[ -z $LOG_LEVEL || $LOG_LEVEL == INFO || $LOG_LEVEL == DEBUG ]] ||
+    fail "deploy/env/$ENV.env: LOG_LEVEL is INFO or DEBUG; the alerts count what is logged at INFO."
+}
 
 account() { echo "ttsprompt-$1@$PROJECT.iam.gserviceaccount.com"; }
 

@@ -10,9 +10,7 @@ done
 # shellcheck source=deploy/common.sh
 source "$(dirname "$0")/common.sh"
 
-[[ -n $ALLOWED_APPLICATIONS ]] || fail "Say in deploy/env/$ENV.env who may use this deployment:
-ALLOWED_APPLICATIONS=id,id of Vonage applications, or ALLOWED_APPLICATIONS=all for everybody."
-[[ $SECRETS != *:latest* ]] || fail "deploy/env/$ENV.env: pin the versions in SECRETS; a rollback brings back the key it had."
+check_settings
 
 file() { if grep -q "^$1=" "deploy/env/$ENV.env"; then echo "deploy/env/$ENV.env"; else echo default; fi; }
 for name in $DEPLOYMENT_NAMES $SERVICE_NAMES; do printf '%-24s %-40s %s\n' "$name" "${!name:--}" "$(file "$name")"; done

@@ -2,6 +2,7 @@
 # Deploys one function with the settings of this deployment, and gives it all the traffic.
 # shellcheck source=deploy/common.sh
 source "$(dirname "$0")/common.sh"
+check_settings
 
 # shellcheck disable=SC2153  # SECRETS is read from the files
 function="$1" who=run access=--no-allow-unauthenticated limits=() secrets=(--set-secrets="$SECRETS")
@@ -38,6 +39,11 @@ variable THREADS "$threads"
 
 [[ -z $DRY_RUN ]] || sed 's/^/# /' "$variables"
 
+# A deployment would open again what somebody has closed, and leave the sweep paused.
+state="$(look gcloud scheduler jobs describe expire-stale-calls --location="$REGION" --format='value(state)' 2>/dev/null || true)"
+[[ $state != PAUSED ]] ||
+  fail "Somebody has stopped everything: the sweep is paused. Go on first (docs/operations.md, 3 a.m.), then deploy."
+
 # SOURCE_DATE_EPOCH has the build compile to bytecode that fits whatever the files' times are (docs/decisions/0021).
 change gcloud functions deploy "$function" --gen2 --region="$REGION" --runtime="$RUNTIME" --source=. \
   --entry-point="${function//-/_}" --trigger-http "$access" --service-account="$(account "$who")" \
@@ -48,6 +54,10 @@ change gcloud functions deploy "$function" --gen2 --region="$REGION" --runtime="
   --serve-all-traffic-latest-revision --format='value(state)'
 if [[ $function == ttsprompt && $PUBLIC == no-invoker-check ]]; then
   change gcloud run services update ttsprompt --region="$REGION" --no-invoker-iam-check
+elif [[ $function == ttsprompt && "$(look gcloud run services describe ttsprompt --region="$REGION" \
+  --format='value(metadata.annotations["run.googleapis.com/invoker-iam-disabled"])')" =~ ^[Tt]rue$ ]]; then
+  # It was deployed with no-invoker-check before: without the check a binding closes nothing.
+  change gcloud run services update ttsprompt --region="$REGION" --invoker-iam-check
 fi
 [[ -z $DRY_RUN ]] || exit 0
 

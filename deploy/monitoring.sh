@@ -9,20 +9,14 @@ trap 'rm -rf "$work"' EXIT
 host="${BASE_URL:-$(address ttsprompt)}"
 host="${host#https://}" path="/"
 [[ $host != */* ]] || path="/${host#*/}/"
-host="${host%%/*}"
+host="${host%%/*}" port=443
+[[ $host != *:* ]] || port="${host##*:}" host="${host%:*}"
+missing=
 
 checks="$(look gcloud monitoring uptime list-configs --format='value(displayName,monitoredResource.labels.host)')"
 grep -q "^ttsprompt	$host$" <<<"$checks" || change gcloud monitoring uptime create ttsprompt \
-  --resource-type=uptime-url --resource-labels="host=$host,project_id=$PROJECT" --protocol=https --path="$path" --period=1
-
-name="$(look gcloud monitoring dashboards list --format='value(displayName,name)' | sed -n 's/^ttsprompt	//p' | sed -n 1p)"
-if [[ -n $name ]]; then
-  etag="$(gcloud monitoring dashboards describe "$name" --format='value(etag)')"
-  sed "1s/{/{\"etag\": \"$etag\",/" deploy/dashboard.json >"$work/dashboard.json"
-  change gcloud monitoring dashboards update "$name" --config-from-file="$work/dashboard.json"
-else
-  change gcloud monitoring dashboards create --config-from-file=deploy/dashboard.json
-fi
+  --resource-type=uptime-url --resource-labels="host=$host,project_id=$PROJECT" --protocol=https --port="$port" \
+  --path="$path" --period=1 || missing=" the uptime check"
 
 ours="$(look gcloud beta monitoring channels list --filter='userLabels.ttsprompt=alerts' --format='value(name)')"
 wanted="$(printf '%s\n' "$ours" "${NOTIFICATION_CHANNELS//,/$'\n'}" | sed '/^$/d')"
@@ -44,3 +38,14 @@ for file in deploy/alerts/*.json; do
       ${all:+--set-notification-channels="$all"} --format='value(name)'
   fi
 done
+
+# After the alerts, which matter more.
+name="$(look gcloud monitoring dashboards list --format='value(displayName,name)' | sed -n 's/^ttsprompt	//p' | sed -n 1p)"
+if [[ -n $name ]]; then
+  etag="$(gcloud monitoring dashboards describe "$name" --format='value(etag)')"
+  sed "1s/{/{\"etag\": \"$etag\",/" deploy/dashboard.json >"$work/dashboard.json"
+  change gcloud monitoring dashboards update "$name" --config-from-file="$work/dashboard.json"
+else
+  change gcloud monitoring dashboards create --config-from-file=deploy/dashboard.json
+fi
+[[ -z $missing ]] || fail "Could not be made:$missing."

@@ -153,16 +153,46 @@ def changed(checkout: Checkout) -> Iterator[Checkout]:
         ({"ALLOWED_APPLICATIONS": "all", "PATH": "/"}, "PATH is no setting"),
         ({"ALLOWED_APPLICATIONS": "all", "SECRETS": "CALLBACK_SIGNING_SECRETS=keys:latest"}, "pin the versions"),
         ({"ALLOWED_APPLICATIONS": "all", "allowed_countries": "GB"}, "this is not NAME=value"),
+        ({"ALLOWED_APPLICATIONS": " "}, "ALLOWED_APPLICATIONS=all for everybody"),
+        ({"ALLOWED_APPLICATIONS": ","}, "ALLOWED_APPLICATIONS=all for everybody"),
+        ({"ALLOWED_APPLICATIONS": "all", "PUBLIC": "no-invoker-chek"}, "PUBLIC is allUsers or no-invoker-check"),
+        ({"ALLOWED_APPLICATIONS": "all", "BASE_URL": "http://calls.example.com"}, "BASE_URL begins with https://"),
+        ({"ALLOWED_APPLICATIONS": "all", "LOG_LEVEL": "WARNING"}, "LOG_LEVEL is INFO or DEBUG"),
     ],
 )
 def test_a_file_that_does_not_say_what_must_be_said_is_refused(
-    settings: dict[str, str], named: str, changed: Checkout
+    settings: dict[str, str], named: str, changed: Checkout, tmp_path: Path
 ) -> None:
     changed.configure(**settings)
     refused = deploy(changed, DRY_RUN="1")
 
     assert refused.returncode != 0
     assert named in refused.stderr
+    # Nor by a trigger, which submits cloudbuild.yaml without our script.
+    with pytest.raises(subprocess.CalledProcessError) as by_trigger:
+        run_script("function", tmp_path, "ttsprompt", root=changed.folder, DRY_RUN="1")
+    assert named in by_trigger.value.stderr
+
+
+@pytest.mark.parametrize(
+    ("url", "asked"),
+    [
+        (
+            "https://calls.example.com/",
+            "host=calls.example.com,project_id=my-project --protocol=https --port=443 --path=/ ",
+        ),
+        ("https://calls.example.com:8443/a", "project_id=my-project --protocol=https --port=8443 --path=/a/ "),
+    ],
+)
+def test_an_address_may_have_a_last_slash_a_port_and_a_path(
+    url: str, asked: str, changed: Checkout, tmp_path: Path
+) -> None:
+    changed.configure(ALLOWED_APPLICATIONS=" all ", BASE_URL=url)
+    deployed = run_script("function", tmp_path, "ttsprompt", root=changed.folder, DRY_RUN="1")
+
+    assert f"# BASE_URL: '{url.rstrip('/')}'\n" in deployed
+    assert "# ALLOWED_APPLICATIONS: 'all'\n" in deployed
+    assert asked in run_script("monitoring", tmp_path, root=changed.folder, DRY_RUN="1").replace("\\", "")
 
 
 def test_what_belongs_into_the_file_is_refused_on_the_command_line(checkout: Checkout) -> None:

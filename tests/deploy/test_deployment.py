@@ -283,6 +283,19 @@ def test_where_bindings_for_everybody_are_forbidden_the_check_is_switched_off_in
     assert project.sh("bash deploy/smoke-test.sh", PROJECT=PROJECT, ENV="prod").returncode == 0
 
 
+def test_without_that_setting_the_check_is_switched_on_again(story: Story) -> None:
+    """Otherwise the service would stay open when its binding is removed."""
+    project = story.project
+    disabled = "run.googleapis.com/invoker-iam-disabled"
+    before = project.service()["annotations"].get(disabled)
+    project.checkout.configure(ALLOWED_APPLICATIONS="all")
+    project.sh("bash deploy/function.sh ttsprompt", PROJECT=PROJECT, ENV="prod")
+    project.sh("bash deploy/smoke-test.sh", PROJECT=PROJECT, ENV="prod")
+
+    assert before == "True"
+    assert project.service()["annotations"].get(disabled) in {None, "False"}
+
+
 def test_another_commit_than_was_deployed_does_not_pass_the_smoke_test(story: Story) -> None:
     about, live = story.project.sh(f"curl --silent {BASE_URL}/").stdout, environment_now(story).get("COMMIT")
     failed = story.project.sh(
@@ -347,10 +360,14 @@ def test_at_night_everything_is_stopped_and_goes_on_again(story: Story) -> None:
     cloud.bindings[f"{L}/services/ttsprompt"][public] = cloud.now
     night(story, "jobs pause")
     stopped = cloud.get(f"{L}/jobs/expire-stale-calls")["state"], public in cloud.bindings[f"{L}/services/ttsprompt"]
+    deployed = project.sh("bash deploy/function.sh ttsprompt", check=False, PROJECT=PROJECT, ENV="prod")
+    still_closed = public not in cloud.bindings[f"{L}/services/ttsprompt"]
     night(story, "jobs resume")
     goes_on = cloud.get(f"{L}/jobs/expire-stale-calls")["state"], public in cloud.bindings[f"{L}/services/ttsprompt"]
 
     assert (stopped, goes_on) == (("PAUSED", False), ("ENABLED", True))
+    assert (deployed.returncode, still_closed) == (2, True)
+    assert "Somebody has stopped everything" in deployed.stderr
     assert project.service("setup")["traffic"] == [{"latestRevision": True, "percent": 100}]
 
 
@@ -363,6 +380,8 @@ def test_at_night_a_backup_is_restored_beside_what_is_there(story: Story) -> Non
     assert name in night(story, "databases restore")
     assert story.project.cloud.get(f"{P}/databases/restored")["restoredFrom"] == name
     assert database in story.project.cloud.resources
+    story.project.checkout.configure(ALLOWED_APPLICATIONS="all", FIRESTORE_DATABASE="restored")
+    assert "databases update --project=my-project --database='restored'" in story.project.make("bootstrap").stderr
 
 
 def test_the_signing_key_is_rotated_as_the_page_says(story: Story) -> None:
@@ -371,9 +390,13 @@ def test_the_signing_key_is_rotated_as_the_page_says(story: Story) -> None:
     story.project.sh(rotate)
     first, second = (story.project.cloud.uploads[f"{SECRET}/versions/{n}"].decode() for n in (1, 2))
     story.project.sh(disable)
+    # As printed, a year later: nothing is added to a key that is not there.
+    again = story.project.sh(rotate, check=False)
 
     assert re.fullmatch(re.escape(first) + r",whsk_[A-Za-z0-9+/]{43}=", second)
     assert story.project.cloud.get(f"{SECRET}/versions/1")["state"] == "DISABLED"
+    assert "DISABLED state" in again.stderr
+    assert f"{SECRET}/versions/3" not in story.project.cloud.uploads
 
 
 def test_a_failing_schedule_is_looked_into_as_the_page_says(story: Story) -> None:

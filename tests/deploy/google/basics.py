@@ -237,7 +237,10 @@ def update_database(cloud: Cloud, call: Call, name: str) -> Any:
 def restore_database(cloud: Cloud, call: Call) -> Any:
     name = f"{P}/databases/{call.body['databaseId']}"
     backup = cloud.get(call.body["backup"])
-    database = cloud.create(name, {**cloud.get(backup["database"]), "name": name, "restoredFrom": backup["name"]})
+    unprotected = {"deleteProtectionState": "DELETE_PROTECTION_DISABLED"}
+    unprotected["pointInTimeRecoveryEnablement"] = "POINT_IN_TIME_RECOVERY_DISABLED"
+    source = cloud.get(backup["database"])
+    database = cloud.create(name, {**source, **unprotected, "name": name, "restoredFrom": backup["name"]})
     return done(f"{name}/operations/1", database)
 
 
