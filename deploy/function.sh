@@ -40,7 +40,8 @@ variable THREADS "$threads"
 [[ -z $DRY_RUN ]] || sed 's/^/# /' "$variables"
 
 # A deployment would open again what somebody has closed, and leave the sweep paused.
-state="$(look gcloud scheduler jobs describe expire-stale-calls --location="$REGION" --format='value(state)' 2>/dev/null || true)"
+job() { gcloud scheduler jobs describe expire-stale-calls --location="$REGION" --format='value(state)' 2>&1; }
+state="$(look job)" || grep -qiE 'not.?found|cannot find' <<<"$state" || fail "Is the sweep paused? $state"
 [[ $state != PAUSED ]] ||
   fail "Somebody has stopped everything: the sweep is paused. Go on first (docs/operations.md, 3 a.m.), then deploy."
 

@@ -479,14 +479,14 @@ def test_an_interrupt_while_the_tid_is_written_is_unclear_and_names_the_call(
     assert f"ttsprompt status {TID} --wait" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("command", ["status", "cancel"])
+@pytest.mark.parametrize("command", [["status"], ["status", "--wait"], ["cancel"]])
 def test_an_interrupt_of_a_look_at_a_call_does_not_say_that_there_was_none(
-    service: FakeService, command: str, monkeypatch: pytest.MonkeyPatch, capsys: Any
+    service: FakeService, command: list[str], monkeypatch: pytest.MonkeyPatch, capsys: Any
 ) -> None:
     monkeypatch.setattr("ttsprompt_client.console.Console.result", interrupting)
-    service.replies = [shown("placed")]
+    service.replies = [DONE]
 
-    assert main([command, TID]) == 4
+    assert main([*command, TID]) == 4
     assert f"ttsprompt status {TID} --wait" in capsys.readouterr().err
 
 
@@ -502,6 +502,15 @@ def test_an_interrupt_while_an_unclear_rung_is_written_is_unclear(
 
     assert main([*ladder, "--run", "mine"]) == 4
     assert f"ttsprompt status {TID} --wait" in capsys.readouterr().err
+
+
+def test_an_interrupt_of_the_last_words_of_a_ladder_changes_no_exit_code(
+    service: FakeService, ladder: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("ttsprompt_client.console.Console.complain", interrupting)
+    service.replies = [problem(504, "vendor_unclear", tid=TID)]
+
+    assert main([*ladder, "--run", "mine"]) == 4
 
 
 @pytest.mark.parametrize(

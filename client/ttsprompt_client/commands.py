@@ -7,7 +7,7 @@ import sys
 import uuid
 from argparse import Namespace
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -65,9 +65,9 @@ def status(options: Namespace, console: Console) -> Exit:
     """Show how a call stands; without an outcome that is unclear."""
     _check_timeout(options)
     client = _settings(options).client()
-    if options.wait:
-        return _follow(client, options.tid, options, console)
     with _about(options.tid):
+        if options.wait:
+            return _follow(client, options.tid, options, console)
         found = client.status(options.tid)
         _show(found, console)
     return Exit.UNCLEAR if found.outcome is None else of_outcome(found.outcome)
@@ -91,7 +91,7 @@ def _about(tid: str | None, key: str | None = None) -> Iterator[None]:
     except RefusedError as error:
         if tid is None or error.code == "not_found":
             raise
-        raise UnclearError(error.detail, tid=tid) from error
+        raise UnclearError(words.refused(error), tid=tid) from error
     except KeyboardInterrupt:
         raise InterruptedCall(sent=True, tid=tid, idempotency_key=key) from None
 
@@ -147,16 +147,21 @@ def ladder(options: Namespace, console: Console) -> Exit:
             on_rung=on_rung,
         )
     except KeyboardInterrupt as interrupt:
-        console.complain(f"The same command with --run {run} goes on from here.")
+        # A second one ends what is written, not what is known.
+        with suppress(KeyboardInterrupt):
+            console.complain(f"The same command with --run {run} goes on from here.")
         if last is not None and last.unclear is not None and not isinstance(interrupt, InterruptedCall):
             raise InterruptedCall(sent=True, tid=last.tid) from None
         raise
     confirmed = [rung.person.name for rung in rungs if rung.outcome is not None and rung.outcome.is_ok]
     code = _ladder_exit(rungs, len(confirmed) >= options.need)
-    if code is Exit.UNCLEAR:
-        console.complain(f"Stopped, as it is not clear how this call ended. The same command with --run {run} goes on.")
-    if console.as_json:
-        console.result({"run": run, "need": options.need, "confirmed": confirmed, "exit_code": int(code)})
+    with suppress(KeyboardInterrupt):
+        if code is Exit.UNCLEAR:
+            console.complain(
+                f"Stopped, as it is not clear how this call ended. The same command with --run {run} goes on."
+            )
+        if console.as_json:
+            console.result({"run": run, "need": options.need, "confirmed": confirmed, "exit_code": int(code)})
     return code
 
 

@@ -122,7 +122,7 @@ def wait_for(look: Callable[[], Any], *, after_a_while: Callable[[], None] | Non
             return found
         if after_a_while is not None and waited_s > A_WHILE_S:
             after_a_while()
-            after_a_while = None
+            after_a_while, began = None, time.monotonic()
         time.sleep(0.02)
     pytest.fail(f"nothing within {WAIT_S} s")
 

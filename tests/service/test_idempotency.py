@@ -17,7 +17,13 @@ from tests.world import REQUEST, World, bearer, fields_logged, make_world
 from ttsprompt.domain.call import Transition
 from ttsprompt.domain.idempotency import fingerprint, secrets_fingerprint
 from ttsprompt.domain.model import Call, State
-from ttsprompt.errors import CallNotFoundError, VendorRateLimitedError, VendorRefusedError, VendorUnclearError
+from ttsprompt.errors import (
+    CallNotFoundError,
+    StoreUnavailableError,
+    VendorRateLimitedError,
+    VendorRefusedError,
+    VendorUnclearError,
+)
 from ttsprompt.ports import CallOrder, CallStore, Stored
 
 KEY = "order-7-attempt-1"
@@ -334,6 +340,19 @@ def test_a_body_that_is_wrong_conflicts_with_what_the_key_was_used_for(world: Wo
     assert code(post(world, pin_code='"1234"')) == (409, "idempotency_conflict")
     assert code(post(world, "another-key", pin_code='"1234"')) == (422, "invalid_fields")
     assert len(world.voice.orders) == 1
+
+
+def test_of_a_wrong_body_nothing_is_said_while_nobody_can_tell_what_the_key_was_used_for(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    post(world)
+
+    def unavailable(*_: Any, **__: Any) -> Any:
+        raise StoreUnavailableError
+
+    monkeypatch.setattr(world.store, "get", unavailable)
+
+    assert code(post(world, pin_code='"1234"')) == (503, "store_unavailable")
 
 
 RULES: list[dict[str, Any]] = [

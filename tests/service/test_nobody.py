@@ -103,7 +103,7 @@ def test_a_forged_token_does_not_learn_by_a_wrong_body_whether_a_key_was_used(wo
     answers = [world.post_call(forged(world) | key, pin_code="x").data for key in (KEY, another)]
 
     assert answers[0] == answers[1]
-    assert b"invalid_fields" in answers[0]
+    assert (b"invalid_fields" if fault is REFUSED else b"vendor_unreachable") in answers[0]
 
 
 @pytest.mark.parametrize("fault", [REFUSED, SILENT], ids=["refused", "silent"])

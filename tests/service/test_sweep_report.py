@@ -7,6 +7,7 @@ import threading
 from collections import Counter
 from collections.abc import Callable
 from datetime import datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -15,7 +16,7 @@ from werkzeug.test import TestResponse
 from tests.fakes import FakeSender
 from tests.records import keys_read, rewrite
 from tests.service.test_sweep_order import counts, sweep_of
-from tests.world import World, bearer
+from tests.world import World, bearer, make_world
 from ttsprompt.domain import timing
 from ttsprompt.domain.model import DeliveryState
 from ttsprompt.errors import StoreUnavailableError
@@ -216,6 +217,26 @@ def test_a_call_that_is_erased_while_it_waits_in_a_sweep_is_not_sent(world: Worl
     try_the_last_one()
 
     assert len(world.sender.sent) == 2
+
+
+@pytest.mark.parametrize("is_taken", [True, False], ids=["under way", "failed"])
+def test_a_call_that_became_another_sweeps_while_it_waited_is_left_to_that_one(tmp_path: Path, is_taken: bool) -> None:
+    """With a schedule whose first step is short, a call is any sweep's again before it has waited 45 s."""
+    world = make_world(tmp_path, CALLBACK_RETRY_SCHEDULE="5,300,1800")
+    tids = {world.place() for _ in range(3)}
+    world.clock.advance(1000)
+    try_the_last_one = settled_by_a_sweep(world)
+    (tid,) = tids - {request.webhook_id for request in world.sender.sent}
+    world.clock.advance(20)
+    world.sender.responses = [CallbackResponse(http_status=500)]
+    if is_taken:
+        world.sender.meanwhile = try_the_last_one
+    assert counts(sweep_of(world).run()) == {"retrying": 1}
+    world.clock.advance(1)
+    if not is_taken:
+        try_the_last_one()
+
+    assert [request.webhook_id for request in world.sender.sent].count(tid) == 1
 
 
 def test_a_redelivery_waits_as_long_as_a_sweep_may_hold_a_call_and_try_it() -> None:

@@ -171,7 +171,7 @@ def sweep_grace(call: Call, event: events.Overdue, now: datetime, policy: Policy
 
 
 def _by_sweep(settlement: Transition, now: datetime) -> Transition:
-    """Hold redeliveries off while the call may wait in the sweep for its host: it is tried without another look."""
+    """Hold redeliveries off while the call may wait in the sweep for its host: it is tried without a claim."""
     call = settlement.call
     if call.due_at is None:
         return settlement

@@ -204,11 +204,15 @@ class Calls(CallWriter):
         )
 
     def has_used(self, credential: Credential, key: str) -> bool:
-        """Tell whether the key has led to a call; never to somebody whose token Vonage does not accept."""
+        """Tell whether the key has led to a call; never to somebody whose token Vonage does not accept.
+
+        Raises:
+            StoreUnavailableError, VendorUnreachableError: nobody can tell just now.
+        """
         try:
             self.authority.check(credential)
             self.read(idempotency.tid_of(credential.application_id, key), self.deadline())
-        except (CallNotFoundError, StoreUnavailableError, UnauthenticatedError, VendorUnreachableError):
+        except (CallNotFoundError, UnauthenticatedError):
             return False
         return True
 

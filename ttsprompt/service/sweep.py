@@ -130,8 +130,10 @@ class Sweep(CallWriter):
             return
         is_held = False
         if item.settled:
-            # It has waited for its host: meanwhile it may have been erased.
+            # It has waited for its host: meanwhile it may have been erased, or have become another sweep's.
             seen, stored = stored, self.read(item.due.tid, self.deadline())
+            if stored.call.due_at != seen.call.due_at:
+                return
             is_held = stored.version == seen.version and self._is_held_for_a_try(stored.call)
         if stored.call.phase is not Phase.SETTLED:
             settled = self._settle(stored)
