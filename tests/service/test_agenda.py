@@ -171,6 +171,20 @@ def test_an_application_that_has_its_half_keeps_no_other_waiting_behind_its_call
     assert tids(taken(agenda_of(*calls, threads=8), 5)) == [0, 1, 2, 3, 41]
 
 
+def test_a_call_that_needs_no_host_comes_when_it_is_older_than_the_one_whose_machine_has_least(agenda_of: Open) -> None:
+    two, another = [("a", "https://one.example/")] * 2, ("a", "https://two.example/")
+
+    assert tids(taken(agenda_of(*two, ("a", "https://x.example/"), another, overdue={2}))) == [0, 2, 3, 1]
+
+
+def test_an_older_call_that_has_a_place_comes_before_one_that_needs_no_host(agenda_of: Open) -> None:
+    assert tids(taken(agenda_of(*[("a", "https://one.example/")] * 2, ("a", "https://x.example/"), overdue={2}))) == [
+        0,
+        1,
+        2,
+    ]
+
+
 def test_nor_does_it_where_they_are_still_to_be_settled(agenda_of: Open) -> None:
     calls = [*[("hog", f"https://dead{number}.example/") for number in range(40)], ("hog", "https://a.example/")]
 
@@ -195,6 +209,18 @@ def test_what_is_held_is_bounded_whoever_it_is_of(
     assert len(held) == 10
     assert max(held) <= 30
     assert agenda._queued + sum(agenda._let_go.values()) == 100
+
+
+def test_who_has_most_waiting_gives_the_room(agenda_of: Open, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "PAGE_SIZE", 10)
+    monkeypatch.setattr(module, "MAX_QUEUED", 30)
+    calls = [("b", "https://dead.example/")] * 5 + [("hog", "https://dead.example/")] * 95
+    agenda = agenda_of(*calls)
+    while not agenda._all_read:
+        with agenda._changed:
+            agenda._read_on()
+
+    assert agenda._waiting["b"] == 5
 
 
 def test_who_waits_on_a_page_that_was_not_read_counts_too(agenda_of: Open, monkeypatch: pytest.MonkeyPatch) -> None:

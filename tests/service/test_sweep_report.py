@@ -219,6 +219,23 @@ def test_a_call_that_is_erased_while_it_waits_in_a_sweep_is_not_sent(world: Worl
     assert len(world.sender.sent) == 2
 
 
+def test_a_call_that_waited_too_long_for_a_whole_try_is_claimed_before_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world = make_world(tmp_path, CALLBACK_RETRY_SCHEDULE="5,300,1800")
+    tids = {world.place() for _ in range(3)}
+    world.clock.advance(1000)
+    try_the_last_one = settled_by_a_sweep(world)
+    (tid,) = tids - {request.webhook_id for request in world.sender.sent}
+    world.clock.advance(5)
+    writes = keys_written(world, monkeypatch)
+    written_before: list[str] = []
+    world.sender.meanwhile = lambda: written_before.extend(writes)
+    try_the_last_one()
+
+    assert (written_before, writes) == ([tid], [tid] * 2)
+
+
 @pytest.mark.parametrize("is_taken", [True, False], ids=["under way", "failed"])
 def test_a_call_that_became_another_sweeps_while_it_waited_is_left_to_that_one(tmp_path: Path, is_taken: bool) -> None:
     """With a schedule whose first step is short, a call is any sweep's again before it has waited 45 s."""
