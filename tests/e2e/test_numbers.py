@@ -126,11 +126,19 @@ def test_who_is_behind_a_switchboard_is_reached_by_the_extension(stack: Stack) -
 
 
 def test_ten_at_once_beyond_vonages_rate_are_placed_once_each(stack: Stack) -> None:
+    """The service asks again for three seconds; on a busy machine the caller may have to, as the answer says."""
     phone = stack.board.phone
+
+    def placed_in_the_end(_: int) -> httpx.Response:
+        placed: httpx.Response = wait_for(
+            lambda: (r := post(stack.service, stack)).status_code != httpx.codes.TOO_MANY_REQUESTS and r
+        )
+        return placed
+
     phone.behaviour.rate = 5
     try:
         with ThreadPoolExecutor(10) as pool:
-            answers = list(pool.map(lambda _: post(stack.service, stack), range(10)))
+            answers = list(pool.map(placed_in_the_end, range(10)))
     finally:
         phone.behaviour.rate = None
     placed = [x.tid for x in phone.timeline.happenings() if isinstance(x, CallRequested) and x.is_placed]
