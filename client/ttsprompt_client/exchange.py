@@ -70,7 +70,7 @@ class _Line:
     """The connection of one exchange."""
 
     def __init__(self) -> None:
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()
         self._handle: socket.socket | None = None
         self._is_cut = self._is_ready = False
 
@@ -83,7 +83,7 @@ class _Line:
         with self._lock:
             if self._is_cut:
                 connection.close()
-            self._go_on()
+            self.go_on()
             self._close()
             # A descriptor of our own: TLS takes the other one away from its socket.
             self._handle = connection.dup()
@@ -95,7 +95,7 @@ class _Line:
             ConnectionAbortedError: it comes too late.
         """
         with self._lock:
-            self._go_on()
+            self.go_on()
             self._is_ready = True
 
     def cut(self) -> bool:
@@ -114,11 +114,8 @@ class _Line:
     def go_on(self) -> None:
         """Raise ConnectionAbortedError if it is cut."""
         with self._lock:
-            self._go_on()
-
-    def _go_on(self) -> None:
-        if self._is_cut:
-            raise ConnectionAbortedError
+            if self._is_cut:
+                raise ConnectionAbortedError
 
     def _close(self) -> None:
         if self._handle is not None:

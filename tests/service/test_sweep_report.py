@@ -189,17 +189,23 @@ def settled_by_a_sweep(world: World) -> Callable[[], None]:
     return lambda: sweep._work(waited, agenda, report)
 
 
-def test_while_a_call_waits_in_a_sweep_for_its_host_no_redelivery_sends_it_beside_the_sweep(world: World) -> None:
+def one_waits_in_a_sweep(world: World) -> tuple[str, Callable[[], None]]:
+    """Place three calls and let a sweep settle them and try two; return the tid of the third, and what tries it."""
     tids = {world.place() for _ in range(3)}
     world.clock.advance(1000)
-    try_the_last_one = settled_by_a_sweep(world)
+    try_it = settled_by_a_sweep(world)
     (tid,) = tids - {request.webhook_id for request in world.sender.sent}
+    return tid, try_it
+
+
+def test_while_a_call_waits_in_a_sweep_for_its_host_no_redelivery_sends_it_beside_the_sweep(world: World) -> None:
+    tid, try_it = one_waits_in_a_sweep(world)
 
     world.clock.advance(44)
     asked: list[TestResponse] = []
     world.sender.meanwhile = lambda: asked.append(redeliver(world, tid))
     before = redeliver(world, tid)
-    try_the_last_one()
+    try_it()
 
     assert [response.status_code for response in (before, *asked)] == [429, 429]
     assert before.headers["Retry-After"] == "16"
@@ -208,13 +214,10 @@ def test_while_a_call_waits_in_a_sweep_for_its_host_no_redelivery_sends_it_besid
 
 
 def test_a_call_that_is_erased_while_it_waits_in_a_sweep_is_not_sent(world: World) -> None:
-    tids = {world.place() for _ in range(3)}
-    world.clock.advance(1000)
-    try_the_last_one = settled_by_a_sweep(world)
-    (tid,) = tids - {request.webhook_id for request in world.sender.sent}
+    tid, try_it = one_waits_in_a_sweep(world)
 
     assert world.client.post(f"/call/{tid}/erase", headers=bearer(world.clock)).status_code == 200
-    try_the_last_one()
+    try_it()
 
     assert len(world.sender.sent) == 2
 
@@ -223,15 +226,12 @@ def test_a_call_that_waited_too_long_for_a_whole_try_is_claimed_before_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     world = make_world(tmp_path, CALLBACK_RETRY_SCHEDULE="5,300,1800")
-    tids = {world.place() for _ in range(3)}
-    world.clock.advance(1000)
-    try_the_last_one = settled_by_a_sweep(world)
-    (tid,) = tids - {request.webhook_id for request in world.sender.sent}
+    tid, try_it = one_waits_in_a_sweep(world)
     world.clock.advance(5)
     writes = keys_written(world, monkeypatch)
     written_before: list[str] = []
     world.sender.meanwhile = lambda: written_before.extend(writes)
-    try_the_last_one()
+    try_it()
 
     assert (written_before, writes) == ([tid], [tid] * 2)
 
@@ -240,18 +240,15 @@ def test_a_call_that_waited_too_long_for_a_whole_try_is_claimed_before_it(
 def test_a_call_that_became_another_sweeps_while_it_waited_is_left_to_that_one(tmp_path: Path, is_taken: bool) -> None:
     """With a schedule whose first step is short, a call is any sweep's again before it has waited 45 s."""
     world = make_world(tmp_path, CALLBACK_RETRY_SCHEDULE="5,300,1800")
-    tids = {world.place() for _ in range(3)}
-    world.clock.advance(1000)
-    try_the_last_one = settled_by_a_sweep(world)
-    (tid,) = tids - {request.webhook_id for request in world.sender.sent}
+    tid, try_it = one_waits_in_a_sweep(world)
     world.clock.advance(20)
     world.sender.responses = [CallbackResponse(http_status=500)]
     if is_taken:
-        world.sender.meanwhile = try_the_last_one
+        world.sender.meanwhile = try_it
     assert counts(sweep_of(world).run()) == {"retrying": 1}
     world.clock.advance(1)
     if not is_taken:
-        try_the_last_one()
+        try_it()
 
     assert [request.webhook_id for request in world.sender.sent].count(tid) == 1
 
