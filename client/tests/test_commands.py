@@ -10,14 +10,15 @@ import signal
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import APPLICATION, REQUEST, TID, FakeService, Reply, placed, problem, shown
+from conftest import APPLICATION, KEY_PEM, REQUEST, TID, FakeService, Reply, placed, problem, shown
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from ttsprompt_client import placing
+from ttsprompt_client import Client, InterruptedCall, placing
 from ttsprompt_client.cli import main
 
 CALL = ["call", "--to", "447700900050", "--from", "447520616161", "--text", "Enter your PIN", "--pin", "1234"]
@@ -175,6 +176,8 @@ def test_a_call_not_found_is_not_placed_and_one_without_outcome_unclear(service:
     assert main(["status", TID]) == 3
     assert main(["cancel", TID]) == 3
 
+    assert main(["status", TID, "--wait"]) == 3
+
     service.replies = [shown("answered")]
     assert main(["status", TID]) == 4
     assert main(["status", TID, "--wait", "--timeout", "0"]) == 4
@@ -208,6 +211,8 @@ WRONG_USAGE: list[list[str]] = [
     [*CALL, "--private-key", "no-such-file"],
     [*CALL, "--application-id", "x"],
     [*CALL, "--idempotency-key", "a b"],
+    [*CALL, "--idempotency-key", ""],
+    ["ladder", "PEOPLE", "--from", "1", "--text", "x", "--run", ""],
     ["status"],
     ["status", TID, "--timeout", "1"],
     [*CALL, "--timeout", "1"],
@@ -223,8 +228,9 @@ WRONG_USAGE: list[list[str]] = [
 
 @pytest.mark.parametrize("arguments", WRONG_USAGE, ids=" ".join)
 def test_wrong_usage_is_64_and_sends_nothing(
-    service: FakeService, arguments: list[str], monkeypatch: pytest.MonkeyPatch, capsys: Any
+    service: FakeService, arguments: list[str], ladder: list[str], monkeypatch: pytest.MonkeyPatch, capsys: Any
 ) -> None:
+    arguments = [ladder[1] if argument == "PEOPLE" else argument for argument in arguments]
     good = b"POST / HTTP/1.1\r\nwebhook-id: x\r\nwebhook-timestamp: 1\r\nwebhook-signature: v1,x\r\n\r\n"
     monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(good)))
     try:
@@ -235,6 +241,35 @@ def test_wrong_usage_is_64_and_sends_nothing(
     assert code == 64
     assert service.asked == []
     assert capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        [*CALL, "--privatekey", KEY_PEM],
+        [*CALL, f"--privatekey={KEY_PEM}"],
+        [*CALL, KEY_PEM],
+        [*CALL[:-2], "--pin-env", "4711"],
+        ["doctor", "--url", "https://user:4711@phone.example"],
+    ],
+    ids=["an option misspelt", "with an equals sign", "no option", "a PIN for a variable", "a password in the address"],
+)
+def test_what_may_be_secret_is_not_said_again(arguments: list[str], capsys: Any) -> None:
+    with suppress(SystemExit):
+        main(arguments)
+
+    printed = capsys.readouterr()
+    told = printed.out + printed.err
+    assert told
+    assert "4711" not in told
+    assert not any(line in told for line in KEY_PEM.splitlines()[1:-1])
+
+
+def test_an_option_misspelt_is_named(capsys: Any) -> None:
+    with pytest.raises(SystemExit):
+        main([*CALL, "--privatekey", KEY_PEM, "--numbr=4711"])
+
+    assert "unknown: --privatekey, --numbr\n" in capsys.readouterr().err
 
 
 def test_all_settings_that_are_missing_are_told_at_once(monkeypatch: pytest.MonkeyPatch, capsys: Any) -> None:
@@ -295,7 +330,9 @@ LADDER_ENDS: list[tuple[list[Reply], list[str], int]] = [
     ([placed(), shown("ended", "failed", "no_input"), problem(403, "number_not_allowed")], [], 1),
     ([problem(403, "number_not_allowed")], [], 3),
     ([problem(401, "unauthenticated")], [], 3),
-    ([placed(), shown("ended", "failed", "no_input"), problem(409, "idempotency_conflict")], [], 3),
+    ([placed(), shown("ended", "failed", "no_input"), problem(409, "idempotency_conflict")], [], 1),
+    ([placed(), DONE, problem(403, "number_not_allowed")], ["--need", "2"], 2),
+    ([placed(), DONE, problem(401, "unauthenticated")], ["--need", "2"], 2),
     ([problem(504, "vendor_unclear", tid=TID)], [], 4),
     ([placed(), DONE, placed(), shown("placed")], ["--need", "2", "--timeout", "0"], 4),
 ]
@@ -316,6 +353,33 @@ def test_how_a_ladder_ends(
     assert all("name" in line for line in lines[1:-1])
 
 
+@pytest.mark.parametrize(
+    ("replies", "options", "code"),
+    [([], [], 3), ([placed(), shown("ended", "failed", "no_input")], [], 1), ([placed(), DONE], ["--need", "2"], 2)],
+    ids=["nobody", "somebody failed", "somebody said ok"],
+)
+def test_an_interrupt_before_the_next_person_does_not_forget_who_was_phoned(
+    service: FakeService,
+    ladder: list[str],
+    replies: list[Reply],
+    options: list[str],
+    code: int,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Exit code 3 says that nobody was phoned."""
+    place = Client.place
+
+    def interrupted(client: Client, **fields: Any) -> Any:
+        if len(service.asked) < len(replies):
+            return place(client, **fields)
+        raise InterruptedCall(sent=False)
+
+    service.replies = list(replies)
+    monkeypatch.setattr(Client, "place", interrupted)
+
+    assert main([*ladder, *options]) == code
+
+
 def test_a_changed_list_stops_the_run_and_is_told(service: FakeService, ladder: list[str], capsys: Any) -> None:
     service.replies = [problem(409, "idempotency_conflict")]
 
@@ -334,6 +398,31 @@ def test_a_dry_ladder_asks_about_everybody_and_phones_nobody(
 
     assert [a.body["dry_run"] for a in service.asked] == [True, True]
     assert capsys.readouterr().out.splitlines()[1] == "2 Bob: would be phoned"
+
+
+def test_a_dry_run_with_a_token_that_vonage_refuses_says_that_nobody_would_be_phoned(
+    service: FakeService, ladder: list[str], capsys: Any
+) -> None:
+    service.replies = [Reply(200, {"ncco": [], "credential": "refused", "warnings": []})]
+
+    assert main([*CALL, "--dry-run"]) == 3
+    assert "Vonage refuses it" in capsys.readouterr().err
+    assert main([*ladder, "--dry-run"]) == 3
+
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.partition(";")[0] for line in lines] == ["1 Ada: would not be phoned", "2 Bob: would not be phoned"]
+
+
+def test_a_dry_ladder_tells_what_it_is_warned_of(service: FakeService, ladder: list[str], capsys: Any) -> None:
+    warning = {"field": "text", "code": "stray_ssml", "message": "Tags are read out."}
+    service.replies = [Reply(200, {"ncco": [], "credential": "unknown", "warnings": [warning]})]
+
+    assert main([*ladder, "--dry-run"]) == 0
+
+    assert capsys.readouterr().out.splitlines()[:2] == [
+        "1 Ada: would be phoned; credential: Vonage could not be asked",
+        "  --text: Tags are read out.",
+    ]
 
 
 def signed_request(signer: Ed25519PrivateKey, at: int, body: str) -> tuple[str, bytes]:
@@ -479,6 +568,37 @@ def test_an_interrupt_while_the_tid_is_written_is_unclear_and_names_the_call(
     assert f"ttsprompt status {TID} --wait" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("command", ["status", "cancel"])
+def test_an_interrupt_while_the_key_is_read_does_not_say_that_there_was_no_call(
+    command: str, monkeypatch: pytest.MonkeyPatch, capsys: Any
+) -> None:
+    def interrupted(*_: Any) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("ttsprompt_client.client.read_credential", interrupted)
+
+    assert main([command, TID]) == 4
+    assert TID in capsys.readouterr().err
+
+
+def test_an_unclear_call_that_is_not_followed_shows_the_way_where_it_is_read(
+    service: FakeService, monkeypatch: pytest.MonkeyPatch, capsys: Any
+) -> None:
+    """Nobody may read stdout."""
+    monkeypatch.setattr(sys, "stdout", None)
+    service.replies = [problem(504, "vendor_unclear", tid=TID)]
+
+    assert main(CALL) == 4
+    assert f"ttsprompt status {TID} --wait" in capsys.readouterr().err
+
+
+def test_stdin_that_is_closed_is_told(monkeypatch: pytest.MonkeyPatch, capsys: Any) -> None:
+    monkeypatch.setattr(sys, "stdin", None)
+
+    assert main(["verify", "--key", "whsec_AAAA"]) == 64
+    assert "stdin is closed" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize("command", [["status"], ["status", "--wait"], ["cancel"]])
 def test_an_interrupt_of_a_look_at_a_call_does_not_say_that_there_was_none(
     service: FakeService, command: list[str], monkeypatch: pytest.MonkeyPatch, capsys: Any
@@ -581,7 +701,7 @@ def test_an_interrupt_between_two_people_names_the_run_and_phones_nobody_more(
     service.replies = [placed(), shown("ended", "failed", "no_input")]
     monkeypatch.setattr("ttsprompt_client.commands._rung_json", interrupted)
 
-    assert main([*ladder, "--run", "mine"]) == 3
+    assert main([*ladder, "--run", "mine"]) == 1
 
     assert "--run mine goes on from here" in capsys.readouterr().err
     assert len(service.keys()) == 1

@@ -19,6 +19,8 @@ OK, FAILED, BUSY = (
     shown("ended", "error", "busy"),
 )
 TO_IS_WRONG = [{"field": "to", "code": "invalid_number", "message": "Wrong."}]
+PIN_AND_REJECT_CODE = [{"field": "reject_code", "code": "prefix_of_pin", "message": "Wrong."}]
+THE_CALLER = [{"field": "from", "code": "same_number", "message": "Wrong."}]
 TEXT_IS_WRONG = [*TO_IS_WRONG, {"field": "text", "code": "too_short", "message": "Wrong."}]
 
 
@@ -86,6 +88,7 @@ FOR_EVERYBODY = [
     problem(403, "vendor_refused"),
     problem(409, "idempotency_conflict"),
     problem(422, "invalid_fields", errors=TEXT_IS_WRONG),
+    problem(422, "invalid_fields", errors=[{**THE_CALLER[0], "code": "invalid_number"}]),
     problem(422, "vendor_refused"),
     problem(503, "store_unavailable"),
     Reply(404, raw=b"<html>"),
@@ -106,6 +109,8 @@ def test_a_refusal_that_holds_for_everybody_stops_it(service: FakeService, reply
         problem(403, "number_not_allowed"),
         problem(403, "country_not_allowed"),
         problem(422, "invalid_fields", errors=TO_IS_WRONG),
+        problem(422, "invalid_fields", errors=PIN_AND_REJECT_CODE),
+        problem(422, "invalid_fields", errors=THE_CALLER),
         problem(422, "vendor_refused", errors=TO_IS_WRONG),
         problem(429, "too_many_calls", Retry_After="600"),
     ],
@@ -159,6 +164,23 @@ def test_people_are_read_in_order_with_pins_from_file_or_environment(tmp_path: P
 
     assert people == [Person("Ada", "+44 7700 900101", "0012"), Person("Bob", "447700900102", "99")]
     assert "0012" not in repr(people)
+
+
+def test_a_list_as_windows_saves_it_is_read(tmp_path: Path) -> None:
+    file = tmp_path / "people.toml"
+    file.write_bytes(b"\xef\xbb\xbf" + GOOD.replace("\n", "\r\n").encode())
+
+    assert [person.name for person in read_people(file, {"BOB_PIN": "99"})] == ["Ada", "Bob"]
+
+
+def test_a_pin_in_the_place_of_a_variable_is_not_shown(tmp_path: Path) -> None:
+    file = tmp_path / "people.toml"
+    file.write_text(GOOD.replace("BOB_PIN", "4711"))
+
+    with pytest.raises(UsageError, match="pin_env, is not set") as caught:
+        read_people(file, {})
+
+    assert "4711" not in str(caught.value)
 
 
 @pytest.mark.parametrize(

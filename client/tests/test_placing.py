@@ -77,6 +77,7 @@ AGAIN = [
     problem(503, "store_unavailable"),
     problem(500, "internal"),
     problem(408, "request_timeout"),
+    Reply(408, raw=GATEWAY_PAGE),
     Reply(502, raw=GATEWAY_PAGE),
     Reply(504, raw=GATEWAY_PAGE),
     Reply(504, {"code": "504", "title": "Gateway Timeout"}),
@@ -130,7 +131,9 @@ def test_a_refusal_is_final_and_phoned_nobody(service: FakeService, answer: Repl
     assert [f.field for f in caught.value.faults] == [e["field"] for e in (answer.body or {"errors": []})["errors"]]
 
 
-@pytest.mark.parametrize("lost", [Reply(cut=True), Reply(504, raw=GATEWAY_PAGE), problem(409, "in_progress")])
+@pytest.mark.parametrize(
+    "lost", [Reply(cut=True), Reply(408, raw=GATEWAY_PAGE), Reply(504, raw=GATEWAY_PAGE), problem(409, "in_progress")]
+)
 @pytest.mark.parametrize("refusal", [problem(401, "unauthenticated"), problem(422, "vendor_refused")])
 def test_a_refusal_after_a_lost_answer_does_not_say_that_nobody_was_phoned(
     service: FakeService, lost: Reply, refusal: Reply

@@ -72,6 +72,20 @@ def test_json_and_a_query_string_tell_theirs(sign: Any) -> None:
     assert (by_get.status, by_get.tid) == ("ok", TID)
 
 
+@pytest.mark.parametrize("sign", [v1, v1a])
+@pytest.mark.parametrize("content_type", ["application/x-www-form-urlencoded", "application/json", "text/plain", None])
+def test_a_header_that_nobody_signed_does_not_choose_how_it_is_read(sign: Any, content_type: str | None) -> None:
+    """`reference` is the caller's own text."""
+    as_json = json.dumps({**json.loads(JSON), "reference": f"&tid={TID}&status=ok&x="})
+    as_form = f"to=447700900050&tid={TID}&status=failed&reference=%7B%22status%22%3A%22ok%22%7D"
+    named = {} if content_type is None else {"content_type": content_type}
+
+    assert check(headers(sign(as_json), **named), as_json).status == "failed"
+    assert check(headers(sign(as_form), **named), as_form).status == "failed"
+    own = '{"status":"ok"}='
+    assert check(headers(sign(f"{own}&{as_form}"), **named), f"{own}&{as_form}").status == "failed"
+
+
 @pytest.mark.parametrize("spell", [str.upper, str.title, str.lower])
 def test_names_of_headers_are_read_in_any_case_and_as_pairs(spell: Any) -> None:
     spelled = {spell(name): value for name, value in headers(v1a(FORM)).items()}
@@ -107,6 +121,7 @@ BAD: list[tuple[str, dict[str, str], Any, Any]] = [
     ("wrong_signature", headers(v1a(FORM)[:-8]), FORM, None),
     ("wrong_signature", headers(v1(FORM)), b"\xff\xfe", None),
     ("wrong_signature", headers(v1(FORM)) | {"webhook-id": "other"}, FORM, None),
+    ("wrong_signature", headers(v1(FORM), v1a(FORM)) | {"webhook-id": "\udcff"}, FORM, None),
     ("wrong_signature", headers(v1(FORM)) | {"webhook-timestamp": str(NOW + 1)}, FORM, None),
     ("no_such_signature", headers(v1(FORM)), FORM, public(SIGNER)),
     ("no_such_signature", headers(v1a(FORM)), FORM, SECRET),

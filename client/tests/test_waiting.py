@@ -8,6 +8,7 @@ import pytest
 from conftest import APPLICATION, KEY_PEM, TID, FakeService, Reply, Time, problem, shown
 
 from ttsprompt_client import Call, Client, InterruptedCall, UnclearError
+from ttsprompt_client.transport import Transport
 
 PLACED = {"at": "2026-11-23T09:00:00.412Z", "event": "placed"}
 
@@ -130,6 +131,50 @@ def test_waiting_ends_when_it_is_told_to(service: FakeService, timeout_s: float)
     assert sum(time.slept) == pytest.approx(timeout_s)
     waits = [int(a.path.partition("wait=")[2] or 0) for a in service.asked]
     assert max(waits) <= timeout_s
+
+
+@pytest.mark.parametrize("trouble", TROUBLE)
+@pytest.mark.parametrize("timeout_s", [0, 2])
+def test_waiting_ends_when_it_is_told_to_whatever_is_in_the_way(
+    service: FakeService, trouble: Reply, timeout_s: float
+) -> None:
+    service.replies = [trouble]
+    time = Time()
+
+    with pytest.raises(UnclearError):
+        client(service, time).wait(TID, timeout_s=timeout_s)
+
+    assert sum(time.slept) <= timeout_s
+
+
+def test_a_service_that_says_nothing_does_not_hold_up_whoever_gave_a_time(
+    service: FakeService, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A machine, and Vonage behind it, may be slow: the last answer gets a little longer."""
+    given: list[float] = []
+    ask = Transport.ask
+
+    def noted(transport: Transport, *request: Any, read_s: float, **options: Any) -> Any:
+        given.append(read_s)
+        return ask(transport, *request, read_s=read_s, **options)
+
+    monkeypatch.setattr(Transport, "ask", noted)
+    service.replies = [shown("ended", "ok")]
+    for timeout_s in (0, 7, 1000, None):
+        client(service, Time()).wait(TID, timeout_s=timeout_s)
+
+    assert given == [15, 22, 90, 90]
+
+
+def test_a_token_that_grew_old_while_the_machine_slept_is_made_anew_once(service: FakeService) -> None:
+    """The clock that measures how long it was used stood still meanwhile."""
+    refused = problem(401, "unauthenticated")
+    service.replies = [shown("placed"), refused, shown("placed"), refused, shown("ended", "ok")]
+
+    assert client(service, Time()).wait(TID).is_ok
+
+    tokens = [claims["jti"] for claims in service.tokens()]
+    assert [tokens.index(token) for token in tokens] == [0, 0, 2, 2, 4]
 
 
 @pytest.mark.parametrize("then", [[], [problem(401, "unauthenticated")], [Reply(cut=True)]], ids=["time", "401", "cut"])

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 from types import FrameType
-from typing import Final, NoReturn
+from typing import Any, Final, NoReturn
 
 from ttsprompt_client import commands, doctor
 from ttsprompt_client.console import Console
@@ -21,6 +21,8 @@ from ttsprompt_client.exits import Exit
 from ttsprompt_client.fields import FIELDS, Field
 from ttsprompt_client.settings import NAMES
 from ttsprompt_client.verification import TOLERANCE_S
+
+_OPTION: Final = re.compile(r"--?[a-z][a-z-]*(?=$|=)", re.ASCII)
 
 EPILOG: Final = "Exit codes: 0 ok, 1 failed, 2 error, 3 not placed (nobody was phoned), 4 unclear, 64 usage."
 
@@ -83,6 +85,14 @@ class _Parser(argparse.ArgumentParser):
 
     def __init__(self, **options: object) -> None:
         super().__init__(**{"allow_abbrev": False, "epilog": EPILOG, **options})  # type: ignore[arg-type]
+
+    def parse_args(self, *given: Any, **options: Any) -> Any:
+        """Name no more than options: what is left over may be a PIN, or a whole private key."""
+        known, left_over = self.parse_known_args(*given, **options)
+        if left_over:
+            named = [found[0] for found in map(_OPTION.match, left_over) if found]
+            self.error(f"unknown: {', '.join(named) or 'an argument that is not an option'}")
+        return known
 
     def error(self, message: str) -> NoReturn:
         self.print_usage(sys.stderr)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 import uuid
 from collections.abc import Callable, Mapping
@@ -9,7 +10,7 @@ from pathlib import Path
 from typing import Any, Final, Unpack
 
 from ttsprompt_client import __version__
-from ttsprompt_client.credential import LIFE_S, Credential, read_credential
+from ttsprompt_client.credential import Credential, KeptToken, read_credential
 from ttsprompt_client.errors import InterruptedCall, RefusedError, UnclearError, UsageError
 from ttsprompt_client.fields import CallFields, request_body
 from ttsprompt_client.outcome import UUID, Call, Outcome, Placement, read_call
@@ -22,6 +23,9 @@ WAIT_S: Final = 50
 LIVE_WAIT_S: Final = 2
 """How long one request waits where somebody watches: an answer is the only news."""
 
+LAST_S: Final = 15
+"""How much longer than a given time the last answer may take: the service may have to ask Vonage about the token."""
+
 PAUSE_S: Final = 1.0
 """Before asking again when an answer came early: the service had no place for one more to wait."""
 
@@ -30,6 +34,7 @@ HANG_UP_S: Final = 60
 
 USER_AGENT: Final = f"ttsprompt-client/{__version__}"
 _OK: Final = 200
+_UNAUTHORIZED: Final = 401
 _SERVER_ERRORS: Final = range(500, 600)
 _KEY: Final = range(0x21, 0x7F)
 
@@ -126,7 +131,7 @@ class Client:
         """Return the outcome of a call, as soon as there is one.
 
         Raises:
-            UnclearError: it is not known after `timeout_s`, or can no longer be asked for.
+            UnclearError: it is not known after `timeout_s`, or cannot be asked for; its cause is the service's refusal.
             InterruptedCall: Ctrl-C; the call goes on.
         """
         try:
@@ -136,24 +141,29 @@ class Client:
 
     def _wait(self, tid: str, timeout_s: float | None, on_change: Callable[[Call], None] | None) -> Outcome:
         patience = self._patience()
-        began_at = token_made_at = self._clock()
+        began_at = self._clock()
+        ends_at = math.inf if timeout_s is None else began_at + timeout_s
+        token = KeptToken(self._needed_credential(), began_at)
         decided_at: float | None = None
         outcome: Outcome | None = None
-        token, last = self._needed_credential().token(), None
+        last = None
         while True:
             now = self._clock()
-            if now - token_made_at > LIFE_S / 2:
-                # Kept until then: the service asks Vonage about a token that it does not know.
-                token, token_made_at = self._needed_credential().token(), now
-            left_s = float("inf") if timeout_s is None else began_at + timeout_s - now
+            left_s = ends_at - now
             wait_s = int(max(0, min(WAIT_S if on_change is None else LIVE_WAIT_S, left_s)))
             try:
-                call, retry_after_s = self._look(tid, token, wait_s)
+                call, retry_after_s = self._look(
+                    tid, token.at(now), wait_s, min(wait_s + READ_S, max(left_s, 0) + LAST_S)
+                )
             except RefusedError as error:
-                if _may_pass(error) and patience.wait(error.retry_after_s):
+                grew_old = error.status == _UNAUTHORIZED and token.was_taken
+                if grew_old:
+                    token.renew(now)
+                if grew_old or (_may_pass(error) and patience.wait(error.retry_after_s, ends_at)):
                     continue
-                return _known(outcome, f"The call cannot be followed. {error.detail}", tid)
+                return _known(outcome, f"The call cannot be followed. {error.detail}", tid, error)
             patience.renew()
+            token.was_taken = True
             if on_change is not None and call.timeline != last:
                 on_change(call)
             last = call.timeline
@@ -164,7 +174,7 @@ class Client:
                 if call.is_settled or self._clock() - decided_at > HANG_UP_S:
                     return outcome
             if left_s <= 0:
-                return _known(outcome, f"There was no outcome within {timeout_s:g} seconds.", tid)
+                return _known(outcome, f"There was no outcome within {timeout_s:g} seconds.", tid, None)
             if self._clock() - now < wait_s or wait_s == 0:
                 self._sleep(min(max(PAUSE_S, retry_after_s or 0), left_s))
 
@@ -202,9 +212,9 @@ class Client:
                 if not (_may_pass(error) and patience.wait(error.retry_after_s)):
                     raise
 
-    def _look(self, tid: str, token: str, wait_s: int) -> tuple[Call, float | None]:
+    def _look(self, tid: str, token: str, wait_s: int, read_s: float) -> tuple[Call, float | None]:
         query = {"wait": str(wait_s)} if wait_s else None
-        answer = self._answer("GET", _path(tid), token=token, query=query, read_s=wait_s + READ_S)
+        answer = self._answer("GET", _path(tid), token=token, query=query, read_s=read_s)
         return _read(answer.body), answer.retry_after_s
 
     def _ask(
@@ -231,9 +241,9 @@ class Client:
         return self._credential
 
 
-def _known(outcome: Outcome | None, detail: str, tid: str) -> Outcome:
+def _known(outcome: Outcome | None, detail: str, tid: str, cause: RefusedError | None) -> Outcome:
     if outcome is None:
-        raise UnclearError(detail, tid=tid)
+        raise UnclearError(detail, tid=tid) from cause
     return outcome
 
 

@@ -6,7 +6,7 @@ import os
 import sys
 import uuid
 from argparse import Namespace
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -28,7 +28,7 @@ from ttsprompt_client.errors import (
 from ttsprompt_client.exits import Exit, of_outcome
 from ttsprompt_client.fields import FIELDS
 from ttsprompt_client.outcome import Call
-from ttsprompt_client.settings import Settings, read_settings
+from ttsprompt_client.settings import Settings, read_settings, variable
 from ttsprompt_client.verification import verify as verify_callback
 
 
@@ -37,10 +37,13 @@ def call(options: Namespace, console: Console) -> Exit:
     _check_timeout(options)
     fields = _fields(options)
     if fields.pop("dry_run", False):
-        console.result(_settings(options).client(without_credential=True).dry_run(**fields))
-        return Exit.OK
+        answer = _settings(options).client(without_credential=True).dry_run(**fields)
+        console.result(answer)
+        code, told = _judged_dry(answer)
+        (console.say if code is Exit.OK else console.complain)(told)
+        return code
     client = _settings(options).client()
-    key = options.idempotency_key or str(uuid.uuid4())
+    key = str(uuid.uuid4()) if options.idempotency_key is None else options.idempotency_key
     unclear: UnclearError | None = None
     with _about(None, key):
         try:
@@ -55,8 +58,11 @@ def call(options: Namespace, console: Console) -> Exit:
             console.result({"tid": tid}, tid)
         if unclear is not None:
             console.complain(unclear.detail)
+        if not options.wait and unclear is not None:
+            show_the_way(console, tid, None)
+            return Exit.UNCLEAR
         if not options.wait:
-            return Exit.OK if unclear is None else Exit.UNCLEAR
+            return Exit.OK
         console.say(f"tid {tid}")
         return _follow(client, tid, options, console)
 
@@ -64,10 +70,15 @@ def call(options: Namespace, console: Console) -> Exit:
 def status(options: Namespace, console: Console) -> Exit:
     """Show how a call stands; without an outcome that is unclear."""
     _check_timeout(options)
-    client = _settings(options).client()
     with _about(options.tid):
+        client = _settings(options).client()
         if options.wait:
-            return _follow(client, options.tid, options, console)
+            try:
+                return _follow(client, options.tid, options, console)
+            except UnclearError as error:
+                if isinstance(error.__cause__, RefusedError) and error.__cause__.code == "not_found":
+                    raise error.__cause__ from None
+                raise
         found = client.status(options.tid)
         _show(found, console)
     return Exit.UNCLEAR if found.outcome is None else of_outcome(found.outcome)
@@ -75,8 +86,8 @@ def status(options: Namespace, console: Console) -> Exit:
 
 def cancel(options: Namespace, console: Console) -> Exit:
     """Have a call end."""
-    client = _settings(options).client()
     with _about(options.tid):
+        client = _settings(options).client()
         _show(client.cancel(options.tid), console)
     return Exit.OK
 
@@ -118,21 +129,20 @@ def ladder(options: Namespace, console: Console) -> Exit:
     """Phone one person after the other until enough have said ok."""
     people = escalation.read_people(options.people, os.environ)
     fields = _fields(options)
-    run = options.run or str(uuid.uuid4())
+    run = str(uuid.uuid4()) if options.run is None else options.run
     if fields.pop("dry_run", False):
         return _dry_ladder(_settings(options).client(without_credential=True), people, fields, console)
     escalation.check_run(run, options.need, people)
     client = _settings(options).client()
     console.result({"run": run}, run)
-    last: escalation.Rung | None = None
+    known: list[escalation.Rung] = []
 
     def on_person(position: int, person: escalation.Person) -> Callable[[Call], None] | None:
         console.say(f"{position} {person.name}")
         return _narrator(console, "  ")
 
     def on_rung(rung: escalation.Rung) -> None:
-        nonlocal last
-        last = rung
+        known.append(rung)
         console.result(_rung_json(rung), f"{rung.position} {rung.person.name}: {_rung_words(rung)}")
 
     try:
@@ -150,11 +160,14 @@ def ladder(options: Namespace, console: Console) -> Exit:
         # A second one ends what is written, not what is known.
         with suppress(KeyboardInterrupt):
             console.complain(f"The same command with --run {run} goes on from here.")
-        if last is not None and last.unclear is not None and not isinstance(interrupt, InterruptedCall):
-            raise InterruptedCall(sent=True, tid=last.tid) from None
-        raise
+        is_under_way = isinstance(interrupt, InterruptedCall) and interrupt.sent
+        if is_under_way or not known:
+            raise
+        if known[-1].unclear is not None:
+            raise InterruptedCall(sent=True, tid=known[-1].tid) from None
+        return _ladder_exit(known, options.need)
     confirmed = [rung.person.name for rung in rungs if rung.outcome is not None and rung.outcome.is_ok]
-    code = _ladder_exit(rungs, len(confirmed) >= options.need)
+    code = _ladder_exit(rungs, options.need)
     with suppress(KeyboardInterrupt):
         if code is Exit.UNCLEAR:
             console.complain(
@@ -255,12 +268,14 @@ def _fields(options: Namespace) -> dict[str, Any]:
     if pin_env is not None:
         given["pin_code"] = os.environ.get(pin_env)
         if not given["pin_code"]:
-            raise UsageError(f"{pin_env}, named by --pin-env, is not set.")
+            raise UsageError(f"{variable(pin_env)}, named by --pin-env, is not set.")
     return {name: value for name, value in given.items() if value is not None}
 
 
 def _read(path: Path | None) -> bytes:
     try:
+        if path is None and sys.stdin is None:  # it was closed when the process began
+            raise UsageError("stdin is closed; --headers and --body read files.")
         if path is None:
             raw = sys.stdin.buffer.read(MAX_BYTES + 1)
         else:
@@ -284,19 +299,32 @@ def _dry_ladder(client: Client, people: list[escalation.Person], fields: dict[st
             code = Exit.NOT_PLACED
             console.result({**shown, "error": error.code}, f"{position} {person.name}: {words.refused(error)}")
         else:
-            console.result({**shown, **answer}, f"{position} {person.name}: would be phoned")
+            judged, told = _judged_dry(answer)
+            code = max(code, judged)
+            console.result({**shown, **answer}, f"{position} {person.name}: {told}")
     return code
 
 
-def _ladder_exit(rungs: list[escalation.Rung], is_enough: bool) -> Exit:  # noqa: FBT001 - private, one caller
-    last = rungs[-1]
-    if is_enough:
+def _judged_dry(answer: Mapping[str, Any]) -> tuple[Exit, str]:
+    """Return what the real request would come to."""
+    credential = answer.get("credential")
+    verdict = f"; credential: {examination.VERDICTS.get(str(credential), credential)}"
+    if credential == "refused":
+        return Exit.NOT_PLACED, f"would not be phoned{verdict}"
+    return Exit.OK, f"would be phoned{verdict if credential == 'unknown' else ''}{words.warnings(answer)}"
+
+
+def _ladder_exit(rungs: list[escalation.Rung], need: int) -> Exit:
+    outcomes = [rung.outcome for rung in rungs if rung.outcome is not None]
+    if sum(outcome.is_ok for outcome in outcomes) >= need:
         return Exit.OK
-    if last.unclear is not None:
+    if rungs[-1].unclear is not None:
         return Exit.UNCLEAR
-    short = [rung.outcome for rung in rungs if rung.outcome is not None and not rung.outcome.is_ok]
-    stopped = last.not_placed is not None and escalation.holds_for_everybody(last.not_placed)
-    return Exit.NOT_PLACED if stopped or not short else of_outcome(short[-1])
+    if not outcomes:
+        return Exit.NOT_PLACED
+    # Never "nobody was phoned" when somebody was, whatever kept the others from it.
+    short = [outcome for outcome in outcomes if not outcome.is_ok]
+    return of_outcome(short[-1]) if short else Exit.ERROR
 
 
 def _rung_words(rung: escalation.Rung) -> str:

@@ -36,6 +36,30 @@ class Credential:
         return token.decode("ascii")
 
 
+class KeptToken:
+    """A token for as long as it serves: the service asks Vonage about one that it does not know.
+
+    Attributes:
+        was_taken: the service has taken it. If it refuses it now, it grew old while the machine slept: no clock of
+            `now` counts that.
+    """
+
+    def __init__(self, credential: Credential, now: float) -> None:
+        self._credential = credential
+        self.renew(now)
+
+    def renew(self, now: float) -> None:
+        """Make another."""
+        self._token, self._made_at = self._credential.token(), now
+        self.was_taken = False
+
+    def at(self, now: float) -> str:
+        """Return a token that is good for a while."""
+        if now - self._made_at > LIFE_S / 2:
+            self.renew(now)
+        return self._token
+
+
 def read_credential(application_id: str, private_key: str | Path) -> Credential:
     """Return the credential of an application id and a private key, given as a file's path or as its PEM text.
 

@@ -13,6 +13,7 @@ from ttsprompt_client.client import Client
 from ttsprompt_client.credential import read_credential
 from ttsprompt_client.errors import RefusedError, UsageError
 from ttsprompt_client.settings import NAMES, Settings
+from ttsprompt_client.transport import checked_url
 
 TO: Final = "+44 7700 900001"
 FROM: Final = "+44 7700 900000"
@@ -21,7 +22,7 @@ FROM: Final = "+44 7700 900000"
 _RULES: Final = frozenset({"country_not_allowed", "number_not_allowed"})
 """The operator's, about numbers: that ours is excluded is no fault of the settings."""
 
-_VERDICTS: Final = {
+VERDICTS: Final = {
     "accepted": "Vonage accepts it",
     "refused": "Vonage refuses it: does the key belong to the application, and is this machine's clock right?",
     "unknown": "Vonage could not be asked",
@@ -72,7 +73,11 @@ def examine(settings: Settings, to: str = TO, from_: str = FROM) -> Iterator[Fin
     yield Finding("callback keys", is_well=True, detail=shown)
 
 
-def _address(url: str) -> Finding:
+def _address(given: str) -> Finding:
+    try:
+        url = checked_url(given)
+    except UsageError as error:
+        return Finding(NAMES["url"], is_well=False, detail=error.detail)
     parts = urlsplit(url)
     if parts.scheme == "http" and parts.hostname not in {"localhost", "127.0.0.1", "::1"}:
         return Finding(NAMES["url"], is_well=None, detail=f"{url} (not https: tokens and PINs can be read on the way)")
@@ -118,4 +123,4 @@ def _dry_run(client: Client, to: str, from_: str, *, has_credential: bool) -> It
     if verdict is None:
         yield Finding("credential", is_well=None, detail="this version of the service does not tell")
         return
-    yield Finding("credential", is_well=verdict == "accepted", detail=_VERDICTS.get(str(verdict), str(verdict)))
+    yield Finding("credential", is_well=verdict == "accepted", detail=VERDICTS.get(str(verdict), str(verdict)))

@@ -15,11 +15,15 @@ from pathlib import Path
 from typing import Any, Final
 
 from ttsprompt_client.client import Client
-from ttsprompt_client.errors import InterruptedCall, NotPlacedError, UnclearError, UsageError
+from ttsprompt_client.errors import Fault, InterruptedCall, NotPlacedError, UnclearError, UsageError
 from ttsprompt_client.outcome import Call, Outcome
+from ttsprompt_client.settings import variable
 
 RUN_ID: Final = re.compile(r"[A-Za-z0-9._:/=@+-]{1,200}", re.ASCII)
 _PERSONS_FIELDS: Final = frozenset({"to", "pin_code"})
+_PERSONS_FAULTS: Final = frozenset({("from", "same_number"), ("reject_code", "prefix_of_pin")})
+"""Of two fields that do not go together, the service names the one that is everybody's."""
+
 _ENTRIES: Final = frozenset({"name", "to", "pin_code", "pin_env"})
 
 
@@ -56,7 +60,7 @@ def read_people(path: Path, environment: Mapping[str, str]) -> list[Person]:
         UsageError: with everything that is wrong with it. Nobody has been phoned then.
     """
     try:
-        document = tomllib.loads(path.read_text(encoding="utf-8"))
+        document = tomllib.loads(path.read_text(encoding="utf-8-sig"))
     except OSError as error:
         raise UsageError(f"{path} cannot be read: {error.strerror}.") from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
@@ -85,7 +89,7 @@ def _person(entry: Any, where: str, environment: Mapping[str, str], faults: list
         faults.append(f"{where} must have either pin_code or pin_env")
     pin_env = str(values.get("pin_env", ""))
     if pin_env and not environment.get(pin_env):
-        faults.append(f"{where}: {pin_env}, its pin_env, is not set")
+        faults.append(f"{where}: {variable(pin_env)}, its pin_env, is not set")
     pin = str(values.get("pin_code", "")) or environment.get(pin_env, "")
     return Person(str(values.get("name", "")), str(values.get("to", "")), pin)
 
@@ -179,5 +183,9 @@ def holds_for_everybody(error: NotPlacedError) -> bool:
     """
     if error.code in {"number_not_allowed", "country_not_allowed", "too_many_calls", "vendor_rate_limited"}:
         return False
-    fields = {fault.field for fault in error.faults}
-    return not (error.code in {"invalid_fields", "vendor_refused"} and fields and fields <= _PERSONS_FIELDS)
+    is_about_fields = error.code in {"invalid_fields", "vendor_refused"} and bool(error.faults)
+    return not (is_about_fields and all(_is_of_a_person(fault) for fault in error.faults))
+
+
+def _is_of_a_person(fault: Fault) -> bool:
+    return fault.field in _PERSONS_FIELDS or (fault.field, fault.code) in _PERSONS_FAULTS

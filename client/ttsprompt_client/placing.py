@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -17,6 +18,7 @@ PATIENCE_S: Final = 45
 
 _STEPS_S: Final = (0.5, 1, 2, 4)
 _OK: Final = 200
+_REQUEST_TIMEOUT: Final = 408
 _TOO_MANY_REQUESTS: Final = 429
 _SERVER_ERRORS: Final = range(500, 600)
 _SUCCESSES: Final = range(200, 300)
@@ -59,7 +61,8 @@ def meaning(answer: Answer) -> Meaning:
         return Meaning.REFUSED
     # Of a gateway, a proxy or a captive portal, whatever its form: it says nothing of what the service behind it did.
     # Or of a later version of the service, whose new codes keep to the meaning of their status.
-    if answer.status in _SERVER_ERRORS or answer.status in _SUCCESSES:
+    is_given_up = code is None and answer.status == _REQUEST_TIMEOUT
+    if answer.status in _SERVER_ERRORS or answer.status in _SUCCESSES or is_given_up:
         return Meaning.UNCLEAR if has_tid and answer.status in _SERVER_ERRORS else Meaning.LOST
     return Meaning.REFUSED
 
@@ -82,13 +85,16 @@ class Patience:
         self._tries = 0
         self._ends_at = self.clock() + self.seconds
 
-    def wait(self, seconds: float | None) -> bool:
-        """Wait so long (None: a little longer each time); or return False at once if patience would end before."""
+    def wait(self, seconds: float | None, ends_at: float = math.inf) -> bool:
+        """Wait so long (None: a little longer each time); or return False at once if patience would end before.
+
+        It ends at the clock's `ends_at` at the latest.
+        """
         # A gateway may say 0, and to a clock that is fast every date has passed.
         given_s = None if seconds is None else max(seconds, _STEPS_S[0])
         step_s = _STEPS_S[min(self._tries, len(_STEPS_S) - 1)] if given_s is None else given_s
         self._tries += 1
-        if self.clock() + step_s > self._ends_at:
+        if self.clock() + step_s > min(self._ends_at, ends_at):
             return False
         self.sleep(step_s)
         return True

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final
@@ -39,6 +40,11 @@ class Settings:
         if missing or self.url is None:
             raise UsageError(f"Not set: {', '.join(missing)}. Set it in the environment, or give the option.")
         return Client(self.url, self.application_id, self.private_key)
+
+
+def variable(name: str) -> str:
+    """Return the name of an environment variable as it may be shown: what cannot be one is likely its value."""
+    return name if re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", name, re.ASCII) else "What cannot be a variable"
 
 
 def read_settings(options: Mapping[str, str | None], environment: Mapping[str, str]) -> Settings:

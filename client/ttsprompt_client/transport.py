@@ -81,9 +81,7 @@ class Answer:
     @property
     def faults(self) -> tuple[Fault, ...]:
         """What is wrong with which field."""
-        errors = self.body.get("errors")
-        found = [error for error in errors if isinstance(error, dict)] if isinstance(errors, list) else []
-        return tuple(Fault(*(str(error.get(name, "")) for name in ("field", "code", "message"))) for error in found)
+        return faults_of(self.body.get("errors"))
 
     @property
     def retry_after_s(self) -> float | None:
@@ -95,6 +93,12 @@ class Answer:
             return max(0.0, parsedate_to_datetime(text).timestamp() - time.time())
         except (TypeError, ValueError, OverflowError):
             return None
+
+
+def faults_of(told: Any) -> tuple[Fault, ...]:
+    """Return what an answer tells of fields, in its `errors` or `warnings`."""
+    found = [fault for fault in told if isinstance(fault, dict)] if isinstance(told, list) else []
+    return tuple(Fault(*(str(fault.get(name, "")) for name in ("field", "code", "message"))) for fault in found)
 
 
 class _Bearer(AuthBase):
@@ -113,7 +117,7 @@ class Transport:
     """The way to one service. May be used by several threads at once."""
 
     def __init__(self, url: str, user_agent: str) -> None:
-        self.url = _checked(url)
+        self.url = checked_url(url)
         self._user_agent = user_agent
 
     def ask(
@@ -184,7 +188,7 @@ def _no_answer(broken: BrokenError) -> NoAnswerError:
     return NoAnswerError("The service cannot be reached.", sent=False)
 
 
-def _checked(url: str) -> str:
+def checked_url(url: str) -> str:
     """Return the service's base URL without its last slash.
 
     Raises:

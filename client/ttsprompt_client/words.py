@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Final
 
-from ttsprompt_client.errors import RefusedError
+from ttsprompt_client.errors import Fault, RefusedError
 from ttsprompt_client.fields import FIELDS
 from ttsprompt_client.outcome import Call, Outcome
+from ttsprompt_client.transport import faults_of
 
 _JUDGED: Final = {
     "right": "right",
@@ -67,9 +68,17 @@ def outcome(result: Outcome) -> str:
 
 def refused(error: RefusedError) -> str:
     """Return why the service refused, with the option at each fault."""
-    faults = [f"\n  {_OPTIONS.get(fault.field, fault.field)}: {fault.message}" for fault in error.faults]
     later = "" if error.retry_after_s is None else f" Try again in {error.retry_after_s:.0f} s."
-    return f"{error.detail}{later}{''.join(faults)}"
+    return f"{error.detail}{later}{_at_options(error.faults)}"
+
+
+def warnings(answer: Mapping[str, Any]) -> str:
+    """Return what a dry run warns of, each on a line of its own."""
+    return _at_options(faults_of(answer.get("warnings")))
+
+
+def _at_options(faults: Iterable[Fault]) -> str:
+    return "".join(f"\n  {_OPTIONS.get(fault.field, fault.field)}: {fault.message}" for fault in faults)
 
 
 class Narrator:
