@@ -22,8 +22,9 @@ except SettingsError as error:
     sys.exit(str(error))
 
 # The framework loads this module inside its own Flask app, before it adds the routes. It answers some paths itself
-# (/robots.txt) and would redirect others (//call) to wherever the Host header says.
+# (/robots.txt) and would redirect others (//call, a target without a path) to wherever the Host header says.
 current_app.url_map.merge_slashes = False
+current_app.url_map.strict_slashes = False
 
 
 @functions_framework.errorhandler(HTTPException)  # type: ignore[untyped-decorator]  # the framework has no types

@@ -210,7 +210,7 @@ def _build_callers(
             store=store,
             voice=voice,
             authority=authority,
-            waiting_room=WaitingRoom(max(1, settings.threads // 2)),
+            waiting_room=WaitingRoom(settings.threads // 2),
             deliveries=deliveries,
             clock=clock,
             policy=settings.policy,

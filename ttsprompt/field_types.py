@@ -136,9 +136,14 @@ def _whole_number(value: object) -> object:
     return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
+TRUE_WORDS: Final = frozenset({"true", "1"})
+FALSE_WORDS: Final = frozenset({"false", "0"})
+"""What a form says for a truth value, in any case."""
+
+
 def _truth_value(value: object) -> object:
     """Refuse what the library would read in a form as a truth value: `on`, `y`."""
-    if isinstance(value, str) and value.lower() not in {"true", "false", "1", "0"}:
+    if isinstance(value, str) and value.lower() not in {*TRUE_WORDS, *FALSE_WORDS}:
         raise fault(*NOT_TRUTH)
     return value
 

@@ -11,6 +11,7 @@ from types import ModuleType
 import pytest
 
 import ttsprompt.web
+from tests.world import World, json_of
 from ttsprompt.web import schemas
 from ttsprompt.web.problems import STATUSES
 from ttsprompt.web.routes import ROUTES, Route, Who
@@ -31,6 +32,16 @@ def test_what_the_table_names_is_there(route: Route) -> None:
     assert {*route.answers, *([route.body] if route.body else [])} <= schemas.BODIES.keys()
     assert set(route.all_codes) <= STATUSES.keys()
     assert len(set(route.all_codes)) == len(route.all_codes)
+
+
+@pytest.mark.parametrize("path", ["/call/x", "/answer/x", "/"])
+def test_a_query_longer_than_any_of_ours_is_refused_before_it_is_read(path: str, world: World) -> None:
+    """The server bounds no target, and to parse one of megabytes takes seconds."""
+    longest, longer = (world.client.get(f"{path}?{'a' * size}") for size in (16 * 1024, 16 * 1024 + 1))
+
+    assert longer.status_code == 400
+    assert json_of(longer)["detail"] == "The query may have at most 16384 bytes."
+    assert "16384" not in longest.text
 
 
 def test_every_handler_is_in_the_table_and_has_one_kind_of_caller() -> None:

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlencode
 
 import pytest
 from werkzeug.test import TestResponse
@@ -27,6 +28,7 @@ from ttsprompt.errors import (
 from ttsprompt.ports import CallOrder, CallStore, Stored
 
 KEY = "order-7-attempt-1"
+FORM = "application/x-www-form-urlencoded"
 
 
 def post(world: World, key: str = KEY, headers: dict[str, str] | None = None, **fields: Any) -> TestResponse:
@@ -340,6 +342,26 @@ def test_a_body_that_is_wrong_conflicts_with_what_the_key_was_used_for(world: Wo
     assert code(post(world, pin_code='"1234"')) == (409, "idempotency_conflict")
     assert code(post(world, "another-key", pin_code='"1234"')) == (422, "invalid_fields")
     assert len(world.voice.orders) == 1
+
+
+def test_a_body_that_is_wrong_as_a_form_or_says_that_it_is_no_dry_run_conflicts_too(world: World) -> None:
+    post(world)
+    wrong = {**REQUEST, "attempts": "99"}
+
+    def form(**more: str) -> TestResponse:
+        headers = bearer(world.clock) | {"Idempotency-Key": KEY}
+        return world.client.post("/call", data=urlencode({**wrong, **more}), content_type=FORM, headers=headers)
+
+    assert code(form()) == (409, "idempotency_conflict")
+    assert code(form(dry_run="false")) == (409, "idempotency_conflict")
+    assert code(form(dry_run="0")) == (409, "idempotency_conflict")
+    assert code(post(world, attempts=99, dry_run=False)) == (409, "idempotency_conflict")
+    json_as_form = world.client.post(
+        "/call", data='{"to": "x"}', content_type=FORM, headers=bearer(world.clock) | {"Idempotency-Key": KEY}
+    )
+    assert code(json_as_form) == (409, "idempotency_conflict")
+    assert code(form(dry_run="true")) == (422, "invalid_fields")
+    assert code(form(dry_run="yes")) == (422, "invalid_fields")
 
 
 def test_of_a_wrong_body_nothing_is_said_while_nobody_can_tell_what_the_key_was_used_for(

@@ -107,7 +107,9 @@ def test_a_forged_token_does_not_learn_by_a_wrong_body_whether_a_key_was_used(wo
 
 
 @pytest.mark.parametrize("fault", [REFUSED, SILENT], ids=["refused", "silent"])
-def test_a_forged_request_leaves_no_record_behind_whatever_vonage_does(world: World, fault: Exception) -> None:
+def test_a_forged_request_with_a_key_leaves_no_record_behind_whatever_vonage_does(
+    world: World, fault: Exception
+) -> None:
     world.voice.ending = fault
     statuses = [world.post_call(forged(world, number) | KEY).status_code for number in range(3)]
 
@@ -194,6 +196,7 @@ def test_what_another_application_may_not_do_is_said_without_asking_vonage(tmp_p
     world = make_world(tmp_path, ALLOWED_APPLICATIONS=UNKNOWN, MAX_CALLS_PER_NUMBER="2/600s")
 
     assert world.post_call(bearer(world.clock) | KEY).status_code == 403
+    assert world.post_call(bearer(world.clock) | KEY, attempts=99).status_code == 403
     assert world.voice.looked_up == []
 
 

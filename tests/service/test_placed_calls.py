@@ -15,6 +15,7 @@ import pytest
 from werkzeug.test import TestResponse
 
 from tests.records import keys_read
+from tests.service.test_sweep import swept
 from tests.world import World, bearer, fields_logged, json_of, make_world, tid_of
 from ttsprompt.domain.events import CallEnded, EndStatus
 from ttsprompt.domain.model import Transition
@@ -466,6 +467,30 @@ def test_redelivery_restarts_the_schedule_with_the_same_payload(world: World) ->
     assert body["delivery"]["state"] == "delivered"
     assert [t["http_status"] for t in body["delivery"]["tries"]] == [410, 200]
     assert len({(request.webhook_id, request.payload) for request in world.sender.sent}) == 1
+
+
+def test_while_callers_hold_half_of_the_threads_a_redelivery_is_the_sweeps(tmp_path: Path) -> None:
+    """A receiver may take 15 s, and webhooks must find a thread free."""
+    world = make_world(tmp_path, THREADS="4")
+    world.sender.responses = [CallbackResponse(http_status=410)] * 3
+    tids = []
+    for _ in range(3):
+        tids.append(world.place())
+        world.event("busy")
+    world.clock.advance(86400)
+    ended: list[str] = []
+
+    def redeliver() -> None:
+        tid = tids.pop()
+        world.sender.meanwhile = redeliver
+        ended.append(view(ask(world, tid, "POST", "/redeliver"))["delivery"]["state"])
+
+    redeliver()
+
+    assert ended == ["pending", "delivered", "delivered"]
+    world.sender.meanwhile = None
+    world.clock.advance(60)
+    assert swept(world) == {"delivered": 1}
 
 
 def test_a_redelivery_asked_for_while_a_try_is_under_way_is_turned_away(world: World) -> None:

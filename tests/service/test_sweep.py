@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -17,6 +18,7 @@ from tests.world import World, fields_logged, make_world, payload_of
 from ttsprompt.domain.call import Transition
 from ttsprompt.domain.model import Call, Delivery, DeliveryState
 from ttsprompt.errors import StoreUnavailableError
+from ttsprompt.net.callback_url import parse_callback_url
 from ttsprompt.ports import BUSY, CallbackRequest, CallbackResponse, Clock
 from ttsprompt.service.agenda import BUDGET_S
 from ttsprompt.service.delivery import Deliveries
@@ -357,6 +359,7 @@ SENSELESS = [
     "http://",
     "https://example.com/\u200b",
     "http://1.2.3.4.5/",
+    "http\u017f://example.com/",
     5,
     None,
 ]
@@ -385,6 +388,29 @@ def test_a_callback_url_that_makes_no_sense_is_put_off_and_the_others_are_done(
     assert swept(world) == {}
     world.clock.advance(3602)
     assert swept(world) == {"errors": 1}
+
+
+def test_a_fault_of_ours_at_one_callback_url_does_not_keep_the_others_from_being_read(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each sweep would meet it in its first page, and settle and deliver nothing any more."""
+    world.sender.responses = [CallbackResponse(http_status=500), CallbackResponse(http_status=500)]
+    world.place(callback="https://faulty.example/")
+    world.event("busy")
+    good = world.place()
+    world.event("busy")
+    world.clock.advance(1000)
+
+    def faulty(url: str) -> Any:
+        if "faulty" in url:
+            raise ZeroDivisionError
+        return parse_callback_url(url)
+
+    monkeypatch.setattr("ttsprompt.service.agenda.parse_callback_url", faulty)
+    world.sender.sent.clear()
+
+    assert swept(world)["delivered"] >= 1
+    assert good in [request.webhook_id for request in world.sender.sent]
 
 
 def test_a_delivery_that_is_due_without_a_callback_is_put_off_and_the_others_are_done(world: World) -> None:

@@ -23,6 +23,7 @@ from urllib.parse import urlencode
 
 from werkzeug.test import TestResponse
 
+from tests.der import diffie_hellman_key
 from tests.world import REQUEST, World, bearer, make_world
 
 LIMIT: Final = 64 * 1024
@@ -162,6 +163,11 @@ def long_private_keys(world: World, r: random.Random) -> TestResponse:
     )
 
 
+def private_keys_of_another_kind(world: World, _r: random.Random) -> TestResponse:
+    key = diffie_hellman_key(9000)
+    return _json(world, REQUEST | {"private_key": key, "app_id": "684027bc-a2e7-48b1-b4bd-adc02324e09c"})
+
+
 def the_largest_private_key(world: World, _r: random.Random) -> TestResponse:
     return _json(world, REQUEST | {"private_key": _largest_key(), "app_id": "684027bc-a2e7-48b1-b4bd-adc02324e09c"})
 
@@ -180,6 +186,14 @@ def long_paths_and_queries(world: World, r: random.Random) -> TestResponse:
         ["/" * 4000, "/call/" + "a/" * 2000, "/call/x?" + "&" * 4000, "/?" + "a=1&" * 1000, "/?a" + "%41" * 1300]
     )
     return world.client.open(path, method=r.choice(["GET", "POST", "DELETE", "BREW"]))
+
+
+def endless_targets(world: World, r: random.Random) -> TestResponse:
+    """The server bounds no target."""
+    query = r.choice(["a=&", "&a", "a", "%41"]) * 300_000
+    return world.client.get(
+        r.choice([f"/call/x?{query}", f"/answer/x?{query}", "/" * 500_000, "/call/" + "a/" * 500_000])
+    )
 
 
 def many_headers(world: World, r: random.Random) -> TestResponse:
@@ -212,10 +226,12 @@ FAMILIES: Final[tuple[Send, ...]] = (
     tokens_of_many_claims,
     dots_for_a_token,
     long_private_keys,
+    private_keys_of_another_kind,
     the_largest_private_key,
     forged_tokens_with_a_key,
     looks_at_calls_of_others,
     long_paths_and_queries,
+    endless_targets,
     many_headers,
     webhooks_of_nobody,
     the_description,

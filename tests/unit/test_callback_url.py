@@ -32,6 +32,7 @@ def code_of(url: str, *, allow_private: bool = False) -> str | None:
     ("url", "code"),
     [
         ("ftp://example.com/", "invalid_url"),
+        ("http\u017f://example.com/", "invalid_url"),  # an s to whoever ignores case
         ("//example.com/", "invalid_url"),
         ("example.com/callback", "invalid_url"),
         ("javascript:alert(1)", "invalid_url"),
@@ -193,7 +194,9 @@ PIECES = [
 @given(
     url=st.builds(
         "{}{}".format,
-        st.sampled_from(["", "http://127.0.0.1", "https://example.com", "HTTPS://Example.COM.:8443"]),
+        st.sampled_from(
+            ["", "http://127.0.0.1", "http\u017f://example.com", "https://example.com", "HTTPS://Example.COM.:8443"]
+        ),
         st.lists(st.sampled_from(PIECES), max_size=8).map("".join),
     ),
     allow_private=st.booleans(),
@@ -205,5 +208,6 @@ def test_any_text_is_accepted_or_refused_and_what_is_accepted_can_be_requested(
     if code_of(url, allow_private=allow_private) is None:
         parsed = parse_callback_url(url)
         assert isinstance(parsed, CallbackUrl)
+        assert parsed.scheme in {"http", "https"}
         assert urlsplit(parsed.origin + parsed.path).hostname == parsed.host.strip("[]")
         assert (parsed.origin + parsed.path + (parsed.query or "")).isascii()

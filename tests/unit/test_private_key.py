@@ -21,6 +21,7 @@ from cryptography.hazmat.primitives.serialization import (
     PublicFormat,
 )
 
+from tests.der import diffie_hellman_key, number, tlv
 from ttsprompt.errors import InvalidFieldsError
 from ttsprompt.vonage import private_key as module
 from ttsprompt.vonage.private_key import NOT_A_KEY, make_application_jwt
@@ -274,6 +275,20 @@ def test_the_largest_public_exponent_signs() -> None:
     assert make_application_jwt(APPLICATION, _pkcs1(numbers.p * numbers.q, (1 << 64) - 1, values))
 
 
+def test_only_an_rsa_key_is_parsed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """To look at one of another kind may take a quarter of a second, with no token and no key of one's own."""
+
+    def parsed(*_: object, **__: object) -> None:
+        raise AssertionError("it was parsed")
+
+    monkeypatch.setattr("ttsprompt.vonage.private_key.load_der_private_key", parsed)
+
+    assert "no RSA key" in refusal(diffie_hellman_key(9000))
+    assert "no RSA key" in refusal(pem(ec.generate_private_key(ec.SECP256R1())))
+    assert "no RSA key" in refusal(pem(ed25519.Ed25519PrivateKey.generate()))
+    assert "must be the text" in refusal("-----BEGIN PRIVATE KEY-----\nMIIB\n-----END PRIVATE KEY-----")
+
+
 def _pkcs1(n: int, e: int, values: dict[str, int]) -> str:
     text = base64.encodebytes(_der(n, e, values)).decode()
     return f"-----BEGIN RSA PRIVATE KEY-----\n{text}-----END RSA PRIVATE KEY-----"
@@ -282,18 +297,7 @@ def _pkcs1(n: int, e: int, values: dict[str, int]) -> str:
 def _der(n: int, e: int, values: dict[str, int]) -> bytes:
     """Return an RSAPrivateKey (RFC 8017 \u00a7A.1.2) of any numbers."""
     numbers = [0, n, e, *(values[name] for name in ("d", "p", "q", "dmp1", "dmq1", "iqmp"))]
-    body = b"".join(_tlv(2, number.to_bytes(number.bit_length() // 8 + 1, "big")) for number in numbers)
-    return _tlv(0x30, body)
-
-
-def _tlv(tag: int, value: bytes) -> bytes:
-    size = len(value)
-    length = (
-        bytes([size])
-        if size < 128
-        else bytes([0x80 | (size.bit_length() + 7) // 8]) + size.to_bytes((size.bit_length() + 7) // 8, "big")
-    )
-    return bytes([tag]) + length + value
+    return tlv(0x30, b"".join(map(number, numbers)))
 
 
 @pytest.mark.parametrize(

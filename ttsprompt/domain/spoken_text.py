@@ -21,7 +21,7 @@ INVISIBLE: Final = (
 _BLANK: Final = r"[ \t\r\n\u00a0\u1680\u2000-\u200a\u202f\u205f\u3000]"
 _BEGINNING: Final = re.compile(rf"(?:{_BLANK}|{INVISIBLE})*")
 _INVISIBLE: Final = re.compile(INVISIBLE)
-_MARKUP: Final = re.compile(r"<(\?xml|!|speak)", re.IGNORECASE)
+_MARKUP: Final = re.compile(r"<(\?xml|!|speak)", re.ASCII | re.IGNORECASE)
 _SSML_TAG: Final = re.compile(
     r"<\s*/?\s*(speak|break|emphasis|lang|phoneme|prosody|say-as|p|s|sub|audio|mark|voice|desc|lexicon|token|w|[a-z]+:[a-z-]+)"
     r"(\s[^<>]*)?/?>",

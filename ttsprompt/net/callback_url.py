@@ -20,9 +20,9 @@ from ttsprompt.net.addresses import ends_in_number, is_local_name, is_public_uni
 MAX_URL: Final = 2048
 
 _URL: Final = re.compile(
-    r"(?P<scheme>https?)://(?P<host>\[[0-9a-f:.]+\]|[^\[\]/?#@:\\%\s]+)(?::(?P<port>[0-9]{0,5}))?"
-    r"(?P<path>/[^?#\\]*)?(?:\?(?P<query>[^#\\]*))?",
-    re.IGNORECASE,
+    # Not by ignoring case: in Unicode's, \u017f is an s.
+    r"(?P<scheme>[Hh][Tt][Tt][Pp][Ss]?)://(?P<host>\[[0-9A-Fa-f:.]+\]|[^\[\]/?#@:\\%\s]+)(?::(?P<port>[0-9]{0,5}))?"
+    r"(?P<path>/[^?#\\]*)?(?:\?(?P<query>[^#\\]*))?"
 )
 _LABEL: Final = re.compile(r"(?!-)[a-z0-9_-]{1,63}(?<!-)")
 _MAX_NAME: Final = 253

@@ -306,5 +306,8 @@ class Agenda:
 def _machine_and_port(settled: Stored) -> tuple[str, int] | None:
     """Return machine and port of the callback, None if its URL makes no sense."""
     callback = settled.call.callback
-    url = None if callback is None else parse_callback_url(callback.url)
-    return None if url is None else (url.host.rstrip("."), url.port or _DEFAULT_PORTS[url.scheme])
+    try:
+        url = None if callback is None else parse_callback_url(callback.url)
+        return None if url is None else (url.host.rstrip("."), url.port or _DEFAULT_PORTS[url.scheme])
+    except Exception:  # noqa: BLE001 - whatever one record holds, the others are read; who takes it up logs the fault
+        return None

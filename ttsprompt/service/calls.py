@@ -207,8 +207,10 @@ class Calls(CallWriter):
         """Tell whether the key has led to a call; never to somebody whose token Vonage does not accept.
 
         Raises:
+            ApplicationNotAllowedError: the operator's rule.
             StoreUnavailableError, VendorUnreachableError: nobody can tell just now.
         """
+        self.admission.check_application(credential.application_id)
         try:
             self.authority.check(credential)
             self.read(idempotency.tid_of(credential.application_id, key), self.deadline())

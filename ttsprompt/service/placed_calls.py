@@ -41,7 +41,7 @@ LOOK_AGAIN_S: Final = 1.0
 
 
 class WaitingRoom:
-    """Where callers wait for an outcome. Each holds a thread all the time, and webhooks must find one free."""
+    """Where callers wait for an outcome, or a receiver. Each holds a thread all the time: webhooks need the others."""
 
     def __init__(self, places: int) -> None:
         self._free = threading.BoundedSemaphore(places)
@@ -116,7 +116,7 @@ class PlacedCalls(CallWriter):
         return stored.call
 
     def redeliver(self, tid: str, credential: Credential) -> Call:
-        """Begin the callback's schedule anew, and try once now.
+        """Begin the callback's schedule anew, and try once now; where too many callers wait, the sweep does.
 
         Raises:
             NotSettledError, NoCallbackError: there is no outcome yet, or nowhere to deliver it to.
@@ -126,7 +126,9 @@ class PlacedCalls(CallWriter):
         stored = self._authorised(tid, credential, deadline)
         asked = events.RedeliveryRequested()
         stored = self.record(tid, asked, deadline, expected=stored, allowed=self._check_redelivery).stored
-        self.deliveries.deliver(stored, timeout_s=REDELIVERY_TRY_S)
+        with self.waiting_room.place() as is_free:
+            if is_free:
+                self.deliveries.deliver(stored, timeout_s=REDELIVERY_TRY_S)
         return self.read(tid, deadline).call
 
     def erase(self, tid: str, credential: Credential) -> Call:

@@ -24,6 +24,14 @@ MAX_BITS: Final = 4096
 MAX_DER_BYTES: Final = 2400
 """A key of 4096 bits has 2348 (PKCS#1) to 2376 (PKCS#8). Longer ones are refused before anything parses them."""
 
+_LENGTH: Final = rb"(?:[\x00-\x7f]|\x81.|\x82..)"
+_VERSIONED: Final = re.compile(rb"\x30" + _LENGTH + rb"\x02\x01[\x00\x01]", re.DOTALL)
+_RSA: Final = re.compile(rb"\x02|\x30" + _LENGTH + rb"\x06\x09\x2a\x86\x48\x86\xf7\x0d\x01\x01\x01", re.DOTALL)
+"""What follows the version of an RSA key: the modulus (PKCS#1, RFC 8017 A.1.2), or its algorithm (PKCS#8, RFC 5208 5).
+
+Others are not parsed: for Diffie-Hellman's the library calculates, 0.2 s of CPU at this length.
+"""
+
 MAX_EXPONENT_BITS: Final = 64
 """Of the public exponent; all that is in use is 65537."""
 
@@ -45,6 +53,7 @@ _BY_LABEL: Final = {
     "OPENSSH PRIVATE KEY": "This is a key for SSH. Send the private key of the Vonage application.",
     "EC PRIVATE KEY": "This is an elliptic-curve key. Vonage's are RSA.",
 }
+_NO_RSA_KEY: Final = "This is no RSA key. Vonage's are RSA."
 _WRONG_SIZE: Final = f"An RSA key of a Vonage application has {MIN_BITS} to {MAX_BITS} bits."
 
 
@@ -76,7 +85,24 @@ def make_application_jwt(application_id: str, private_key: str) -> str:
 
 
 def _load(text: str) -> RSAPrivateKey:
-    """Return the key of a PEM text, whatever its label says of its form; a byte-order mark or quotes do not matter."""
+    """Return the key of a PEM text."""
+    der = _der(text)
+    try:
+        # Its own check tests primes, for 200 ms of CPU at 4096 bits; ours costs nothing, and a bad key harms its owner.
+        key = load_der_private_key(der, password=None, unsafe_skip_rsa_key_validation=True)
+    except Exception:  # noqa: BLE001 - many kinds, whose texts may quote the key
+        raise _BadKeyError(NOT_A_KEY) from None
+    if not isinstance(key, RSAPrivateKey):
+        raise _BadKeyError(_NO_RSA_KEY)
+    if not MIN_BITS <= key.key_size <= MAX_BITS:
+        raise _BadKeyError(_WRONG_SIZE)
+    if not _fits_together(key):
+        raise _BadKeyError("This key's numbers do not belong together. Send it as Vonage gave it to you.")
+    return key
+
+
+def _der(text: str) -> bytes:
+    """Return what may be an RSA key, whatever its label says of its form; a byte-order mark or quotes do not matter."""
     match = _PEM.search(text.replace("\\r", "").replace("\\n", "\n"))
     if match is None:
         raise _BadKeyError(NOT_A_KEY)
@@ -90,18 +116,12 @@ def _load(text: str) -> RSAPrivateKey:
         raise _BadKeyError(NOT_A_KEY) from None
     if len(der) > MAX_DER_BYTES:
         raise _BadKeyError(_WRONG_SIZE)
-    try:
-        # Its own check tests primes, for 200 ms of CPU at 4096 bits; ours costs nothing, and a bad key harms its owner.
-        key = load_der_private_key(der, password=None, unsafe_skip_rsa_key_validation=True)
-    except Exception:  # noqa: BLE001 - many kinds, whose texts may quote the key
-        raise _BadKeyError(NOT_A_KEY) from None
-    if not isinstance(key, RSAPrivateKey):
-        raise _BadKeyError("This is no RSA key. Vonage's are RSA.")
-    if not MIN_BITS <= key.key_size <= MAX_BITS:
-        raise _BadKeyError(_WRONG_SIZE)
-    if not _fits_together(key):
-        raise _BadKeyError("This key's numbers do not belong together. Send it as Vonage gave it to you.")
-    return key
+    versioned = _VERSIONED.match(der)
+    if versioned is None:
+        raise _BadKeyError(NOT_A_KEY)
+    if not _RSA.match(der, versioned.end()):
+        raise _BadKeyError(_NO_RSA_KEY)
+    return der
 
 
 def _fits_together(key: RSAPrivateKey) -> bool:

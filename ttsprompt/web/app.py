@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from flask import Request, Response
 
@@ -19,6 +19,9 @@ if TYPE_CHECKING:
     from ttsprompt.service.calls import Calls
     from ttsprompt.service.placed_calls import PlacedCalls
     from ttsprompt.service.webhooks import Webhooks
+
+MAX_QUERY_BYTES: Final = 16 * 1024
+"""A webhook's has some hundred; the server bounds neither target nor query, and to parse a long one takes seconds."""
 
 Handler = Callable[..., Response]
 """(app, request, body, *, what the path says) → answer; raises errors of `ttsprompt.errors`."""
@@ -67,6 +70,8 @@ class App:
     def _dispatch(self, request: Request) -> Response:
         body = bodies.read_body(request)
         route, values = routes.find(request.path, request.method)
+        if len(request.query_string) > MAX_QUERY_BYTES:
+            raise MalformedRequestError(f"The query may have at most {MAX_QUERY_BYTES} bytes.")
         if route.who is routes.Who.CALLER:
             _check_query(request, route)
         handler = self._handlers.get(route.handler)

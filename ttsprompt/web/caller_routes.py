@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from typing import Final
 
 from flask import Request, Response
@@ -18,6 +19,7 @@ from ttsprompt.errors import (
     MalformedRequestError,
     UnauthenticatedError,
 )
+from ttsprompt.field_types import FALSE_WORDS
 from ttsprompt.service.authority import Credential
 from ttsprompt.service.calls import Standing
 from ttsprompt.web import schemas, views
@@ -37,21 +39,16 @@ _PRINTABLE: Final = re.compile(r"[\x20-\x7e]+")
 def place(app: App, request: Request, body: bytes) -> Response:
     """Phone somebody, or say what that would come to."""
     use = app.callers()
-    fields = read_fields(request, body)
-    dry_run = _dry_run(use, request, fields) if fields.values.get("dry_run") else None
-    if dry_run is not None:
-        return json_response(dry_run)
+    with _unless_used(use, request):
+        fields = read_fields(request, body)
+    if _is_dry_run(fields):
+        return json_response(_dry_run(use, request, fields))
     credential = header_credential(request, use.application_of)
     if credential is None and not _has_key(fields):
         raise UnauthenticatedError(f"Send {USAGE}, or private_key and app_id in the body.")
     idempotency_key = _idempotency_key(request)
-    try:
+    with _unless_used(use, request):
         wanted = _parse(use, fields, credentials_in_body=credential is None)
-    except InvalidFieldsError:
-        # Another body than before is a conflict, a wrong one too: the refusal would say that nobody was phoned.
-        if credential and idempotency_key is not None and use.calls.has_used(credential, idempotency_key):
-            raise IdempotencyConflictError from None
-        raise
     placement = use.calls.place(wanted, credential or _key_credential(use, wanted), idempotency_key)
     placed: schemas.Placement = {"tid": placement.tid}
     response = json_response(placed)
@@ -60,8 +57,27 @@ def place(app: App, request: Request, body: bytes) -> Response:
     return response
 
 
-def _dry_run(use: Callers, request: Request, fields: Fields) -> schemas.DryRun | None:
-    """Say what a request would come to; None if it is meant in earnest after all. It needs no credential."""
+@contextmanager
+def _unless_used(use: Callers, request: Request) -> Iterator[None]:
+    """Another body than before is a conflict, a wrong one too: the refusal would say that nobody was phoned."""
+    try:
+        yield
+    except InvalidFieldsError:
+        with suppress(UnauthenticatedError, MalformedRequestError):
+            credential, key = header_credential(request, use.application_of), _idempotency_key(request)
+            if credential is not None and key is not None and use.calls.has_used(credential, key):
+                raise IdempotencyConflictError from None
+        raise
+
+
+def _is_dry_run(fields: Fields) -> bool:
+    """Tell whether nobody is to be phoned. What is neither true nor false is told as a fault of a dry run."""
+    wanted = fields.values.get("dry_run")
+    return bool(wanted) and str(wanted).lower() not in FALSE_WORDS
+
+
+def _dry_run(use: Callers, request: Request, fields: Fields) -> schemas.DryRun:
+    """Say what a request would come to. It needs no credential."""
     credential, refusal = None, None
     try:
         credential = header_credential(request, use.application_of)
@@ -69,8 +85,6 @@ def _dry_run(use: Callers, request: Request, fields: Fields) -> schemas.DryRun |
         refusal = error
     by_key = credential is None and refusal is None and _has_key(fields)
     wanted = _parse(use, fields, credentials_in_body=by_key)
-    if not wanted.dry_run:
-        return None
     found = use.calls.dry_run(wanted, _key_credential(use, wanted) if by_key else credential)
     if refusal is not None:
         warning = FieldFault("Authorization", refusal.code, refusal.detail)
