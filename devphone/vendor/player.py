@@ -47,6 +47,13 @@ class Player:
     _asking: dict[str, Any] | None = None
     """The input that waits for a person's keys, and below what they have keyed."""
     _keyed: str = ""
+    _replacement: list[dict[str, Any]] = field(default_factory=list)
+    _is_replaced: asyncio.Event = field(default_factory=asyncio.Event)
+
+    def replace(self, ncco: list[dict[str, Any]]) -> None:
+        """Play this NCCO instead of the one that is played or comes next."""
+        self._replacement = ncco
+        self._is_replaced.set()
 
     async def play(self, ncco: list[dict[str, Any]]) -> None:
         """Play an NCCO and those that follow it, to the end.
@@ -55,7 +62,24 @@ class Player:
             HungUp: the callee hung up, or the service answered with what is no NCCO.
         """
         while ncco:
-            ncco = await self._play(ncco)
+            ncco = await self._play_until_replaced(ncco)
+
+    async def _play_until_replaced(self, ncco: list[dict[str, Any]]) -> list[dict[str, Any]]:
+        """As `_play`, unless another NCCO comes meanwhile."""
+        playing, replaced = asyncio.create_task(self._play(ncco)), asyncio.create_task(self._is_replaced.wait())
+        try:
+            await asyncio.wait({playing, replaced}, return_when=asyncio.FIRST_COMPLETED)
+            if playing.done():
+                return playing.result()
+            playing.cancel()
+            await asyncio.wait({playing})
+        finally:
+            playing.cancel()
+            replaced.cancel()
+        self._is_replaced.clear()
+        self._asking, self._keyed = None, ""
+        self.scene.hush(self.pace.seconds())
+        return self._replacement
 
     async def _play(self, ncco: list[dict[str, Any]]) -> list[dict[str, Any]]:
         """Play an NCCO up to its first input; return what comes next."""
@@ -192,7 +216,7 @@ class Player:
 
     def _next(self, reply: Reply, rest: list[dict[str, Any]]) -> list[dict[str, Any]]:
         """Return what follows an input: the service's NCCO, or what is left of the old one (docs/vonage.md §3.4)."""
-        if reply.status is None or not 200 <= reply.status <= 299 or not reply.body:  # noqa: PLR2004 - success
+        if not reply.brings_something:
             return rest
         ncco = self.reporter.ncco(reply)
         if ncco is None:
