@@ -17,7 +17,7 @@ from devphone.telling import tell
 from tests.devphone.line import INPUT, SERVICE, TALK, Played, ncco, play
 from tests.devphone.test_person import keys, moves, take
 
-AT_ONCE = {"advanced_machine_detection": {"behavior": "continue", "mode": "default"}}
+AT_ONCE: dict[str, Any] = {"advanced_machine_detection": {"behavior": "continue", "mode": "default"}}
 OTHER = {**TALK, "text": "Other words"}
 SLOW = Callee(entries=parse_callee("silence,1234").entries, verdict_s=4)
 """Known for human while the first question is open."""
@@ -130,7 +130,7 @@ def test_it_comes_before_a_first_ncco_that_is_still_being_fetched() -> None:
         await asyncio.sleep(4.5)
         return ncco(TALK, INPUT)
 
-    fetched = {"ncco": None, "answer_url": [f"{SERVICE}/answer"]}
+    fetched: dict[str, Any] = {"ncco": None, "answer_url": [f"{SERVICE}/answer"]}
     played = play(
         SLOW, slow, on_event=on("human", ncco({"action": "talk", "text": "Other words"})), **fetched, **AT_ONCE
     )
