@@ -184,7 +184,7 @@ class CallEnded(Happening):
 
 
 class NccoRefused(Happening):
-    """What the service sent as an NCCO is none."""
+    """What the service sent as an NCCO is none, or answers an event that takes none."""
 
     kind: Literal["ncco_refused"] = "ncco_refused"
     says = "refuses the NCCO"

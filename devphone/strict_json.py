@@ -10,10 +10,12 @@ def loads(content: bytes) -> Any:
     """Return the value of a JSON text.
 
     Raises:
-        ValueError: it is none, is nested too deeply, or holds half a surrogate pair, which UTF-8 cannot carry.
+        ValueError: it is none, is not in UTF-8 or begins with a byte order mark, is nested too deeply, or holds half a
+            surrogate pair, which UTF-8 cannot carry.
     """
     try:
-        value = json.loads(content, parse_constant=_refuse)
+        # Given bytes, the library would guess at UTF-16 and UTF-32 too.
+        value = json.loads(content.decode(), parse_constant=_refuse)
         # Escapes may spell what no encoder can write.
         json.dumps(value, ensure_ascii=False).encode()
     except RecursionError:

@@ -63,7 +63,9 @@ NUMBERS: Final = {
     ),
     "447700900018": ReservedNumber("a call screener, silent twice, then right", parse_callee("silence,silence,1234")),
     "447700900019": ReservedNumber("right; known for human before the entry", _right(verdict_s=0.2)),
-    "447700900020": ReservedNumber("right; known for human during the entry", _right(verdict_s=2, interrupts=True)),
+    "447700900020": ReservedNumber(
+        "right; known for human during the entry", _right(verdict_s=1.2, interrupts=True, think_s=0.2)
+    ),
     "447700900021": ReservedNumber("right; taken for a machine after the entry", _right("machine", verdict_s=30)),
     "447700900022": ReservedNumber("busy, and `completed` overtakes it", Callee(PickUp.BUSY, completed_first=True)),
     "447700900023": ReservedNumber("a switchboard: right at extension 42, else silence", _right(extension="42")),

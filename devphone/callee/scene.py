@@ -63,6 +63,11 @@ class Scene:
             self.question.until_s = until_s
         self.changed()
 
+    def hush(self, at_s: float) -> None:
+        """The speech breaks off."""
+        self.speaks_until_s = min(self.speaks_until_s, at_s)
+        self.changed()
+
     def close_question(self) -> None:
         """No more keys are waited for."""
         self.question = None

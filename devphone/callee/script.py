@@ -42,7 +42,7 @@ class Callee:
     think_s: float = 1.0
     key_s: float = 0.4
     interrupts: bool = False
-    """Keys while the speech is still playing."""
+    """Keys while the speech is still playing; without `bargeIn` those keys are lost."""
     taken_for: Literal["human", "machine"] | None = None
     """The verdict of machine detection; None for what they are. It can be wrong."""
     verdict_s: float = 1.5

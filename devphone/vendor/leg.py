@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Callable, Collection
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from functools import partial
 from typing import Any, Final, Literal
 from urllib.parse import urlsplit
 
@@ -124,9 +125,9 @@ class Leg:
         self.tell(PickedUp)
         self.scene.answer(self.pace.seconds())
         detection = detection_of(self.order)
-        if detection is not None and not detection.waits:
-            tasks.create_task(self._detect(detection, self._reporter.event_aside))
         player = Player(self.callee, self.pace, self._reporter, tasks, self.habits, self.person, self.scene)
+        if detection is not None and not detection.waits:
+            tasks.create_task(self._detect(detection, partial(self._tell_verdict, player)))
         self._end("completed", tasks, detail=None, by=await self._talk_until_over(player))
 
     async def _ring(self, patience_s: float) -> str | None:
@@ -206,6 +207,17 @@ class Leg:
         elif detection.hears_beep and not self.is_over:
             await self.pace.sleep(BEEP_S - waited_s)
             await send("machine", sub_state="beep_start")
+
+    async def _tell_verdict(self, player: Player, verdict: str, **extra: Any) -> None:
+        """Tell a verdict that nothing waits for; an NCCO in the reply replaces the one that is played."""
+        reply = await self._reporter.verdict_aside(verdict, **extra)
+        if not reply.brings_something:
+            return
+        ncco = self._reporter.ncco(reply)
+        if ncco is None:
+            self.hang_up()
+        else:
+            player.replace(ncco)
 
     async def _detect_first(self) -> None:
         detection = detection_of(self.order)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Collection
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 from devphone.callee.person import Person
@@ -47,6 +47,13 @@ class Player:
     _asking: dict[str, Any] | None = None
     """The input that waits for a person's keys, and below what they have keyed."""
     _keyed: str = ""
+    _replacement: list[dict[str, Any]] = field(default_factory=list)
+    _is_replaced: asyncio.Event = field(default_factory=asyncio.Event)
+
+    def replace(self, ncco: list[dict[str, Any]]) -> None:
+        """Play this NCCO instead of the one that is played or comes next."""
+        self._replacement = ncco
+        self._is_replaced.set()
 
     async def play(self, ncco: list[dict[str, Any]]) -> None:
         """Play an NCCO and those that follow it, to the end.
@@ -55,14 +62,31 @@ class Player:
             HungUp: the callee hung up, or the service answered with what is no NCCO.
         """
         while ncco:
-            ncco = await self._play(ncco)
+            ncco = await self._play_until_replaced(ncco)
+
+    async def _play_until_replaced(self, ncco: list[dict[str, Any]]) -> list[dict[str, Any]]:
+        """As `_play`, unless another NCCO comes meanwhile."""
+        playing, replaced = asyncio.create_task(self._play(ncco)), asyncio.create_task(self._is_replaced.wait())
+        try:
+            await asyncio.wait({playing, replaced}, return_when=asyncio.FIRST_COMPLETED)
+            if playing.done():
+                return playing.result()
+            playing.cancel()
+            await asyncio.wait({playing})
+        finally:
+            playing.cancel()
+            replaced.cancel()
+        self._is_replaced.clear()
+        self._asking, self._keyed = None, ""
+        self.scene.hush(self.pace.seconds())
+        return self._replacement
 
     async def _play(self, ncco: list[dict[str, Any]]) -> list[dict[str, Any]]:
         """Play an NCCO up to its first input; return what comes next."""
-        barge_in, speaking_s = False, 0.0
+        barge_in, deaf_s, speaking_s = False, 0.0, 0.0
         for position, action in enumerate(ncco):
             if action["action"] == "input":
-                keys, timed_out = await self._listen(action, speaking_s)
+                keys, timed_out = await self._listen(action, deaf_s, speaking_s)
                 # What is on its way arrives, also when the call ends meanwhile.
                 report = self.tasks.create_task(self.reporter.keys(action, keys, timed_out=timed_out))
                 return self._next(await asyncio.shield(report), ncco[position + 1 :])
@@ -74,11 +98,15 @@ class Player:
             if barge_in:
                 speaking_s += speech_s(action)
             else:
+                deaf_s += speech_s(action)
                 await self.pace.sleep(speech_s(action))
         return []
 
-    async def _listen(self, action: dict[str, Any], speaking_s: float) -> tuple[str, bool]:
-        """Return the keys of one question, and whether the timer ended it. The first `speaking_s` are speech."""
+    async def _listen(self, action: dict[str, Any], deaf_s: float, speaking_s: float) -> tuple[str, bool]:
+        """Return the keys of one question, and whether the timer ended it.
+
+        The speech before it took `deaf_s`, and goes on for the first `speaking_s`.
+        """
         dtmf = action.get("dtmf", {})
         most, patience_s = int(dtmf.get("maxDigits", 4)), float(dtmf.get("timeOut", 3))
         given_up_s = patience_s + (0 if Habit.TIME_OUT_FROM_SPEECH in self.habits else speaking_s)
@@ -86,17 +114,20 @@ class Player:
         try:
             if self.person is not None:
                 return await self._listen_to(self.person, action, most, patience_s, given_up_s)
-            return await self._play_script(action, most, patience_s, speaking_s, given_up_s)
+            begins_s = self.callee.think_s + (-deaf_s if self.callee.interrupts else speaking_s)
+            return await self._play_script(action, most, patience_s, begins_s, given_up_s)
         finally:
             self.scene.close_question()
 
     async def _play_script(
-        self, action: dict[str, Any], most: int, patience_s: float, speaking_s: float, given_up_s: float
+        self, action: dict[str, Any], most: int, patience_s: float, begins_s: float, given_up_s: float
     ) -> tuple[str, bool]:
-        """As `_listen`, with the keys of the callee's script."""
-        entry = self.callee.entry(self._questions)
+        """As `_listen`, with the keys of the callee's script; `begins_s` below 0: they began before the question."""
+        entry, pause_s = self.callee.entry(self._questions), self.callee.key_s + min(begins_s, 0)
         self._questions += 1
-        begins_s = self.callee.think_s + (0 if self.callee.interrupts else speaking_s)
+        while entry.keys and pause_s <= 0:
+            # Nobody listened yet (docs/vonage.md §2.1).
+            entry, pause_s = replace(entry, keys=entry.keys[1:]), pause_s + self.callee.key_s
         if begins_s > given_up_s or entry == Entry():
             await self.pace.sleep(given_up_s)
             self._tell_keys("")
@@ -104,7 +135,8 @@ class Player:
         await self.pace.sleep(begins_s)
         keys = ""
         for key in entry.keys:
-            await self.pace.sleep(self.callee.key_s)
+            await self.pace.sleep(pause_s)
+            pause_s = self.callee.key_s
             keys, is_complete = self._with(keys, key, action, most)
             self.scene.key(self.pace.seconds(), self.pace.seconds() + patience_s)
             if is_complete:
@@ -184,7 +216,7 @@ class Player:
 
     def _next(self, reply: Reply, rest: list[dict[str, Any]]) -> list[dict[str, Any]]:
         """Return what follows an input: the service's NCCO, or what is left of the old one (docs/vonage.md §3.4)."""
-        if reply.status is None or not 200 <= reply.status <= 299 or not reply.body:  # noqa: PLR2004 - success
+        if not reply.brings_something:
             return rest
         ncco = self.reporter.ncco(reply)
         if ncco is None:

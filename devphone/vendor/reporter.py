@@ -13,6 +13,7 @@ from devphone.pace import Pace
 from devphone.timeline import Timeline
 from devphone.vendor.habits import Habit
 from devphone.vendor.ncco_reply import Refusal, read_ncco
+from devphone.vendor.rules import Fault
 from devphone.vendor.webhook_bodies import VERDICTS, Bodies
 from devphone.vendor.webhooks import ANSWER_S, Reply, WebhookSender
 
@@ -50,7 +51,11 @@ class Reporter:
 
     async def event_aside(self, status: str, **extra: Any) -> None:
         """Send an event beside those that are queued: it may overtake them, or come after the last."""
-        await self._send_event(self.bodies.event(status, self.pace.now(), **extra))
+        self._want_nothing(status, await self._send_event(self.bodies.event(status, self.pace.now(), **extra)))
+
+    async def verdict_aside(self, verdict: str, **extra: Any) -> Reply:
+        """As `event_aside`, a verdict that nothing waits for: its reply may bring an NCCO (docs/vonage.md §1.1)."""
+        return await self._send_event(self.bodies.event(verdict, self.pace.now(), **extra))
 
     def close(self) -> None:
         """Say that no event will follow."""
@@ -61,13 +66,20 @@ class Reporter:
         while (body := await self._events.get()) is not None:
             if body.get("status") == "completed":
                 self.ended.set()
-            await self._send_event(body)
+            self._want_nothing(body.get("status", "an error"), await self._send_event(body))
         self.ended.set()
 
-    async def _send_event(self, body: dict[str, Any]) -> None:
+    def _want_nothing(self, event: str, reply: Reply) -> None:
+        """Note a reply that should be empty and is not (docs/vonage.md §3.4)."""
+        if reply.brings_something:
+            fault = Fault("", f"the reply to {event} must be empty.", "Vonage may take it for an NCCO.")
+            self.tell(NccoRefused, faults=[str(fault)])
+
+    async def _send_event(self, body: dict[str, Any]) -> Reply:
         url, method = self.order["event_url"][0], self.order.get("event_method", "POST")
         reply = await self.sender.send(url, body, method=method)
         self._tell_sent("event", url, body, reply, event=body.get("status"))
+        return reply
 
     async def keys(self, action: dict[str, Any], keys: str, *, timed_out: bool) -> Reply:
         """Report what was keyed at an input."""

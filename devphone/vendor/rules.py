@@ -11,12 +11,13 @@ from dataclasses import dataclass
 from typing import Any, Final
 from urllib.parse import urlsplit
 
+from devphone.vendor.ssml import is_ssml, ssml_fault, without_tags
+
 REFUSED: Final = "Vonage answers 400 and places no call."
 DROPPED: Final = "Vonage sends an error event and drops the call."
 
 MAX_TALK: Final = 1500
 MAX_NAME: Final = 100
-_TAG: Final = re.compile(r"<[^>]*>")
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +73,8 @@ def _one_url(value: Any) -> bool:
 
 
 def _number(value: Any) -> bool:
-    return isinstance(value, str) and re.fullmatch(r"[0-9]{7,15}", value) is not None
+    """Take E.164: no country's code begins with 0, which 00 and a national number do."""
+    return isinstance(value, str) and re.fullmatch(r"[1-9][0-9]{6,14}", value) is not None
 
 
 def _one_object(value: Any) -> bool:
@@ -80,10 +82,8 @@ def _one_object(value: Any) -> bool:
 
 
 def _spoken(value: Any) -> bool:
-    if not _text(value):
-        return False
-    text = _TAG.sub("", value) if value.lstrip().startswith("<speak") else value
-    return 0 < len(text) <= MAX_TALK
+    text = without_tags(value) if isinstance(value, str) else ""
+    return text.strip() != "" and len(text) <= MAX_TALK
 
 
 def _level(value: Any) -> bool:
@@ -115,7 +115,7 @@ _ADVANCED: Final = {
 
 _CALLER: Final = {
     "type": _Key("must be phone; this phone is one.", _one_of("phone"), required=True),
-    "number": _Key("must be a string of 7 to 15 digits, without + or spaces.", _number, required=True),
+    "number": _Key("must be a string of 7 to 15 digits: E.164 without +, 00 or spaces.", _number, required=True),
 }
 
 _CALLED: Final = _CALLER | {
@@ -124,7 +124,9 @@ _CALLED: Final = _CALLER | {
 
 _TALK: Final = {
     "action": _Key("", lambda _: True),
-    "text": _Key(f"must be 1 to {MAX_TALK} characters, not counting SSML tags.", _spoken, required=True),
+    "text": _Key(
+        f"must say something in at most {MAX_TALK} characters, not counting SSML tags.", _spoken, required=True
+    ),
     "bargeIn": _Key("must be true or false.", _flag),
     "loop": _Key("must be an integer of 0 or more.", _whole(0, 10**6)),
     "level": _Key("must be a number from -1 to 1.", _level),
@@ -185,6 +187,11 @@ def _check_action(action: Any, pointer: str, consequence: str) -> Iterator[Fault
     kind = action.get("action") if isinstance(action, dict) else None
     if kind == "talk":
         yield from _check_object(action, _TALK, pointer, consequence)
+        text = action.get("text")
+        wrong = ssml_fault(text) if isinstance(text, str) and is_ssml(text) else None
+        if wrong is not None:
+            rule = f"begins as SSML, which must be one well-formed <speak>…</speak> with & < > escaped: {wrong}."
+            yield Fault(f"{pointer}/text", rule, consequence)
     elif kind == "input":
         yield from _check_object(action, _INPUT, pointer, consequence)
         if isinstance(action.get("dtmf"), dict):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 import uuid
 from collections.abc import Mapping
@@ -13,7 +14,11 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
 
 DEFAULT_LIFE_S: Final = 15 * 60
+MIN_LIFE_S: Final = 30
 MAX_LIFE_S: Final = 24 * 60 * 60
+LEEWAY_S: Final = 5
+"""How fast the clock of whoever issued a token may be; how much Vonage forgives is not documented."""
+_UUID: Final = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
 
 
 class TokenError(Exception):
@@ -62,26 +67,33 @@ def check_token(header: str | None, public_keys: Mapping[str, str]) -> str:
     head, claims = parts["header"], parts["payload"]
     if head.get("alg") != "RS256" or head.get("typ", "JWT") != "JWT":
         raise TokenError("The token must be a JWT signed with RS256.")
-    for name in ("application_id", "jti"):
-        if not isinstance(claims.get(name), str):
-            raise TokenError(f"The token has no {name}.")
-    _check_times(claims)
+    if not isinstance(claims.get("application_id"), str) or _UUID.fullmatch(claims["application_id"]) is None:
+        raise TokenError("The token has no application_id that is a UUID.")
+    if not isinstance(claims.get("jti"), str) or not claims["jti"]:
+        raise TokenError("The token has no jti.")
+    _check_times(claims, time.time())
     application_id: str = claims["application_id"]
     if application_id in public_keys:
         try:
-            options: Any = {"verify_exp": False, "verify_iat": False, "verify_aud": False}
+            options: Any = dict.fromkeys(("verify_exp", "verify_iat", "verify_nbf", "verify_aud"), False)
             jwt.decode(token, public_keys[application_id], algorithms=["RS256"], options=options)
         except jwt.PyJWTError:
             raise TokenError("The signature is not of this application's key.") from None
     return application_id
 
 
-def _check_times(claims: Mapping[str, Any]) -> None:
-    issued_at = claims.get("iat")
-    if isinstance(issued_at, bool) or not isinstance(issued_at, int | float):
+def _check_times(claims: Mapping[str, Any], now: float) -> None:
+    if "iat" not in claims:
         raise TokenError("The token has no iat.")
+    for name in {"iat", "nbf", "exp"} & claims.keys():
+        if isinstance(claims[name], bool) or not isinstance(claims[name], int | float):
+            raise TokenError(f"The token's {name} is no number.")
+    for name in ("iat", "nbf"):
+        if claims.get(name, now) > now + LEEWAY_S:
+            raise TokenError(f"The token's {name} is in the future.")
+    issued_at = claims["iat"]
     expires_at = claims.get("exp", issued_at + DEFAULT_LIFE_S)
-    if not isinstance(expires_at, int | float) or expires_at - issued_at > MAX_LIFE_S:
-        raise TokenError("The token's exp must be at most 24 hours after its iat.")
-    if expires_at < time.time():
+    if not issued_at + MIN_LIFE_S <= expires_at <= issued_at + MAX_LIFE_S:
+        raise TokenError("The token's exp must be 30 seconds to 24 hours after its iat.")
+    if expires_at < now:
         raise TokenError("The token has expired.")

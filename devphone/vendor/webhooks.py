@@ -41,6 +41,11 @@ class Reply:
     seconds: float | None = None
     """From the first send to the last answer, by the clock on the wall."""
 
+    @property
+    def brings_something(self) -> bool:
+        """Whether it is a success with a body, which is then taken for an NCCO where one may come."""
+        return self.status is not None and 200 <= self.status <= 299 and self.body != b""  # noqa: PLR2004 - success
+
 
 class WebhookSender:
     """Sends webhooks."""

@@ -86,10 +86,11 @@ def ncco(*actions: dict[str, Any]) -> httpx.Response:
 
 @dataclass
 class Service:
-    """A stand-in for the service: answers /answer and /input as told, /event with 204, and records all."""
+    """A stand-in for the service: answers /answer and /input as told, /event with 204 if not told, and records all."""
 
     replies: list[Answer] = field(default_factory=list)
     event_takes_s: float = 0
+    on_event: Callable[[dict[str, Any]], httpx.Response] = lambda _: httpx.Response(204)
     received: list[tuple[float, str, dict[str, Any]]] = field(default_factory=list)
     requests: list[httpx.Request] = field(default_factory=list)
 
@@ -99,7 +100,7 @@ class Service:
         self.requests.append(request)
         if request.url.path == "/event":
             await asyncio.sleep(self.event_takes_s)
-            return httpx.Response(204)
+            return self.on_event(body)
         reply = self.replies.pop(0)(body) if self.replies else ncco()
         return reply if isinstance(reply, httpx.Response) else await reply
 
@@ -132,11 +133,12 @@ def play(
     callee: str | Callee,
     *replies: Answer,
     event_takes_s: float = 0,
+    on_event: Callable[[dict[str, Any]], httpx.Response] = lambda _: httpx.Response(204),
     habits: frozenset[Habit] = frozenset(),
     **fields: Any,
 ) -> Played:
     """Live through one call with a callee and the service's replies to its questions."""
-    service = Service(list(replies), event_takes_s=event_takes_s)
+    service = Service(list(replies), event_takes_s, on_event)
     return run_virtual(_play(parse_callee(callee) if isinstance(callee, str) else callee, service, habits, fields))
 
 

@@ -10,6 +10,7 @@ import httpx
 import pytest
 
 from devphone.callee.script import parse_callee
+from devphone.happenings import WebhookSent
 from devphone.pace import Pace
 from devphone.processes.service import free_port
 from devphone.timeline import Timeline
@@ -48,7 +49,7 @@ async def live_through(port: int) -> tuple[Leg, list[str]]:
         request = order(event_url=[f"{url}/event"], ncco=actions)
         leg = Leg(request, "app", parse_callee("1234"), Pace(SPEED), WebhookSender(lambda: client), timeline)
         await asyncio.wait_for(leg.run(), 30)
-    return leg, [happening.words for happening in timeline.happenings()]
+    return leg, [happening.words for happening in timeline.happenings() if isinstance(happening, WebhookSent)]
 
 
 @pytest.mark.parametrize(

@@ -192,9 +192,42 @@ def test_a_callee_who_interrupts_is_heard_at_once_with_barge_in() -> None:
 
 
 def test_a_callee_who_interrupts_is_not_heard_without_barge_in() -> None:
-    service = play(Callee(interrupts=True, entries=(Entry("1234"),)), ncco=[{**TALK, "bargeIn": False}, INPUT]).service
+    of_5_s = {**TALK, "text": "x" * 14 * 5, "bargeIn": False}
+    service = play(Callee(interrupts=True, entries=(Entry("1234"),)), ncco=[of_5_s, INPUT]).service
 
-    assert service.time_of("/input") == pytest.approx(SPOKEN_AT + 1 + 4 * 0.4)
+    assert service.inputs()[0]["dtmf"] == {"digits": "", "timed_out": True}
+    assert service.time_of("/input") == pytest.approx(ANSWERED_AT + 5 + 10)
+
+
+def test_what_is_keyed_before_the_end_of_speech_without_barge_in_is_lost_and_the_rest_arrives() -> None:
+    """Keys fall 1.4, 1.8, 2.2 and 2.6 s after the first word."""
+    of_2_s = {**TALK, "text": "x" * 14 * 2, "bargeIn": False}
+    service = play(Callee(interrupts=True, entries=(Entry("1234"),)), ncco=[of_2_s, INPUT]).service
+
+    assert service.inputs()[0]["dtmf"] == {"digits": "34", "timed_out": True}
+    assert service.time_of("/input") == pytest.approx(ANSWERED_AT + 1 + 4 * 0.4 + 10)
+
+
+def test_barge_in_that_begins_late_loses_the_keys_before_it() -> None:
+    calm, of_5_s = {**TALK, "text": "x" * 14 * 2, "bargeIn": False}, {**TALK, "text": "x" * 14 * 5}
+    service = play(Callee(interrupts=True, entries=(Entry("1234"),)), ncco=[calm, of_5_s, INPUT]).service
+
+    assert service.inputs()[0]["dtmf"]["digits"] == "34"
+
+
+def test_each_question_has_its_own_beginning_for_a_callee_who_interrupts() -> None:
+    callee = Callee(interrupts=True, entries=(Entry("1111"), Entry("1234")))
+    service = play(callee, lambda _: ncco(TALK, INPUT)).service
+
+    assert [each["dtmf"]["digits"] for each in service.inputs()] == ["1111", "1234"]
+
+
+def test_a_callee_who_interrupts_and_hangs_up_is_gone_whatever_of_it_is_lost() -> None:
+    of_5_s = {**TALK, "text": "x" * 14 * 5, "bargeIn": False}
+    service = play(Callee(interrupts=True, entries=(Entry("1234", hangs_up=True),)), ncco=[of_5_s, INPUT]).service
+
+    assert service.inputs() == []
+    assert service.event("completed")["disconnected_by"] == "user"
 
 
 def test_each_question_gets_the_next_entry() -> None:
@@ -227,6 +260,10 @@ def test_an_error_status_goes_on_with_the_rest_of_the_ncco() -> None:
         httpx.Response(200, text="[]", headers={"content-type": "application/jsonp"}),
         httpx.Response(200, text="[", headers={"content-type": "application/json"}),
         httpx.Response(200, text="[" * 100_000, headers={"content-type": "application/json"}),
+        httpx.Response(
+            200, content="[]".encode("utf-16"), headers={"content-type": "application/json; charset=utf-16"}
+        ),
+        httpx.Response(200, content="[]".encode("utf-8-sig"), headers={"content-type": "application/json"}),
         httpx.Response(200, json={"action": "talk", "text": "hello"}),
         httpx.Response(200, json=[TALK]),
         httpx.Response(200, json=[{**INPUT, "eventUrl": "http://a.example/"}]),

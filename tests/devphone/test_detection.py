@@ -110,3 +110,11 @@ def test_a_screener_says_nothing_twice_and_then_hands_over() -> None:
     played = play(number(18), lambda _: again, lambda _: again)
 
     assert [each["dtmf"]["digits"] for each in played.service.inputs()] == ["", "", "1234"]
+
+
+def test_the_number_that_interrupts_does_so_however_short_the_text_is() -> None:
+    short = {**TALK, "text": "Enter the PIN"}
+
+    assert [each["dtmf"]["digits"] for each in play(number(20), ncco=[short, INPUT]).service.inputs()] == ["1234"]
+    calm = {**short, "bargeIn": False}
+    assert [each["dtmf"]["digits"] for each in play(number(20), ncco=[calm, INPUT]).service.inputs()] == ["234"]

@@ -23,11 +23,17 @@ PERSON = Callee(pick_up=PickUp.PERSON)
 Hand = Callable[[Leg], Coroutine[Any, Any, None]]
 
 
-def take(hand: Hand, *replies: Answer, habits: frozenset[Habit] = frozenset(), **fields: Any) -> Played:
+def take(
+    hand: Hand,
+    *replies: Answer,
+    habits: frozenset[Habit] = frozenset(),
+    on_event: Callable[[dict[str, Any]], httpx.Response] = lambda _: httpx.Response(204),
+    **fields: Any,
+) -> Played:
     """Live through one call that a person takes."""
 
     async def live() -> Played:
-        service, timeline = Service(list(replies)), Timeline()
+        service, timeline = Service(list(replies), on_event=on_event), Timeline()
         async with httpx.AsyncClient(transport=httpx.MockTransport(service.handle)) as client:
             sender = WebhookSender(lambda: client)
             leg = Leg(order(**fields), "app", PERSON, VirtualPace(), sender, timeline, habits)

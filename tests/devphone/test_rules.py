@@ -9,6 +9,27 @@ from tests.devphone.line import INPUT, TALK, order
 
 PHONE = {"type": "phone", "number": "447700900000"}
 
+MALFORMED = [
+    "<speak>Tom &amp; Jerry",
+    "<speak>Tom & Jerry</speak>",
+    "<speak>1 < 2</speak>",
+    "<speak>2 > 1</speak>",
+    "<speak>2 ]]> 1</speak>",
+    "<speak>a</speak>b",
+    "<speak>a</speak><speak>b</speak>",
+    "<speak>a</Speak>",
+    "<speak>a<break time=1s/></speak>",
+    "<speak><p>a</speak></p>",
+    "<speak>&eacute;</speak>",
+    "<speak>\x01a</speak>",
+    "<speak>a<!DOCTYPE x></speak>",
+    "<speak>a",
+    "  <speak>a",
+    "<speak",
+    "<speak/>a",
+]
+"""SSML that is not one whole `<speak>`."""
+
 
 def without(action: dict[str, Any], name: str) -> dict[str, Any]:
     return {key: value for key, value in action.items() if key != name}
@@ -29,6 +50,9 @@ def test_a_right_request_has_no_fault() -> None:
         ({"to": [{**PHONE, "number": "44 7700 900000"}]}, "/to/0/number"),
         ({"to": [{**PHONE, "number": 447700900000}]}, "/to/0/number"),
         ({"to": [{**PHONE, "number": "1" * 16}]}, "/to/0/number"),
+        ({"to": [{**PHONE, "number": "00447700900001"}]}, "/to/0/number"),
+        ({"to": [{**PHONE, "number": "07700900001"}]}, "/to/0/number"),
+        ({"from": {**PHONE, "number": "00447700900001"}}, "/from/number"),
         ({"to": [{**PHONE, "number": "１２３４５６７８"}]}, "/to/0/number"),
         ({"to": [{**PHONE, "dtmf_answer": "1"}]}, "/to/0/dtmf_answer"),
         ({"to": [{**PHONE, "dtmfAnswer": "x"}]}, "/to/0/dtmfAnswer"),
@@ -94,6 +118,12 @@ def test_all_faults_are_reported_at_once() -> None:
         ([TALK, {"action": "talk", "text": "more"}], "/0/bargeIn"),
         ([{"action": "talk", "text": "x" * 1501}], "/0/text"),
         ([{"action": "talk"}], "/0/text"),
+        ([{"action": "talk", "text": ""}], "/0/text"),
+        ([{"action": "talk", "text": "   "}], "/0/text"),
+        ([{"action": "talk", "text": "<speak> <break time='1s'/></speak>"}], "/0/text"),
+        ([{"action": "talk", "text": f"<speak>{'x' * 1501}</speak>"}], "/0/text"),
+        ([{"action": "talk", "text": f"<speaker>{'x' * 1492}"}], "/0/text"),
+        *(([{"action": "talk", "text": text}], "/0/text") for text in MALFORMED),
         ([{"action": "talk", "text": "hello", "bargein": True}], "/0/bargein"),
         ([{"action": "talk", "text": "hello", "bargeIn": "true"}], "/0/bargeIn"),
         ([{"action": "shout"}], "/0/action"),
@@ -115,6 +145,15 @@ def test_a_wrong_ncco_has_a_fault(actions: Any, pointer: str) -> None:
         [TALK, {"action": "talk", "text": "more"}, INPUT],
         [{"action": "talk", "text": "x" * 1500}],
         [{"action": "talk", "text": f"<speak>{'x' * 1500}</speak>"}],
+        [{"action": "talk", "text": f"<speaker>{'x' * 1491}"}],
+        [{"action": "talk", "text": "<speaker>Tom & Jerry"}],
+        [{"action": "talk", "text": "Tom & Jerry, 1 < 2, <b>a"}],
+        [
+            {
+                "action": "talk",
+                "text": " <speak xml:lang='en-GB'\n>Tom &amp; J&#233;rry <sub alias='a > b'>c</sub></speak> ",
+            }
+        ],
         [{**INPUT, "dtmf": {}}],
         [without(INPUT, "eventUrl")],
     ],
