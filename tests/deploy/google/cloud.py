@@ -242,6 +242,8 @@ class Cloud:
             is_json = request.headers.get("Content-Type", "").startswith("application/json")
             principal = self.principal(request) if permission else ""
             self._check_api(host)
+            if request.headers.get("X-Goog-User-Project"):  # the project that pays is asked whether it may be used
+                self.require(self.principal(request), "serviceusage.services.use")
             if permission:
                 on = found.groupdict().get("on")
                 self.require(principal, permission, *([on] if on else []))
