@@ -5,7 +5,8 @@ source "$(dirname "$0")/common.sh"
 check_settings
 
 # shellcheck disable=SC2153  # SECRETS is read from the files
-function="$1" who=run access=--no-allow-unauthenticated limits=() secrets=(--set-secrets="$SECRETS")
+function="$1" who=run access=--no-allow-unauthenticated limits=() secrets="--set-secrets=$SECRETS"
+[[ -n $SECRETS ]] || secrets=--clear-secrets # an empty list would keep those that the function has
 case "$function" in
   ttsprompt)
     [[ $PUBLIC == no-invoker-check ]] || access=--allow-unauthenticated
@@ -17,7 +18,7 @@ case "$function" in
     limits=(--concurrency=1 --min-instances=0 --max-instances=2 --timeout=120s)
     ;;
   setup)
-    who=setup threads=2 secrets=()
+    who=setup threads=2 secrets=--clear-secrets
     limits=(--concurrency=1 --min-instances=0 --max-instances=1 --timeout=120s)
     ;;
   *) fail "No such function: $function" ;;
@@ -50,7 +51,7 @@ change gcloud functions deploy "$function" --gen2 --region="$REGION" --runtime="
   --entry-point="${function//-/_}" --trigger-http "$access" --service-account="$(account "$who")" \
   --build-service-account="projects/$PROJECT/serviceAccounts/$(account build)" \
   --docker-repository="projects/$PROJECT/locations/$REGION/repositories/ttsprompt" \
-  --cpu="$CPU" --memory="$MEMORY" "${limits[@]}" ${secrets[@]+"${secrets[@]}"} --env-vars-file="$variables" \
+  --cpu="$CPU" --memory="$MEMORY" "${limits[@]}" "$secrets" --env-vars-file="$variables" \
   --set-build-env-vars=SOURCE_DATE_EPOCH=315532800 --update-labels="commit=${COMMIT:-unknown}" \
   --serve-all-traffic-latest-revision --format='value(state)'
 if [[ $function == ttsprompt && $PUBLIC == no-invoker-check ]]; then
