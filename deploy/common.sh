@@ -54,11 +54,21 @@ ALLOWED_APPLICATIONS=id,id of Vonage applications, or ALLOWED_APPLICATIONS=all f
 account() { echo "ttsprompt-$1@$PROJECT.iam.gserviceaccount.com"; }
 
 project_number() {
-  if [[ -n $DRY_RUN ]]; then echo PROJECT_NUMBER; else echo "${PROJECT_NUMBER:-$(gcloud projects describe "$PROJECT" --format='value(projectNumber)')}"; fi
+  if [[ -n $DRY_RUN ]]; then
+    echo PROJECT_NUMBER
+  elif [[ -n ${PROJECT_NUMBER:-} ]]; then
+    echo "$PROJECT_NUMBER"
+  else
+    gcloud projects describe "$PROJECT" --format='value(projectNumber)'
+  fi
 }
 
 # A service's deterministic address (docs/decisions/0011).
-address() { echo "https://$1-$(project_number).$REGION.run.app"; }
+address() {
+  local number
+  number="$(project_number)" || return
+  echo "https://$1-$number.$REGION.run.app"
+}
 
 # Changes something, or says that it would.
 change() {

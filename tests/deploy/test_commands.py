@@ -202,6 +202,16 @@ def test_what_belongs_into_the_file_is_refused_on_the_command_line(checkout: Che
     assert "deploy/env/prod.env" in refused.stderr
 
 
+def test_without_the_projects_number_nothing_is_deployed(changed: Checkout, tmp_path: Path) -> None:
+    """The address is made of it."""
+    (tmp_path / "gcloud").write_text(f"#!/bin/sh\necho $* >> {tmp_path}/asked\nexit 1\n")
+    (tmp_path / "gcloud").chmod(0o755)
+    with pytest.raises(subprocess.CalledProcessError):
+        run_script("function", tmp_path, "ttsprompt", root=changed.folder)
+
+    assert (tmp_path / "asked").read_text() == "projects describe my-project --format=value(projectNumber)\n"
+
+
 def test_a_folder_with_changes_is_not_deployed(changed: Checkout) -> None:
     (changed.folder / "main.py").write_text("# half a thought\n")
     refused = deploy(changed)

@@ -18,7 +18,7 @@ ROLES: Final[dict[str, tuple[str, ...]]] = {
         r"storage.objects.(get|list|create|delete)",
         r"cloudbuild.builds.(get|list|create|update)",
     ),
-    "roles/cloudbuild.builds.editor": (r"cloudbuild.builds.*",),
+    "roles/cloudbuild.builds.editor": (r"cloudbuild.builds.*", "resourcemanager.projects.get"),
     "roles/cloudfunctions.developer": (
         r"cloudfunctions.functions.(get|list|create|update|delete|call|invoke|sourceCodeSet|sourceCodeGet)",
         r"cloudfunctions.(operations|runtimes|locations).*",
