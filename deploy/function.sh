@@ -40,11 +40,28 @@ variable THREADS "$threads"
 
 [[ -z $DRY_RUN ]] || sed 's/^/# /' "$variables"
 
+# Where ours are now. After REGION has changed, those of the region before serve on and are swept.
+regions="$REGION" left=
+live="$(look gcloud functions list --v2 --filter='environment=GEN_2 AND name ~ "/(ttsprompt|expire-stale-calls|setup)$"' \
+  --format='csv[no-heading,separator=" "](name.basename(),name.segment(3))')"
+while read -r name region; do
+  [[ -n $name && $region != "$REGION" ]] || continue
+  [[ " $regions " == *" $region "* ]] || {
+    regions+=" $region"
+    left+=$'\n'"gcloud scheduler jobs delete expire-stale-calls --quiet --project=$PROJECT --location=$region"
+  }
+  left+=$'\n'"gcloud functions delete $name --quiet --gen2 --project=$PROJECT --region=$region"
+done <<<"$live"
+
 # A deployment would open again what somebody has closed, and leave the sweep paused.
-job() { gcloud scheduler jobs describe expire-stale-calls --location="$REGION" --format='value(state)' 2>&1; }
-state="$(look job)" || grep -qiE 'not.?found|cannot find' <<<"$state" || fail "Is the sweep paused? $state"
-[[ $state != PAUSED ]] ||
-  fail "Somebody has stopped everything: the sweep is paused. Go on first (docs/operations.md, 3 a.m.), then deploy."
+job() { gcloud scheduler jobs describe expire-stale-calls --location="$1" --format='value(state)' 2>&1; }
+for region in $regions; do
+  state="$(look job "$region")" || grep -qiE 'not.?found|cannot find' <<<"$state" || fail "Is the sweep in $region paused? $state"
+  [[ $state != PAUSED ]] ||
+    fail "Somebody has stopped everything: the sweep in $region is paused. Go on first (docs/operations.md, 3 a.m.), then deploy."
+done
+[[ -z $left || $function != ttsprompt ]] ||
+  echo "WARNING: it also runs in another region than $REGION. When nobody calls the address there any more:$left" >&2
 
 # SOURCE_DATE_EPOCH has the build compile to bytecode that fits whatever the files' times are (docs/decisions/0021).
 change gcloud functions deploy "$function" --gen2 --region="$REGION" --runtime="$RUNTIME" --source=. \

@@ -95,6 +95,7 @@ class Cloud:
     now: datetime = START
     front: Callable[[Request], Reply] | None = None  # answers for run.app
     checks_pass: bool = True  # what `.ci/run` comes to
+    under_way: int = 0  # how many updates of a function are refused yet, since another one is not done
     runtime: Any = None
     machine: Any = None
     lock: threading.RLock = field(default_factory=threading.RLock)
