@@ -81,12 +81,16 @@ change() {
 }
 
 # Changes something that may not be possible yet: Google takes minutes to see new APIs, accounts, roles and metrics.
-# Any other failure ends the script at once.
-not_yet='has not been used|does not exist|cannot find metric|permission|concurrent policy changes|conflict|try again'
+# Or because another deployment is at it. Any other failure ends the script at once.
+another='unable to queue the operation|concurrent policy changes'
+not_yet="has not been used|does not exist|cannot find metric|permission|conflict|try again|$another"
 patiently() {
   local try said
   for ((try = 1; try <= 30; try++)); do
-    { said="$(change "$@" 2>&1 >&3)" && return; } 3>&1
+    if { said="$(change "$@" 2>&1 >&3)"; } 3>&1; then
+      [[ -z $said ]] || echo "$said" >&2
+      return
+    fi
     grep -qiE "$not_yet" <<<"$said" || break
     echo "Not yet (${said:0:300}); trying again in 30 seconds." >&2
     sleep 30

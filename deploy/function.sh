@@ -64,7 +64,8 @@ done
   echo "WARNING: it also runs in another region than $REGION. When nobody calls the address there any more:$left" >&2
 
 # SOURCE_DATE_EPOCH has the build compile to bytecode that fits whatever the files' times are (docs/decisions/0021).
-change gcloud functions deploy "$function" --gen2 --region="$REGION" --runtime="$RUNTIME" --source=. \
+# A function that does not start says anything, so only another deployment is waited for.
+not_yet="$another" patiently gcloud functions deploy "$function" --gen2 --region="$REGION" --runtime="$RUNTIME" --source=. \
   --entry-point="${function//-/_}" --trigger-http "$access" --service-account="$(account "$who")" \
   --build-service-account="projects/$PROJECT/serviceAccounts/$(account build)" \
   --docker-repository="projects/$PROJECT/locations/$REGION/repositories/ttsprompt" \
