@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.deploy.commands import FUNCTIONS, ROOT
+from tests.deploy.commands import FUNCTIONS, ROOT, blocks
 from tests.deploy.google.cloud import PROJECT
 from tests.deploy.project import L, P, Project
 from tests.deploy.test_commands import needs_gcloud
@@ -89,6 +89,20 @@ def test_a_deployment_waits_for_another_one_that_is_under_way(project: Project) 
 
     assert "Not yet" in told
     assert len(project.service()["revisions"]) == revisions + 1
+
+
+def test_stopping_everything_cancels_a_deployment_that_would_open_it_again(project: Project) -> None:
+    cloud, job = project.cloud, f"{L}/jobs/expire-stale-calls"
+    cloud.put(job, {"name": job, "state": "ENABLED"})
+    for name, status in (("under-way", "WORKING"), ("ended", "SUCCESS")):
+        cloud.put(f"{L}/builds/{name}", {"id": name, "status": status, "createTime": cloud.timestamp()})
+    (stop,) = [block for block in blocks("docs/operations.md", "3 a.m.") if "jobs pause" in block]
+    project.sh(stop)
+    paused = cloud.get(job)["state"]
+    cloud.delete(job)
+
+    assert paused == "PAUSED"
+    assert [build["status"] for build in cloud.under(f"{L}/builds")] == ["CANCELLED", "SUCCESS"]
 
 
 def test_a_function_that_does_not_start_is_not_deployed_again_and_again(project: Project) -> None:
