@@ -43,8 +43,12 @@ variable THREADS "$threads"
 # Where ours are now. After REGION has changed, those of the region before serve on and are swept.
 regions="$REGION" left=
 live="$(look gcloud functions list --v2 --filter='environment=GEN_2 AND name ~ "/(ttsprompt|expire-stale-calls|setup)$"' \
-  --format='csv[no-heading,separator=" "](name.basename(),name.segment(3))')"
-while read -r name region; do
+  --format='csv[no-heading,separator=" "](name.basename(),name.segment(3),labels.env)')"
+while read -r name region label; do
+  [[ $name != ttsprompt || -z $label || $label == "$ENV" ]] ||
+    fail "What runs in $PROJECT is the deployment $label, not $ENV. If it is to become $ENV, take its label away and deploy again.
+This line does so, and deploys what is in this folder with the settings that it has now:
+gcloud functions deploy ttsprompt --gen2 --project=$PROJECT --region=$region --remove-labels=env"
   [[ -n $name && $region != "$REGION" ]] || continue
   [[ " $regions " == *" $region "* ]] || {
     regions+=" $region"
@@ -70,7 +74,7 @@ not_yet="$another" patiently gcloud functions deploy "$function" --gen2 --region
   --build-service-account="projects/$PROJECT/serviceAccounts/$(account build)" \
   --docker-repository="projects/$PROJECT/locations/$REGION/repositories/ttsprompt" \
   --cpu="$CPU" --memory="$MEMORY" "${limits[@]}" "$secrets" --env-vars-file="$variables" \
-  --set-build-env-vars=SOURCE_DATE_EPOCH=315532800 --update-labels="commit=${COMMIT:-unknown}" \
+  --set-build-env-vars=SOURCE_DATE_EPOCH=315532800 --update-labels="commit=${COMMIT:-unknown},env=$ENV" \
   --serve-all-traffic-latest-revision --format='value(state)'
 if [[ $function == ttsprompt && $PUBLIC == no-invoker-check ]]; then
   change gcloud run services update ttsprompt --region="$REGION" --no-invoker-iam-check

@@ -128,4 +128,4 @@ def test_a_deployment_of_another_name_is_refused_until_somebody_wants_it(project
     deploy(project)
 
     assert (before, refused.returncode, after) == ("prod", 2, "staging")
-    assert "is the deployment prod, not staging" in refused.stderr
+    assert "is the deployment prod, not staging." in refused.stderr
