@@ -9,6 +9,7 @@ from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import pytest
 
@@ -81,6 +82,21 @@ def has_no_store(world: World) -> None:
     world.client.post("/answer/6a2827c9-4c68-46fc-b179-115f055dc0eb?token=x")
 
 
+def sweeps_without_a_store(world: World) -> None:
+    """Firestore goes down when the due calls are read already."""
+    world.place()
+    world.clock.advance(timedelta(days=1).total_seconds())
+    with mock.patch.object(world.store, "update", side_effect=StoreUnavailableError()):
+        sweep(world)
+
+
+def sweeps_with_a_bug(world: World) -> None:
+    world.place()
+    world.clock.advance(timedelta(days=1).total_seconds())
+    with mock.patch.object(world.store, "update", side_effect=KeyError("bug")):
+        sweep(world)
+
+
 def has_a_bug(world: World) -> None:
     object.__setattr__(world.app, "webhooks", None)
     world.client.post("/answer/6a2827c9-4c68-46fc-b179-115f055dc0eb?token=x")
@@ -94,9 +110,9 @@ def has_a_busy_callee(world: World) -> None:
 TROUBLE = {
     "deliveries-failing": [gives_up],
     "vendor-refusing": [is_refused, is_unclear, hears_of_an_error],
-    "store-errors": [has_no_store],
+    "store-errors": [has_no_store, sweeps_without_a_store],
     "outcome-mix": [has_a_busy_callee],
-    "internal-errors": [has_a_bug],
+    "internal-errors": [has_a_bug, sweeps_with_a_bug],
     "sweep-stopped": [sweep],
 }
 
@@ -133,6 +149,33 @@ def test_an_alert_sees_the_trouble_it_is_for(alert: str, action: Callable[[World
 def test_every_alert_is_tried() -> None:
     assert TROUBLE.keys() | PLATFORM == ALERTS.keys()
     assert not TROUBLE.keys() & PLATFORM
+
+
+@pytest.mark.parametrize("action", [has_no_store, sweeps_without_a_store])
+def test_a_store_that_is_down_is_no_bug_that_somebody_should_roll_back_for(
+    action: Callable[[World], None], tmp_path: Path
+) -> None:
+    entries = printed(tmp_path, action)
+
+    assert any(entry["severity"] == "ERROR" for entry in entries)
+    assert [entry for entry in entries if matches(log_filter("internal-errors"), entry)] == []
+
+
+@pytest.mark.parametrize(
+    ("query", "holds"),
+    [
+        ('a="1" b="2"', True),
+        ('a="1"\nb="1"', False),
+        ('NOT a="1" AND b="2"', False),
+        ('NOT c="1" AND b="2"', True),
+        ('a="2" OR b="2" AND a="1"', True),
+        ('a="1" OR b="2" AND a="2"', False),
+        ('(a="2" AND b="2") OR a=("1" OR "3")', True),
+    ],
+)
+def test_a_filter_is_read_as_google_reads_it(query: str, holds: bool) -> None:
+    """https://cloud.google.com/logging/docs/view/logging-query-language: NOT, then OR, then AND."""
+    assert matches(query, {"a": "1", "b": "2"}) is holds
 
 
 @pytest.mark.parametrize(
