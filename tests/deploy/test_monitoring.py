@@ -13,6 +13,7 @@ from unittest import mock
 
 import pytest
 
+from devphone.processes.service import free_port
 from tests.deploy.commands import ROOT
 from tests.deploy.log_filter import entry_of, matches
 from tests.service import test_log_events as log_events
@@ -22,6 +23,7 @@ from ttsprompt.errors import StoreUnavailableError, VendorRefusedError, VendorUn
 from ttsprompt.logs import configure_logging
 from ttsprompt.ports import CallbackResponse
 from ttsprompt.service.sweep import Sweep
+from ttsprompt.vonage.voice import VonageVoiceApi
 
 DEPLOY = ROOT / "deploy"
 METRICS = {path.stem: json.loads(path.read_text()) for path in sorted((DEPLOY / "metrics").glob("*.json"))}
@@ -73,6 +75,12 @@ def is_unclear(world: World) -> None:
     world.post_call()
 
 
+def reaches_nobody(world: World) -> None:
+    nobody = VonageVoiceApi(f"http://127.0.0.1:{free_port()}", "test")
+    with mock.patch.object(world.voice, "place_call", nobody.place_call):
+        world.post_call()
+
+
 def hears_of_an_error(world: World) -> None:
     world.webhook("https://calls.example.com/api/event/6a2827c9-4c68-46fc-b179-115f055dc0eb", {"reason": "Bad NCCO"})
 
@@ -109,7 +117,7 @@ def has_a_busy_callee(world: World) -> None:
 
 TROUBLE = {
     "deliveries-failing": [gives_up],
-    "vendor-refusing": [is_refused, is_unclear, hears_of_an_error],
+    "vendor-refusing": [is_refused, is_unclear, reaches_nobody, hears_of_an_error],
     "store-errors": [has_no_store, sweeps_without_a_store],
     "outcome-mix": [has_a_busy_callee],
     "internal-errors": [has_a_bug, sweeps_with_a_bug],
@@ -149,6 +157,20 @@ def test_an_alert_sees_the_trouble_it_is_for(alert: str, action: Callable[[World
 def test_every_alert_is_tried() -> None:
     assert TROUBLE.keys() | PLATFORM == ALERTS.keys()
     assert not TROUBLE.keys() & PLATFORM
+
+
+@pytest.mark.parametrize("action", [is_refused, is_unclear, reaches_nobody])
+def test_a_call_that_vonage_does_not_take_counts_once(action: Callable[[World], None], tmp_path: Path) -> None:
+    entries = printed(tmp_path, action)
+
+    assert len([entry for entry in entries if matches(log_filter("vendor-refusing"), entry)]) == 1
+
+
+def test_a_refusal_says_what_vonage_answered(tmp_path: Path) -> None:
+    """The playbook goes by it."""
+    (refusal,) = [e["jsonPayload"] for e in printed(tmp_path, is_refused) if matches(log_filter("vendor-refusing"), e)]
+
+    assert refusal["http_status"] == 402
 
 
 @pytest.mark.parametrize("action", [has_no_store, sweeps_without_a_store])
