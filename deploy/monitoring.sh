@@ -14,10 +14,16 @@ host="${host%%/*}" port=443
 [[ $host != *:* ]] || port="${host##*:}" host="${host%:*}"
 missing=
 
-checks="$(look gcloud monitoring uptime list-configs --format='value(displayName,monitoredResource.labels.host)')"
-grep -q "^ttsprompt	$host$" <<<"$checks" || change gcloud monitoring uptime create ttsprompt \
-  --resource-type=uptime-url --resource-labels="host=$host,project_id=$PROJECT" --protocol=https --port="$port" \
-  --path="$path" --period=1 || missing=" the uptime check"
+checks="$(look gcloud monitoring uptime list-configs \
+  --format='csv[no-heading,separator=" "](displayName,monitoredResource.labels.host,name,httpCheck.port,httpCheck.path)')"
+read -r _ _ check asked <<<"$(grep "^ttsprompt $host " <<<"$checks" || true)"
+if [[ -z $check ]]; then
+  change gcloud monitoring uptime create ttsprompt --resource-type=uptime-url \
+    --resource-labels="host=$host,project_id=$PROJECT" --protocol=https --port="$port" --path="$path" --period=1 ||
+    missing=" the uptime check"
+elif [[ $asked != "$port $path" ]]; then
+  change gcloud monitoring uptime update "$check" --port="$port" --path="$path" || missing=" the uptime check"
+fi
 
 made="$(look gcloud beta monitoring channels list --filter='userLabels.ttsprompt=alerts' --format='value(name,labels.email_address)')"
 ours="" former=""
