@@ -3,6 +3,7 @@
 # May be run again: it makes what is missing and leaves the rest alone.
 # shellcheck source=deploy/common.sh
 source "$(dirname "$0")/common.sh"
+check_shapes
 
 apis=(artifactregistry cloudbuild cloudfunctions cloudresourcemanager cloudscheduler firestore iam iamcredentials
   logging monitoring run secretmanager storage)

@@ -1,6 +1,6 @@
 """The part of Cloud Logging's query language that our filters use, to hold them against real log lines.
 
-`field="text"`, `field=("a" OR "b")`, `field=~"regex"`, `severity>=ERROR`, joined by AND or by a line's end, by OR, which
+`field="text"`, `field=("a" OR "b")`, `field=~"regex"`, `severity>=ERROR`, joined by AND or a line's end, by OR, which
 binds closer, and in parentheses; NOT binds closest (https://cloud.google.com/logging/docs/view/logging-query-language).
 """
 

@@ -76,7 +76,9 @@ def test_without_an_address_nobody_is_told_but_by_channels_made_by_hand(watched:
 def test_the_uptime_check_follows_a_path_and_a_port(watched: Project) -> None:
     def checks() -> list[tuple[str, str, int]]:
         found = watched.cloud.under(f"{P}/uptimeCheckConfigs")
-        return [(e["monitoredResource"]["labels"]["host"], e["httpCheck"]["path"], e["httpCheck"]["port"]) for e in found]
+        return [
+            (e["monitoredResource"]["labels"]["host"], e["httpCheck"]["path"], e["httpCheck"]["port"]) for e in found
+        ]
 
     host = f"ttsprompt-{NUMBER}.us-central1.run.app"
     before = checks()
