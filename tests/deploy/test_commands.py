@@ -292,6 +292,14 @@ def test_the_committed_file_must_be_filled_in_before_it_can_be_used() -> None:
     assert re.search(r"^ALLOWED_APPLICATIONS=$", (ROOT / "deploy/env/prod.env").read_text(), re.MULTILINE)
 
 
+def test_the_threat_table_has_the_limit_that_a_deployment_has() -> None:
+    (limit,) = re.findall(
+        r"^MAX_CALLS_PER_NUMBER=(.+)$", (ROOT / "deploy/defaults/service.env").read_text(), re.MULTILINE
+    )
+
+    assert f"`MAX_CALLS_PER_NUMBER` (`{limit}` in a deployment, off elsewhere)" in (ROOT / "SECURITY.md").read_text()
+
+
 NOT_IN_A_FILE = {
     "CALL_STORE": "always Firestore",
     "GOOGLE_CLOUD_PROJECT": "PROJECT",

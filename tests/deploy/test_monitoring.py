@@ -24,6 +24,7 @@ from ttsprompt.logs import configure_logging
 from ttsprompt.ports import CallbackResponse
 from ttsprompt.service.sweep import Sweep
 from ttsprompt.vonage.voice import VonageVoiceApi
+from ttsprompt.web.problems import STATUSES
 
 DEPLOY = ROOT / "deploy"
 METRICS = {path.stem: json.loads(path.read_text()) for path in sorted((DEPLOY / "metrics").glob("*.json"))}
@@ -215,6 +216,14 @@ def test_what_cloud_run_refuses_itself_fires_although_the_service_logs_nothing()
 
     assert all('metric.type="run.googleapis.com/request_count"' in each for each in filters)
     assert ['response_code_class="5xx"' in filters[0], 'response_code="429"' in filters[1]] == [True, True]
+
+
+def test_the_page_names_every_429_of_the_services_own() -> None:
+    (sentence,) = re.findall(
+        r"429 of the\s+service's own are (.*?)\.\n", (ROOT / "docs/operations.md").read_text(), re.DOTALL
+    )
+
+    assert set(re.findall(r"`(\w+)`", sentence)) == {code for code, all_ in STATUSES.items() if 429 in all_}
 
 
 def test_an_alert_on_absence_waits_longer_than_a_metric_may_be_late() -> None:
