@@ -3,6 +3,7 @@
 # May be run again: it makes what is missing and leaves the rest alone.
 # shellcheck source=deploy/common.sh
 source "$(dirname "$0")/common.sh"
+check_shapes
 
 apis=(artifactregistry cloudbuild cloudfunctions cloudresourcemanager cloudscheduler firestore iam iamcredentials
   logging monitoring run secretmanager storage)
@@ -105,7 +106,7 @@ patiently gcloud storage buckets add-iam-policy-binding "$bucket" \
 change gcloud artifacts repositories set-cleanup-policies ttsprompt --location="$REGION" --policy=deploy/image-cleanup.json \
   --no-dry-run
 
-# Who is told. Alerts get every channel with this label.
+# Who is told. Alerts get the channel with this label and address.
 if [[ -z $ALERT_EMAIL && -z $NOTIFICATION_CHANNELS ]]; then
   echo "WARNING: alerts will reach nobody: set ALERT_EMAIL in deploy/env/$ENV.env and run this again." >&2
 elif [[ -n $ALERT_EMAIL && -z "$(present gcloud beta monitoring channels list --format='value(name)' \

@@ -13,6 +13,8 @@ fail() {
   exit 2
 }
 
+[[ $ENV =~ ^[a-z0-9-]+$ ]] || fail "ENV is a name of lower-case letters, digits and hyphens, not '$ENV'."
+
 names_in() { sed -n 's/^\([A-Z_]*\)=.*/\1/p' "$1"; }
 
 # Sets one variable for each line of a file; values are taken as they are, without quotes.
@@ -22,6 +24,7 @@ read_settings() {
     line="${line%$'\r'}"
     [[ -z $line || $line == \#* ]] && continue
     [[ $line =~ ^([A-Z_]+)=[[:blank:]]*(.*[^[:blank:]])?[[:blank:]]*$ ]] || fail "$1: this is not NAME=value: $line"
+    [[ ${BASH_REMATCH[2]} != *[[:blank:]]\#* ]] || fail "$1: a comment has a line of its own: $line"
     [[ " $DEPLOYMENT_NAMES $SERVICE_NAMES " == *" ${BASH_REMATCH[1]} "* ]] ||
       fail "$1: ${BASH_REMATCH[1]} is no setting; deploy/defaults/ has them all"
     printf -v "${BASH_REMATCH[1]}" '%s' "${BASH_REMATCH[2]}"
@@ -36,29 +39,56 @@ read_settings deploy/defaults/service.env
 read_settings "deploy/env/$ENV.env"
 while [[ $BASE_URL == */ ]]; do BASE_URL="${BASE_URL%/}"; done
 
+# shape NAME PATTERN WORDS: a setting's value is all of the pattern, which the words tell.
+shape() { [[ ${!1} =~ ^($2)$ ]] || fail "deploy/env/$ENV.env: $1 is $3, not '${!1}'."; }
+
+# Google and the service would find these, too, but in the middle of a deployment, or never.
+check_shapes() {
+  local whole='0|[1-9][0-9]*' pair='[A-Za-z_][A-Za-z0-9_]*=[A-Za-z0-9_/-]+:[0-9]+' channel='projects/[^/,]+/notificationChannels/[0-9]+'
+  shape REGION '[a-z]+-[a-z]+[0-9]+' "one of Google's, such as us-central1"
+  shape RUNTIME 'python3[0-9]+' "a version of Python, such as python313"
+  shape CPU '[0-9]+(\.[0-9]+)?m?' "a number of processors"
+  shape MEMORY '[0-9.]+[A-Za-z]+' "a number and its unit, such as 512Mi"
+  shape CONCURRENCY '[1-9][0-9]*' "a whole number from 1"
+  shape MIN_INSTANCES "$whole" "a whole number"
+  shape MAX_INSTANCES '[1-9][0-9]*' "a whole number from 1"
+  ((MIN_INSTANCES <= MAX_INSTANCES)) || fail "deploy/env/$ENV.env: MIN_INSTANCES is more than MAX_INSTANCES."
+  shape SECRETS "($pair(,$pair)*)?" "NAME=secret:version, comma-separated (pin the versions by their numbers: a rollback brings back the key it had)"
+  shape PUBLIC 'allUsers|no-invoker-check' "allUsers or no-invoker-check"
+  shape ALERT_EMAIL '([^@,;[:space:]]+@[^@,;[:space:]]+)?' "one address"
+  shape NOTIFICATION_CHANNELS "($channel(,$channel)*)?" "names such as projects/my-project/notificationChannels/123, comma-separated"
+  shape RETENTION_DAYS "($whole)?" "a whole number"
+  shape LOG_LEVEL '(INFO|DEBUG)?' "INFO or DEBUG, since the alerts count what is logged at INFO"
+  [[ -z $BASE_URL || $BASE_URL == https://* ]] ||
+    fail "deploy/env/$ENV.env: BASE_URL begins with https://; Vonage and the alerts ask there."
+}
+
 # What would leave a deployment open, unreachable or unwatched. A trigger submits cloudbuild.yaml by itself, so this is
 # asked where something is deployed, and before anything is submitted.
 check_settings() {
   [[ -n ${ALLOWED_APPLICATIONS//,/} ]] || fail "Say in deploy/env/$ENV.env who may use this deployment:
 ALLOWED_APPLICATIONS=id,id of Vonage applications, or ALLOWED_APPLICATIONS=all for everybody."
-  [[ $SECRETS != *:latest* ]] ||
-    fail "deploy/env/$ENV.env: pin the versions in SECRETS; a rollback brings back the key it had."
-  [[ $PUBLIC == allUsers || $PUBLIC == no-invoker-check ]] ||
-    fail "deploy/env/$ENV.env: PUBLIC is allUsers or no-invoker-check, not $PUBLIC."
-  [[ -z $BASE_URL || $BASE_URL == https://* ]] ||
-    fail "deploy/env/$ENV.env: BASE_URL begins with https://; Vonage and the alerts ask there."
-  [[ -z $LOG_LEVEL || $LOG_LEVEL == INFO || $LOG_LEVEL == DEBUG ]] ||
-    fail "deploy/env/$ENV.env: LOG_LEVEL is INFO or DEBUG; the alerts count what is logged at INFO."
+  check_shapes
 }
 
 account() { echo "ttsprompt-$1@$PROJECT.iam.gserviceaccount.com"; }
 
 project_number() {
-  if [[ -n $DRY_RUN ]]; then echo PROJECT_NUMBER; else echo "${PROJECT_NUMBER:-$(gcloud projects describe "$PROJECT" --format='value(projectNumber)')}"; fi
+  if [[ -n $DRY_RUN ]]; then
+    echo PROJECT_NUMBER
+  elif [[ -n ${PROJECT_NUMBER:-} ]]; then
+    echo "$PROJECT_NUMBER"
+  else
+    gcloud projects describe "$PROJECT" --format='value(projectNumber)'
+  fi
 }
 
 # A service's deterministic address (docs/decisions/0011).
-address() { echo "https://$1-$(project_number).$REGION.run.app"; }
+address() {
+  local number
+  number="$(project_number)" || return
+  echo "https://$1-$number.$REGION.run.app"
+}
 
 # Changes something, or says that it would.
 change() {
@@ -71,12 +101,16 @@ change() {
 }
 
 # Changes something that may not be possible yet: Google takes minutes to see new APIs, accounts, roles and metrics.
-# Any other failure ends the script at once.
-not_yet='has not been used|does not exist|cannot find metric|permission|concurrent policy changes|conflict|try again'
+# Or because another deployment is at it. Any other failure ends the script at once.
+another='unable to queue the operation|concurrent policy changes'
+not_yet="has not been used|does not exist|cannot find metric|permission|conflict|try again|$another"
 patiently() {
   local try said
   for ((try = 1; try <= 30; try++)); do
-    { said="$(change "$@" 2>&1 >&3)" && return; } 3>&1
+    if { said="$(change "$@" 2>&1 >&3)"; } 3>&1; then
+      [[ -z $said ]] || echo "$said" >&2
+      return
+    fi
     grep -qiE "$not_yet" <<<"$said" || break
     echo "Not yet (${said:0:300}); trying again in 30 seconds." >&2
     sleep 30

@@ -5,7 +5,8 @@ source "$(dirname "$0")/common.sh"
 check_settings
 
 # shellcheck disable=SC2153  # SECRETS is read from the files
-function="$1" who=run access=--no-allow-unauthenticated limits=() secrets=(--set-secrets="$SECRETS")
+function="$1" who=run access=--no-allow-unauthenticated limits=() secrets="--set-secrets=$SECRETS"
+[[ -n $SECRETS ]] || secrets=--clear-secrets # an empty list would keep those that the function has
 case "$function" in
   ttsprompt)
     [[ $PUBLIC == no-invoker-check ]] || access=--allow-unauthenticated
@@ -17,7 +18,7 @@ case "$function" in
     limits=(--concurrency=1 --min-instances=0 --max-instances=2 --timeout=120s)
     ;;
   setup)
-    who=setup threads=2 secrets=()
+    who=setup threads=2 secrets=--clear-secrets
     limits=(--concurrency=1 --min-instances=0 --max-instances=1 --timeout=120s)
     ;;
   *) fail "No such function: $function" ;;
@@ -39,19 +40,41 @@ variable THREADS "$threads"
 
 [[ -z $DRY_RUN ]] || sed 's/^/# /' "$variables"
 
+# Where ours are now. After REGION has changed, those of the region before serve on and are swept.
+regions="$REGION" left=
+live="$(look gcloud functions list --v2 --filter='environment=GEN_2 AND name ~ "/(ttsprompt|expire-stale-calls|setup)$"' \
+  --format='csv[no-heading,separator=" "](name.basename(),name.segment(3),labels.env)')"
+while read -r name region label; do
+  [[ $name != ttsprompt || -z $label || $label == "$ENV" ]] ||
+    fail "What runs in $PROJECT is the deployment $label, not $ENV. If it is to become $ENV, take its label away and deploy again.
+This line does so, and deploys what is in this folder with the settings that it has now:
+gcloud functions deploy ttsprompt --gen2 --project=$PROJECT --region=$region --remove-labels=env"
+  [[ -n $name && $region != "$REGION" ]] || continue
+  [[ " $regions " == *" $region "* ]] || {
+    regions+=" $region"
+    left+=$'\n'"gcloud scheduler jobs delete expire-stale-calls --quiet --project=$PROJECT --location=$region"
+  }
+  left+=$'\n'"gcloud functions delete $name --quiet --gen2 --project=$PROJECT --region=$region"
+done <<<"$live"
+
 # A deployment would open again what somebody has closed, and leave the sweep paused.
-job() { gcloud scheduler jobs describe expire-stale-calls --location="$REGION" --format='value(state)' 2>&1; }
-state="$(look job)" || grep -qiE 'not.?found|cannot find' <<<"$state" || fail "Is the sweep paused? $state"
-[[ $state != PAUSED ]] ||
-  fail "Somebody has stopped everything: the sweep is paused. Go on first (docs/operations.md, 3 a.m.), then deploy."
+job() { gcloud scheduler jobs describe expire-stale-calls --location="$1" --format='value(state)' 2>&1; }
+for region in $regions; do
+  state="$(look job "$region")" || grep -qiE 'not.?found|cannot find' <<<"$state" || fail "Is the sweep in $region paused? $state"
+  [[ $state != PAUSED ]] ||
+    fail "Somebody has stopped everything: the sweep in $region is paused. Go on first (docs/operations.md, 3 a.m.), then deploy."
+done
+[[ -z $left || $function != ttsprompt ]] ||
+  echo "WARNING: it also runs in another region than $REGION. When nobody calls the address there any more:$left" >&2
 
 # SOURCE_DATE_EPOCH has the build compile to bytecode that fits whatever the files' times are (docs/decisions/0021).
-change gcloud functions deploy "$function" --gen2 --region="$REGION" --runtime="$RUNTIME" --source=. \
+# A function that does not start says anything, so only another deployment is waited for.
+not_yet="$another" patiently gcloud functions deploy "$function" --gen2 --region="$REGION" --runtime="$RUNTIME" --source=. \
   --entry-point="${function//-/_}" --trigger-http "$access" --service-account="$(account "$who")" \
   --build-service-account="projects/$PROJECT/serviceAccounts/$(account build)" \
   --docker-repository="projects/$PROJECT/locations/$REGION/repositories/ttsprompt" \
-  --cpu="$CPU" --memory="$MEMORY" "${limits[@]}" ${secrets[@]+"${secrets[@]}"} --env-vars-file="$variables" \
-  --set-build-env-vars=SOURCE_DATE_EPOCH=315532800 --update-labels="commit=${COMMIT:-unknown}" \
+  --cpu="$CPU" --memory="$MEMORY" "${limits[@]}" "$secrets" --env-vars-file="$variables" \
+  --set-build-env-vars=SOURCE_DATE_EPOCH=315532800 --update-labels="commit=${COMMIT:-unknown},env=$ENV" \
   --serve-all-traffic-latest-revision --format='value(state)'
 if [[ $function == ttsprompt && $PUBLIC == no-invoker-check ]]; then
   change gcloud run services update ttsprompt --region="$REGION" --no-invoker-iam-check

@@ -1,7 +1,7 @@
 """The part of Cloud Logging's query language that our filters use, to hold them against real log lines.
 
-`field="text"`, `field=("a" OR "b")`, `field=~"regex"`, `severity>=ERROR`, joined by AND or by a line's end
-(https://cloud.google.com/logging/docs/view/logging-query-language).
+`field="text"`, `field=("a" OR "b")`, `field=~"regex"`, `severity>=ERROR`, joined by AND or a line's end, by OR, which
+binds closer, and in parentheses; NOT binds closest (https://cloud.google.com/logging/docs/view/logging-query-language).
 """
 
 from __future__ import annotations
@@ -10,9 +10,7 @@ import re
 from typing import Any, Final
 
 SEVERITIES: Final = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
-_COMPARISON: Final = re.compile(
-    r'\s*([\w./]+)\s*(=~|>=|=)\s*(\([^)]*\)|"(?:[^"\\]|\\.)*"|\w+)\s*(?:AND\b|$|\n|(?=[\w.]+\s*(?:=~|>=|=)))'
-)
+_COMPARISON: Final = re.compile(r'([\w./]+)\s*(=~|>=|=)\s*(\("[^)]*\)|"(?:[^"\\]|\\.)*"|\w+)')
 
 
 def matches(query: str, entry: dict[str, Any]) -> bool:
@@ -21,15 +19,52 @@ def matches(query: str, entry: dict[str, Any]) -> bool:
     Raises:
         ValueError: the filter uses what is not known here.
     """
-    position, good = 0, True
-    query = query.strip()
-    while position < len(query):
-        found = _COMPARISON.match(query, position)
-        if found is None:
-            raise ValueError(query[position:])
-        good = good and _holds(found[2], _field(entry, found[1]), found[3])
-        position = found.end()
+    reader = _Reader(query, entry)
+    good = reader.all_of()
+    if reader.rest:
+        raise ValueError(reader.rest)
     return good
+
+
+class _Reader:
+    """Reads a filter from left to right."""
+
+    def __init__(self, query: str, entry: dict[str, Any]) -> None:
+        self.rest = query.strip()
+        self._entry = entry
+
+    def _take(self, word: str) -> bool:
+        found = re.match(word, self.rest)
+        if found:
+            self.rest = self.rest[found.end() :].strip()
+        return found is not None
+
+    def all_of(self) -> bool:
+        good = self._any_of()
+        while self.rest and not self.rest.startswith(")"):
+            self._take(r"AND\b")
+            good = self._any_of() and good
+        return good
+
+    def _any_of(self) -> bool:
+        good = self._one()
+        while self._take(r"OR\b"):
+            good = self._one() or good
+        return good
+
+    def _one(self) -> bool:
+        if self._take(r"NOT\b"):
+            return not self._one()
+        if self._take(r"\("):
+            good = self.all_of()
+            if not self._take(r"\)"):
+                raise ValueError(self.rest)
+            return good
+        found = _COMPARISON.match(self.rest)
+        if found is None:
+            raise ValueError(self.rest)
+        self.rest = self.rest[found.end() :].strip()
+        return _holds(found[2], _field(self._entry, found[1]), found[3])
 
 
 def _field(entry: dict[str, Any], path: str) -> Any:

@@ -24,7 +24,7 @@ BASE_URL = f"https://ttsprompt-{NUMBER}.us-central1.run.app"
 
 DEPLOYER = "user:deployer@example.com"
 DEPLOYERS_ROLES = {
-    P: ("cloudbuild.builds.editor", "logging.viewer"),
+    P: ("cloudbuild.builds.editor", "logging.viewer", "serviceusage.serviceUsageConsumer"),
     f"buckets/{PROJECT}-ttsprompt-source": ("storage.objectAdmin", "storage.legacyBucketReader"),
     f"{P}/serviceAccounts/ttsprompt-check@{PROJECT}.iam.gserviceaccount.com": ("iam.serviceAccountUser",),
     f"{P}/serviceAccounts/ttsprompt-build@{PROJECT}.iam.gserviceaccount.com": ("iam.serviceAccountUser",),

@@ -175,6 +175,65 @@ def test_a_file_that_does_not_say_what_must_be_said_is_refused(
 
 
 @pytest.mark.parametrize(
+    ("setting", "value"),
+    [
+        ("SECRETS", "CALLBACK_SIGNING_SECRETS=keys:latest"),
+        ("SECRETS", "CALLBACK_SIGNING_SECRETS=keys"),
+        ("SECRETS", "CALLBACK_SIGNING_SECRETS=keys:1, VONAGE_SIGNATURE_SECRET=vonage:1"),
+        ("SECRETS", "keys:1"),
+        ("ALERT_EMAIL", "ops@example.com,boss@example.com"),
+        ("ALERT_EMAIL", "ops"),
+        ("NOTIFICATION_CHANNELS", "123"),
+        ("MIN_INSTANCES", "one"),
+        ("MIN_INSTANCES", "11"),
+        ("MAX_INSTANCES", ""),
+        ("CONCURRENCY", "0"),
+        ("RETENTION_DAYS", "30d"),
+        ("REGION", "us_central1"),
+        ("MEMORY", "512"),
+        ("MIN_INSTANCES", "1  # no cold start"),
+        ("ALLOWED_COUNTRIES", "GB # for now"),
+    ],
+)
+@pytest.mark.parametrize("script", ["bootstrap", "deploy", "function"])
+def test_a_value_of_another_shape_is_refused_before_anything_is_done(
+    script: str, setting: str, value: str, changed: Checkout, tmp_path: Path
+) -> None:
+    changed.configure(**{"ALLOWED_APPLICATIONS": "all", setting: value})
+    function = ["ttsprompt"] if script == "function" else []
+    with pytest.raises(subprocess.CalledProcessError) as refused:
+        run_script(script, tmp_path, *function, root=changed.folder, DRY_RUN="1")
+
+    assert refused.value.stdout == ""
+    assert setting in refused.value.stderr
+    assert "deploy/env/prod.env" in refused.value.stderr
+
+
+@pytest.mark.parametrize("name", ["Prod", "../prod", "a b", "prod_2"])
+def test_a_deployments_name_is_one_that_a_label_may_have(name: str, checkout: Checkout, tmp_path: Path) -> None:
+    with pytest.raises(subprocess.CalledProcessError) as refused:
+        run_script("bootstrap", tmp_path, root=checkout.folder, DRY_RUN="1", ENV=name)
+
+    assert "lower-case letters" in refused.value.stderr
+
+
+def test_settings_of_every_shape_that_google_takes_are_taken(changed: Checkout, tmp_path: Path) -> None:
+    changed.configure(
+        ALLOWED_APPLICATIONS="all",
+        REGION="northamerica-northeast1",
+        CPU="0.583",
+        MEMORY="1Gi",
+        MIN_INSTANCES="2",
+        SECRETS="A_KEY=projects/other/secrets/a-key_2:12,B=b:1",
+        NOTIFICATION_CHANNELS="projects/my-project/notificationChannels/1,projects/my-project/notificationChannels/2",
+        RETENTION_DAYS="",
+    )
+
+    for script in ("bootstrap", "deploy"):
+        assert "gcloud " in run_script(script, tmp_path, root=changed.folder, DRY_RUN="1")
+
+
+@pytest.mark.parametrize(
     ("url", "asked"),
     [
         (
@@ -202,6 +261,16 @@ def test_what_belongs_into_the_file_is_refused_on_the_command_line(checkout: Che
     assert "deploy/env/prod.env" in refused.stderr
 
 
+def test_without_the_projects_number_nothing_is_deployed(changed: Checkout, tmp_path: Path) -> None:
+    """The address is made of it."""
+    (tmp_path / "gcloud").write_text(f"#!/bin/sh\necho $* >> {tmp_path}/asked\nexit 1\n")
+    (tmp_path / "gcloud").chmod(0o755)
+    with pytest.raises(subprocess.CalledProcessError):
+        run_script("function", tmp_path, "ttsprompt", root=changed.folder)
+
+    assert (tmp_path / "asked").read_text() == "projects describe my-project --format=value(projectNumber)\n"
+
+
 def test_a_folder_with_changes_is_not_deployed(changed: Checkout) -> None:
     (changed.folder / "main.py").write_text("# half a thought\n")
     refused = deploy(changed)
@@ -221,6 +290,14 @@ def test_every_setting_is_printed_with_where_it_comes_from(checkout: Checkout) -
 def test_the_committed_file_must_be_filled_in_before_it_can_be_used() -> None:
     """Who may use a deployment is stated, never left open."""
     assert re.search(r"^ALLOWED_APPLICATIONS=$", (ROOT / "deploy/env/prod.env").read_text(), re.MULTILINE)
+
+
+def test_the_threat_table_has_the_limit_that_a_deployment_has() -> None:
+    (limit,) = re.findall(
+        r"^MAX_CALLS_PER_NUMBER=(.+)$", (ROOT / "deploy/defaults/service.env").read_text(), re.MULTILINE
+    )
+
+    assert f"`MAX_CALLS_PER_NUMBER` (`{limit}` in a deployment, off elsewhere)" in (ROOT / "SECURITY.md").read_text()
 
 
 NOT_IN_A_FILE = {

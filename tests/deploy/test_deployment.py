@@ -253,7 +253,7 @@ def test_the_page_lists_what_somebody_needs_who_deploys_and_is_not_the_owner(sto
     given = {f"roles/{role}" for roles in DEPLOYERS_ROLES.values() for role in roles}
 
     assert set(re.findall(r"`(roles/[\w.]+)`", listed)) == given
-    assert "Deployed: " in story.printed["second deploy"]
+    assert f"It is at {BASE_URL}\n" in story.printed["second deploy"]
 
 
 def test_a_service_that_cannot_use_its_database_does_not_pass_the_smoke_test(story: Story) -> None:

@@ -9,18 +9,23 @@ from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import pytest
 
+from devphone.processes.service import free_port
 from tests.deploy.commands import ROOT
 from tests.deploy.log_filter import entry_of, matches
+from tests.raw_server import answering, raw_servers
 from tests.service import test_log_events as log_events
-from tests.world import World, make_world
+from tests.world import World, bearer, make_world
 from ttsprompt.domain.payload import PAYLOAD_FIELDS
 from ttsprompt.errors import StoreUnavailableError, VendorRefusedError, VendorUnclearError
 from ttsprompt.logs import configure_logging
 from ttsprompt.ports import CallbackResponse
 from ttsprompt.service.sweep import Sweep
+from ttsprompt.vonage.voice import VonageVoiceApi
+from ttsprompt.web.problems import STATUSES
 
 DEPLOY = ROOT / "deploy"
 METRICS = {path.stem: json.loads(path.read_text()) for path in sorted((DEPLOY / "metrics").glob("*.json"))}
@@ -72,6 +77,26 @@ def is_unclear(world: World) -> None:
     world.post_call()
 
 
+def reaches_nobody(world: World) -> None:
+    nobody = VonageVoiceApi(f"http://127.0.0.1:{free_port()}", "test")
+    with mock.patch.object(world.voice, "place_call", nobody.place_call):
+        world.post_call()
+
+
+def shows_a_token_to_nobody(world: World) -> None:
+    nobody = VonageVoiceApi(f"http://127.0.0.1:{free_port()}", "test")
+    with mock.patch.object(world.voice, "look_up", nobody.look_up):
+        world.post_call(bearer(world.clock) | {"Idempotency-Key": "as where there is a limit"})
+
+
+def shows_a_token_to_a_vonage_that_is_ill(world: World) -> None:
+    with raw_servers() as start:
+        ill = start(answering(b"HTTP/1.1 503 X\r\nContent-Length: 0\r\n\r\n"))
+        vonage = VonageVoiceApi(f"http://127.0.0.1:{ill.port}", "test")
+        with mock.patch.object(world.voice, "look_up", vonage.look_up):
+            world.post_call(bearer(world.clock) | {"Idempotency-Key": "as where there is a limit"})
+
+
 def hears_of_an_error(world: World) -> None:
     world.webhook("https://calls.example.com/api/event/6a2827c9-4c68-46fc-b179-115f055dc0eb", {"reason": "Bad NCCO"})
 
@@ -79,6 +104,21 @@ def hears_of_an_error(world: World) -> None:
 def has_no_store(world: World) -> None:
     object.__setattr__(world.app.webhooks, "store", Raising())
     world.client.post("/answer/6a2827c9-4c68-46fc-b179-115f055dc0eb?token=x")
+
+
+def sweeps_without_a_store(world: World) -> None:
+    """Firestore goes down when the due calls are read already."""
+    world.place()
+    world.clock.advance(timedelta(days=1).total_seconds())
+    with mock.patch.object(world.store, "update", side_effect=StoreUnavailableError()):
+        sweep(world)
+
+
+def sweeps_with_a_bug(world: World) -> None:
+    world.place()
+    world.clock.advance(timedelta(days=1).total_seconds())
+    with mock.patch.object(world.store, "update", side_effect=KeyError("bug")):
+        sweep(world)
 
 
 def has_a_bug(world: World) -> None:
@@ -93,10 +133,17 @@ def has_a_busy_callee(world: World) -> None:
 
 TROUBLE = {
     "deliveries-failing": [gives_up],
-    "vendor-refusing": [is_refused, is_unclear, hears_of_an_error],
-    "store-errors": [has_no_store],
+    "vendor-refusing": [
+        is_refused,
+        is_unclear,
+        reaches_nobody,
+        shows_a_token_to_nobody,
+        shows_a_token_to_a_vonage_that_is_ill,
+        hears_of_an_error,
+    ],
+    "store-errors": [has_no_store, sweeps_without_a_store],
     "outcome-mix": [has_a_busy_callee],
-    "internal-errors": [has_a_bug],
+    "internal-errors": [has_a_bug, sweeps_with_a_bug],
     "sweep-stopped": [sweep],
 }
 
@@ -135,6 +182,40 @@ def test_every_alert_is_tried() -> None:
     assert not TROUBLE.keys() & PLATFORM
 
 
+def test_a_refusal_says_what_vonage_answered(tmp_path: Path) -> None:
+    """The playbook goes by it."""
+    (refusal,) = [e["jsonPayload"] for e in printed(tmp_path, is_refused) if matches(log_filter("vendor-refusing"), e)]
+
+    assert refusal["http_status"] == 402
+
+
+@pytest.mark.parametrize("action", [has_no_store, sweeps_without_a_store])
+def test_a_store_that_is_down_is_no_bug_that_somebody_should_roll_back_for(
+    action: Callable[[World], None], tmp_path: Path
+) -> None:
+    entries = printed(tmp_path, action)
+
+    assert any(entry["severity"] == "ERROR" for entry in entries)
+    assert [entry for entry in entries if matches(log_filter("internal-errors"), entry)] == []
+
+
+@pytest.mark.parametrize(
+    ("query", "holds"),
+    [
+        ('a="1" b="2"', True),
+        ('a="1"\nb="1"', False),
+        ('NOT a="1" AND b="2"', False),
+        ('NOT c="1" AND b="2"', True),
+        ('a="2" OR b="2" AND a="1"', True),
+        ('a="1" OR b="2" AND a="2"', False),
+        ('(a="2" AND b="2") OR a=("1" OR "3")', True),
+    ],
+)
+def test_a_filter_is_read_as_google_reads_it(query: str, holds: bool) -> None:
+    """https://cloud.google.com/logging/docs/view/logging-query-language: NOT, then OR, then AND."""
+    assert matches(query, {"a": "1", "b": "2"}) is holds
+
+
 @pytest.mark.parametrize(
     ("severity", "job", "fires"),
     [("ERROR", "expire-stale-calls", True), ("INFO", "expire-stale-calls", False), ("ERROR", "x", False)],
@@ -150,6 +231,14 @@ def test_what_cloud_run_refuses_itself_fires_although_the_service_logs_nothing()
 
     assert all('metric.type="run.googleapis.com/request_count"' in each for each in filters)
     assert ['response_code_class="5xx"' in filters[0], 'response_code="429"' in filters[1]] == [True, True]
+
+
+def test_the_page_names_every_429_of_the_services_own() -> None:
+    (sentence,) = re.findall(
+        r"429 of the\s+service's own are (.*?)\.\n", (ROOT / "docs/operations.md").read_text(), re.DOTALL
+    )
+
+    assert set(re.findall(r"`(\w+)`", sentence)) == {code for code, all_ in STATUSES.items() if 429 in all_}
 
 
 def test_an_alert_on_absence_waits_longer_than_a_metric_may_be_late() -> None:

@@ -69,11 +69,11 @@ def slowed_down(world: World, _: Patch) -> Fields:
     return {"wait_s": 1.23}
 
 
-def refused(error: VendorError) -> Provoke:
+def refused(error: VendorError, **said: int) -> Provoke:
     def provoke(world: World, _: Patch) -> Fields:
         world.voice.error = error
         world.post_call()
-        return {"tid": tid_of(world.voice.orders[-1]), "code": error.code, "trace_id": "t-1"}
+        return {"tid": tid_of(world.voice.orders[-1]), "code": error.code, "trace_id": "t-1"} | said
 
     return provoke
 
@@ -228,10 +228,10 @@ CASES: Final[list[tuple[str, Provoke]]] = [
     ("call_replayed", replayed),
     ("placement_not_noted", placed_and_not_noted),
     ("vendor_slowed_down", slowed_down),
-    ("vendor_refused", refused(VendorRefusedError("no", vendor_status=402, trace_id="t-1"))),
+    ("vendor_refused", refused(VendorRefusedError("no", vendor_status=402, trace_id="t-1"), http_status=402)),
     ("vendor_refused", refused(VendorRateLimitedError("slow", asked_for_s=9, trace_id="t-1"))),
     ("vendor_refused", refused(VendorUnreachableError("gone", trace_id="t-1"))),
-    ("token_refused", refused(VendorRefusedError("no", vendor_status=401, trace_id="t-1"))),
+    ("token_refused", refused(VendorRefusedError("no", vendor_status=401, trace_id="t-1"), http_status=401)),
     ("vendor_unclear", unclear),
     ("record_not_deleted", refused_and_left("ttsprompt.stores.compare_and_set.CompareAndSetCalls.delete")),
     ("quota_not_released", refused_and_left("ttsprompt.service.admission.Admission.release")),

@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterator
+from fnmatch import fnmatch
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Final
 
@@ -30,7 +32,10 @@ IN_DOCS: Final = re.compile(r"(?<![\w/.-])docs/[\w./-]*\w")
 DECISION: Final = re.compile(r"\b[Dd]ecisions?(?: |/)(?P<number>\d{1,4})\b")
 LINK: Final = re.compile(r"\]\((?!https?:|mailto:)(?P<path>[^)#\s]*)(?:#(?P<anchor>[^)\s]*))?\)")
 URL: Final = re.compile(r"https?://\S+")
+NUMBERED: Final = re.compile(r"\[(?:decision )?(\d{4})\]\((?:[\w./-]*/)?(\d{4})-")
 CODE: Final = re.compile(r"^```.*?^```", re.MULTILINE | re.DOTALL)
+MODULE: Final = re.compile(r"python[\d.]* -m ([\w.]*\w)")
+FILE: Final = re.compile(r"`((?:[\w.*-]+/)+[\w.*-]*|[\w*-]+\.py)`")
 
 
 def written_files() -> Iterator[Path]:
@@ -108,6 +113,54 @@ def test_everything_cited_is_in_the_repository() -> None:
         for fault in faults(path.read_text(encoding="utf-8"), path)
     ]
     assert found == []
+
+
+def pages() -> list[Path]:
+    """Return the pages that tell what is; decisions and the changelog tell what was."""
+    found = [path for path in written_files() if path.suffix == ".md" and path.parent.name != "decisions"]
+    return [path for path in found if path.name != "CHANGELOG.md"]
+
+
+def test_every_module_that_a_page_runs_can_be_run() -> None:
+    named = {
+        (str(page.relative_to(ROOT)), name) for page in pages() for name in MODULE.findall(page.read_text("utf-8"))
+    }
+
+    assert len(named) > 5
+    assert {(page, name) for page, name in named if not _runs(name)} == set()
+
+
+def test_every_file_that_a_page_names_is_there() -> None:
+    """A module may be named from its package on; of other things, those that begin with a folder of ours are meant."""
+    files = {str(path.relative_to(ROOT)) for path in written_files()}
+    named = {(page, name) for page in pages() for name in FILE.findall(CODE.sub("", page.read_text("utf-8")))}
+
+    assert len(named) > 100
+    assert {
+        (str(page.relative_to(ROOT)), name) for page, name in named if not _is_there(name, page.parent, files)
+    } == set()
+
+
+def test_a_link_that_is_named_by_a_decisions_number_leads_to_that_decision() -> None:
+    numbered = [(path, *found) for path in written_files() for found in NUMBERED.findall(path.read_text("utf-8"))]
+
+    assert len(numbered) > 5
+    assert [(str(path.relative_to(ROOT)), text, target) for path, text, target in numbered if text != target] == []
+
+
+def _runs(module: str) -> bool:
+    path = ROOT / module.replace(".", "/")
+    ours = path.with_name(f"{path.name}.py").is_file() or (path / "__main__.py").is_file()
+    return ours or ("." not in module and not path.exists() and find_spec(module) is not None)
+
+
+def _is_there(name: str, home: Path, files: set[str]) -> bool:
+    pattern = re.sub(r"\bNAME\b", "*", name).rstrip("/")
+    if any([*ROOT.glob(pattern), *home.glob(pattern)]):
+        return True
+    if name.endswith(".py"):
+        return any(fnmatch(f"/{file}", f"*/{pattern}") for file in files)
+    return not any(file.startswith(f"{name.partition('/')[0]}/") for file in files)
 
 
 def test_every_link_of_a_page_leads_to_a_file_and_a_heading_of_it() -> None:

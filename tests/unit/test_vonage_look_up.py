@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests.raw_server import Script, answering, raw_servers, resetting, silent
+from tests.world import fields_logged
 from ttsprompt.domain.events import CallEnded, EndStatus
 from ttsprompt.errors import TtsPromptError, UnauthenticatedError, VendorUnreachableError
 from ttsprompt.service.authority import NO_UUID
@@ -107,3 +108,14 @@ def test_the_very_token_is_shown_and_the_call_is_asked_for(asked: list[bytes]) -
     (request,) = asked
     assert request.startswith(f"GET /v1/calls/{NO_UUID} HTTP/1.1\r\n".encode())
     assert f"\r\nAuthorization: Bearer {TOKEN}\r\n".encode() in request
+
+
+@pytest.mark.parametrize(("status", "is_logged"), [(400, False), (429, False), (499, False), (500, True), (503, True)])
+def test_only_what_is_vonages_own_trouble_is_logged(
+    status: int, is_logged: bool, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Ten such lines in five minutes wake somebody up; what an odd token leads to is anybody's to write."""
+    assert look_up(status) is VendorUnreachableError
+
+    logged = fields_logged(caplog, "vonage_exchange_failed")
+    assert logged == ([{"failure": "status", "http_status": status}] if is_logged else [])

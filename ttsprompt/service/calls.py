@@ -363,8 +363,11 @@ def _if_untouched(call: Call, event: events.PlacementUnclear, now: datetime, pol
 
 
 def _log_refusal(tid: str, error: VendorError) -> None:
-    extra = {"fields": {"tid": tid, "code": error.code, "trace_id": error.trace_id}}
-    if isinstance(error, VendorRefusedError) and error.vendor_status == HTTPStatus.UNAUTHORIZED:
+    fields: dict[str, str | int | None] = {"tid": tid, "code": error.code, "trace_id": error.trace_id}
+    if isinstance(error, VendorRefusedError):
+        fields["http_status"] = error.vendor_status
+    extra = {"fields": fields}
+    if fields.get("http_status") == HTTPStatus.UNAUTHORIZED:
         # It says nothing of the service or of Vonage: anybody can send such a token, and nobody need be woken up.
         log.info("token_refused", extra=extra)
     else:

@@ -79,6 +79,10 @@ class VonageVoiceApi:
         if answer.status == 404:  # noqa: PLR2004 - over for days, or of another application: the token is good
             return None
         if answer.status != 200:  # noqa: PLR2004 - anything else says nothing about the token
+            if answer.status >= 500:  # noqa: PLR2004 - others may come of the token, which is anybody's
+                log.warning(
+                    "vonage_exchange_failed", extra={"fields": {"failure": "status", "http_status": answer.status}}
+                )
             raise VendorUnreachableError(f"Vonage answered {answer.status}. Try again.")
         return parse_call_ended(json_object(answer.body))
 

@@ -54,7 +54,14 @@ def get_build(cloud: Cloud, call: Call, name: str) -> Any:
 
 @route("cloudbuild", "GET", r"/v1/{p}/locations/([\w-]+)/builds", "cloudbuild.builds.list")
 def list_builds(cloud: Cloud, call: Call, location: str) -> Any:
-    return {"builds": cloud.under(f"{P}/locations/{location}/builds")[::-1]}
+    wanted = re.findall(r'status="(\w+)"', call.request.query.get("filter", ""))
+    builds = cloud.under(f"{P}/locations/{location}/builds")[::-1]
+    return {"builds": [build for build in builds if not wanted or build["status"] in wanted]}
+
+
+@route("cloudbuild", "POST", r"/v1/({p}/locations/[\w-]+/builds/[\w-]+):cancel", "cloudbuild.builds.update")
+def cancel_build(cloud: Cloud, call: Call, name: str) -> Any:
+    return cloud.put(name, {**cloud.get(name), "status": "CANCELLED"})
 
 
 @route("cloudbuild", "GET", r"/v1/({p}/locations/[\w-]+)/defaultServiceAccount", "cloudbuild.builds.get")

@@ -95,6 +95,7 @@ class Cloud:
     now: datetime = START
     front: Callable[[Request], Reply] | None = None  # answers for run.app
     checks_pass: bool = True  # what `.ci/run` comes to
+    under_way: int = 0  # how many updates of a function are refused yet, since another one is not done
     runtime: Any = None
     machine: Any = None
     lock: threading.RLock = field(default_factory=threading.RLock)
@@ -242,6 +243,8 @@ class Cloud:
             is_json = request.headers.get("Content-Type", "").startswith("application/json")
             principal = self.principal(request) if permission else ""
             self._check_api(host)
+            if request.headers.get("X-Goog-User-Project"):  # the project that pays is asked whether it may be used
+                self.require(self.principal(request), "serviceusage.services.use")
             if permission:
                 on = found.groupdict().get("on")
                 self.require(principal, permission, *([on] if on else []))

@@ -18,7 +18,7 @@ ROLES: Final[dict[str, tuple[str, ...]]] = {
         r"storage.objects.(get|list|create|delete)",
         r"cloudbuild.builds.(get|list|create|update)",
     ),
-    "roles/cloudbuild.builds.editor": (r"cloudbuild.builds.*",),
+    "roles/cloudbuild.builds.editor": (r"cloudbuild.builds.*", "resourcemanager.projects.get"),
     "roles/cloudfunctions.developer": (
         r"cloudfunctions.functions.(get|list|create|update|delete|call|invoke|sourceCodeSet|sourceCodeGet)",
         r"cloudfunctions.(operations|runtimes|locations).*",
@@ -40,6 +40,7 @@ ROLES: Final[dict[str, tuple[str, ...]]] = {
     "roles/run.admin": (r"run\..*", "resourcemanager.projects.get"),
     "roles/run.invoker": (r"run.(routes|jobs).(invoke|run)",),
     "roles/secretmanager.secretAccessor": ("secretmanager.versions.access", "resourcemanager.projects.get"),
+    "roles/serviceusage.serviceUsageConsumer": (r"serviceusage.(quotas|services).(get|list|use)",),
     "roles/storage.legacyBucketReader": ("storage.buckets.get", "storage.objects.list"),
     "roles/storage.objectAdmin": (r"storage.objects.*", "resourcemanager.projects.get"),
     "roles/storage.objectViewer": (r"storage.objects.(get|list)", "resourcemanager.projects.get"),

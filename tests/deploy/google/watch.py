@@ -116,6 +116,11 @@ def create_uptime_check(cloud: Cloud, call: Call) -> Any:
     return cloud.create(name, {**call.body, "name": name})
 
 
+@route("monitoring", "PATCH", r"/v3/({p}/uptimeCheckConfigs/[\w-]+)", "monitoring.uptimeCheckConfigs.update")
+def update_uptime_check(cloud: Cloud, call: Call, name: str) -> Any:
+    return cloud.put(name, {**call.body, "name": name})
+
+
 @route("monitoring", "GET", r"/v1/{p}/dashboards", "monitoring.dashboards.list")
 def dashboards(cloud: Cloud, call: Call) -> Any:
     return {"dashboards": cloud.under(f"{P}/dashboards")}
@@ -133,7 +138,7 @@ def update_dashboard(cloud: Cloud, call: Call, name: str) -> Any:
     old = cloud.get(name)
     if call.body.get("etag") != old["etag"]:
         raise GoogleError(409, "The etag is stale.", status="ABORTED")
-    return cloud.put(name, {**call.body, "name": name, "etag": f"etag{int(old['etag'][4:]) + 1}"})
+    return cloud.put(name, {**call.body, "name": name, "etag": f"{old['etag']}+"})
 
 
 @route("monitoring", "DELETE", r"/v1/({p}/dashboards/[\w-]+)", "monitoring.dashboards.delete")
