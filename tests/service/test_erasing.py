@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
@@ -74,19 +75,36 @@ def test_nothing_is_left_in_the_files_either(world: World, settled: str, tmp_pat
     assert list(remnants(tmp_path)) == []
 
 
-def test_nothing_is_left_in_the_files_while_others_read_and_write(world: World, settled: str, tmp_path: Path) -> None:
+def test_nothing_is_left_in_the_files_while_others_read_and_write(
+    world: World, settled: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def read_on() -> None:
         with closing(sqlite3.connect(tmp_path / "calls.db")) as connection:
             for _ in range(200):
                 connection.execute("SELECT count(*) FROM calls").fetchone()
 
-    with ThreadPoolExecutor(2) as pool:
+    scrub = world.store.scrub
+
+    def scrub_while_another_writes(**options: Any) -> None:
+        writer.execute("BEGIN IMMEDIATE")
+        writer.execute("UPDATE calls SET version = version")
+        ends = threading.Timer(0.2, writer.execute, ("COMMIT",))
+        ends.start()
+        try:
+            scrub(**options)
+        finally:
+            ends.join()
+
+    monkeypatch.setattr(world.store, "scrub", scrub_while_another_writes)
+    with (
+        closing(sqlite3.connect(tmp_path / "calls.db", isolation_level=None, check_same_thread=False)) as writer,
+        ThreadPoolExecutor(2) as pool,
+    ):
         reading = [pool.submit(read_on) for _ in range(2)]
         assert ask(world, settled).status_code == 200
+        assert list(remnants(tmp_path)) == []
         for one in reading:
             one.result()
-
-    assert list(remnants(tmp_path)) == []
 
 
 def test_a_reader_that_stays_keeps_the_erasure_from_being_confirmed(world: World, settled: str, tmp_path: Path) -> None:
