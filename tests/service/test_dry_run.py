@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from tests.world import APPLICATION_ID, World, json_of, make_world
+from tests.world import APPLICATION_ID, World, bearer, json_of, make_world
 from ttsprompt.errors import UnauthenticatedError, VendorUnreachableError
 
 
@@ -162,9 +162,19 @@ def test_the_rules_are_the_same(world: World) -> None:
 
 
 def test_an_idempotency_key_is_ignored(world: World) -> None:
-    for _ in range(2):
-        response = world.post_call({"Idempotency-Key": "k" * 300}, dry_run=True)
-        assert (response.status_code, "Idempotency-Replayed" in response.headers) == (200, False)
+    used = {"Idempotency-Key": "order-7"}
+    placed = world.post_call(bearer(world.clock) | used)
+    assert placed.status_code == 200
+
+    for key in (used, {"Idempotency-Key": "k" * 300}):
+        for credential in ({}, bearer(world.clock)):
+            response = world.post_call(credential | key, dry_run=True)
+            assert (response.status_code, "Idempotency-Replayed" in response.headers) == (200, False)
+            assert response.json is not None
+            assert "ncco" in response.json
+            # Another body, for which the key would be a conflict.
+            assert world.post_call(credential | key, dry_run=True, text="Another").status_code == 200
+    assert len(world.voice.orders) == 1
 
 
 @pytest.mark.parametrize("value", [False, None, ""])
