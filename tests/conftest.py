@@ -51,10 +51,10 @@ def untouched_logging() -> Iterator[None]:
 
 
 @pytest.fixture(autouse=True)
-def no_assertion_that_is_answered_with_500(untouched_logging: None) -> Iterator[None]:
+def no_assertion_that_is_answered_with_500(untouched_logging: None) -> Iterator[list[str]]:
     """An assertion in what a fake runs meanwhile fails its test, and not only the request that it interrupts."""
     with noting_assertions() as swallowed:
-        yield
+        yield swallowed
     assert swallowed == []
 
 

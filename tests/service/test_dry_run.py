@@ -56,6 +56,7 @@ def same_but_for_ids(url: str) -> str:
     return re.sub(r"(input/)[^?]+(.token=)[^&]+", r"\1…\2…", url)
 
 
+@pytest.mark.shows_secrets  # some of the texts say the PIN, and texts are said back
 @pytest.mark.parametrize(
     ("fields", "field", "code"),
     [
@@ -79,6 +80,7 @@ def test_what_is_likely_not_meant_is_a_warning(world: World, fields: dict[str, A
     assert re.fullmatch(r"[A-Z][^\n]+[a-z]\.", warning["message"])
 
 
+@pytest.mark.shows_secrets  # some of the texts say the PIN, and texts are said back
 @pytest.mark.parametrize(
     ("fields", "field", "code"),
     [
