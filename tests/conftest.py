@@ -11,7 +11,7 @@ import pytest
 from hypothesis import settings
 
 from devphone.processes.emulator import Emulator, is_installed, start_emulator
-from tests.canaries import watching
+from tests.canaries import noting_assertions, watching
 from tests.world import World, make_world
 from ttsprompt.config import PLATFORM_NAMES, SETTING_NAMES
 
@@ -51,7 +51,17 @@ def untouched_logging() -> Iterator[None]:
 
 
 @pytest.fixture(autouse=True)
-def no_secret_where_none_may_be(untouched_logging: None, request: pytest.FixtureRequest) -> Iterator[None]:
+def no_assertion_that_is_answered_with_500(untouched_logging: None) -> Iterator[list[str]]:
+    """An assertion in what a fake runs meanwhile fails its test, and not only the request that it interrupts."""
+    with noting_assertions() as swallowed:
+        yield swallowed
+    assert swallowed == []
+
+
+@pytest.fixture(autouse=True)
+def no_secret_where_none_may_be(
+    no_assertion_that_is_answered_with_500: None, request: pytest.FixtureRequest
+) -> Iterator[None]:
     """A leak fails the test in which it happened; `shows_secrets` marks those that are about taking secrets out."""
     if request.node.get_closest_marker("shows_secrets"):
         yield

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from ttsprompt.ports import CallStore
-from ttsprompt.stores.compare_and_set import CompareAndSetCalls, Record
+from ttsprompt.stores.compare_and_set import CompareAndSetCalls, Record, Records
 from ttsprompt.stores.sqlite import SqliteRecords
 
 TIMEOUT_S = 10
@@ -32,14 +32,20 @@ def rewrite(store: CallStore, tid: str, change: Callable[[dict[str, Any]], dict[
     assert store._records.swap(record, document, TIMEOUT_S) is not None
 
 
-def keys_read(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """Return a list that takes the key of each record that is read from now on, in the embedded store."""
+def keys_read(monkeypatch: pytest.MonkeyPatch, store: CallStore | None = None) -> list[str]:
+    """Return a list that takes the key of each record that is read from now on, in stores of this kind.
+
+    Without one, in the embedded store.
+    """
+    assert store is None or isinstance(store, CompareAndSetCalls)
+    kind: Any = SqliteRecords if store is None else type(store._records)
     keys: list[str] = []
-    read = SqliteRecords.read
+    read = kind.read
 
-    def counted(records: SqliteRecords, key: str, timeout_s: float) -> Record | None:
+    def counted(records: Records, key: str, timeout_s: float) -> Record | None:
         keys.append(key)
-        return read(records, key, timeout_s)
+        found: Record | None = read(records, key, timeout_s)
+        return found
 
-    monkeypatch.setattr(SqliteRecords, "read", counted)
+    monkeypatch.setattr(kind, "read", counted)
     return keys

@@ -45,11 +45,13 @@ def bearer(clock: FakeClock, **claims: Any) -> dict[str, str]:
 
 
 class DescribedClient(Client):
-    """Checks every answer against the API's description."""
+    """Checks every answer against the API's description, and that nobody keeps it or guesses its type."""
 
     def open(self, *args: Any, **options: Any) -> TestResponse:
         response = super().open(*args, **options)
         assert_described(response.request.path, response.request.method, response)
+        assert response.headers.get("Cache-Control") == "no-store"
+        assert response.headers.get("X-Content-Type-Options") == "nosniff"
         return response
 
 

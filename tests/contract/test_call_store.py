@@ -11,7 +11,7 @@ import pytest
 
 from tests.builders import NOW, a_call
 from tests.contract.conftest import PATIENT_S
-from tests.records import document_of, rewrite
+from tests.records import document_of, keys_read, rewrite
 from ttsprompt.domain.call import Transition
 from ttsprompt.domain.model import Call, Prompts
 from ttsprompt.errors import CallExistsError, CallNotFoundError, CorruptRecordError
@@ -146,10 +146,15 @@ def test_racing_writers_all_get_their_write(store: CallStore, writers: int) -> N
     assert sorted(notes(store)[1:]) == sorted(str(number) for number in range(writers))
 
 
-def test_what_was_seen_saves_the_read(store: CallStore) -> None:
+def test_what_was_seen_saves_the_read(store: CallStore, monkeypatch: pytest.MonkeyPatch) -> None:
     stored = store.create(a_call())
-    for number in range(3):
-        stored = store.update(TID, noting(str(number)), expected=stored).stored
+    with monkeypatch.context() as patched:
+        keys = keys_read(patched, store)
+        for number in range(3):
+            stored = store.update(TID, noting(str(number)), expected=stored).stored
+        assert keys == []
+        store.update(TID, unchanged)
+        assert keys == [TID]
 
     assert notes(store) == ["created", "0", "1", "2"]
 
@@ -257,20 +262,30 @@ def test_all_calls_are_scanned_in_pages_whatever_their_state_and_readable_or_not
     assert pages == [[("0", True), ("1", False)], [("2", True), ("3", True)], [("4", True)]]
 
 
-def test_what_was_scanned_may_be_updated_without_another_read(store: CallStore) -> None:
+def test_what_was_scanned_may_be_updated_without_another_read(
+    store: CallStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
     store.create(a_call())
     ((tid, stored),) = store.scan(1)
     assert stored is not None
-    store.update(tid, noting("scanned"), expected=stored)
+    with monkeypatch.context() as patched:
+        keys = keys_read(patched, store)
+        store.update(tid, noting("scanned"), expected=stored)
+        assert keys == []
 
     assert (stored.call, notes(store)) == (a_call(), ["created", "scanned"])
 
 
-def test_what_is_due_comes_with_the_call_and_may_be_updated_without_another_read(store: CallStore) -> None:
+def test_what_is_due_comes_with_the_call_and_may_be_updated_without_another_read(
+    store: CallStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
     store.create(replace(a_call(), due_at=NOW))
     (due,) = store.due(NOW, 10)
     assert due.stored is not None
-    store.update(TID, noting("swept"), expected=due.stored)
+    with monkeypatch.context() as patched:
+        keys = keys_read(patched, store)
+        store.update(TID, noting("swept"), expected=due.stored)
+        assert keys == []
 
     assert notes(store) == ["created", "swept"]
 

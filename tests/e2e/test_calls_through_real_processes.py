@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 import sqlite3
 from contextlib import closing
-from pathlib import Path
 
+import httpx
 import pytest
 
 from devphone.happenings import CallRequested, NccoRefused, WebhookSent
@@ -63,17 +63,19 @@ def test_nothing_secret_is_in_logs_or_store_and_every_line_is_json(stack: Stack)
     requests = [stack.request(pin_code=SECRET_PIN) for _ in range(3)]
     scripts = [f"{WRONG_PIN},{SECRET_PIN}", f"{WRONG_PIN},{WRONG_PIN},{WRONG_PIN}", "busy"]
     token = stack.application.token()
+    tids = []
     for request, script in zip(requests, scripts, strict=True):
         stack.script(request, script)
         response = stack.post(request, headers={"Authorization": f"Bearer {token}"})
-        stack.outcome(response.json()["tid"])
+        tids.append(response.json()["tid"])
+        stack.outcome(tids[-1])
     refused = stack.request(pin_code=SECRET_PIN, private_key=stack.application.private_key, app_id="x", to="123")
     assert stack.post(refused, headers={"Authorization": ""}).status_code in {401, 422}
     assert stack.post(requests[0], headers={"Authorization": f"Bearer {token[:-8]}AAAAAAAA"}).status_code == 401
 
     printed = stack.service.printed()
     lines = [json.loads(line) for line in printed.splitlines()]
-    kept = stored(stack.folder)
+    kept = stored(stack.service.settings)
     webhook_tokens = [
         happening.url.partition("token=")[2].partition("&")[0]
         for happening in stack.board.phone.timeline.happenings()
@@ -81,6 +83,7 @@ def test_nothing_secret_is_in_logs_or_store_and_every_line_is_json(stack: Stack)
     ]
     assert len(lines) >= 6
     assert webhook_tokens
+    assert [tid for tid in tids if tid not in kept] == []
     for secret in (SECRET_PIN, WRONG_PIN, token, token.split(".")[2], "PRIVATE KEY", *webhook_tokens):
         assert secret not in printed
         assert secret not in kept
@@ -88,9 +91,17 @@ def test_nothing_secret_is_in_logs_or_store_and_every_line_is_json(stack: Stack)
         assert request["to"] not in printed
 
 
-def stored(folder: Path) -> str:
-    """Return all that the embedded store keeps; Firestore's documents are made by the same mapping."""
-    if not (folder / "calls.db").exists():
-        return ""
-    with closing(sqlite3.connect(folder / "calls.db")) as connection, connection:
-        return str(connection.execute("SELECT * FROM calls").fetchall())
+def stored(settings: dict[str, str]) -> str:
+    """Return all that the store keeps of calls."""
+    if settings["CALL_STORE"] != "firestore":
+        with closing(sqlite3.connect(settings["CALL_STORE"].removeprefix("sqlite:///"))) as connection, connection:
+            return str(connection.execute("SELECT * FROM calls").fetchall())
+    database = f"projects/{settings['GOOGLE_CLOUD_PROJECT']}/databases/(default)"
+    documents = httpx.get(
+        f"http://{settings['FIRESTORE_EMULATOR_HOST']}/v1/{database}/documents/{settings['FIRESTORE_COLLECTION']}",
+        params={"pageSize": 300},
+        headers={"Authorization": "Bearer owner"},
+        trust_env=False,
+    ).json()
+    assert "nextPageToken" not in documents
+    return str(documents)

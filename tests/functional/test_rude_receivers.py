@@ -180,7 +180,7 @@ RECEIVERS = [
     answer("a NUL in a header", GOOD, HEAD, b"X: \0\r\n\r\n"),
     answer("bytes that are no text", GOOD, HEAD, bytes(range(128, 256)), b": ", bytes(range(128, 256)), b"\r\n\r\n"),
     answer("the connection ends within the head", GOOD, HEAD, b"X: "),
-    answer("a Set-Cookie for everybody", GOOD, HEAD, b"Set-Cookie: a=b; Domain=example\r\n\r\n"),
+    answer("a Set-Cookie for everybody", status(503), UNAVAILABLE, b"Set-Cookie: a=b; Domain=example\r\n\r\n"),
     answer("a second status line", status(503), UNAVAILABLE, HEAD, b"\r\n"),
     answer("a failure with 10,000 headers", status(503), UNAVAILABLE, b"X: y\r\n" * 10_000, b"\r\n"),
     answer("a failure with a header of 2 MB", status(503), UNAVAILABLE, b"X: ", b"y" * 2_000_000, b"\r\n\r\n"),
@@ -587,6 +587,20 @@ def sent_one_after_the_other() -> list[bytes]:
     return server.received
 
 
+def test_a_cookie_that_a_receiver_sets_is_not_sent_back(network: Network) -> None:
+    assert network.run(cookies_sent_after_one_was_set) == [None, None]
+
+
+def cookies_sent_after_one_was_set() -> list[str | None]:
+    names().set({"receiver.example": [[V4]]})
+    # After a 2xx nothing of the head is read, so it is a failure that sets the cookie.
+    server = RawServer(answering(UNAVAILABLE, b"Set-Cookie: a=b\r\n\r\n"), address="::", port=80)
+    for _ in range(2):
+        assert send("http://receiver.example/") == status(503)
+    server.close()
+    return [header(request, "cookie") for request in server.received]
+
+
 def test_a_tls_session_is_not_taken_up_again(network: Network) -> None:
     """A session that is taken up again shows no certificate, so the handle that had it would trust its server."""
     assert network.run(sessions_taken_up_again) == [False] * 3
@@ -627,14 +641,22 @@ def sent_to_silence(connect_timeout_s: float) -> tuple[CallbackResponse, float]:
 
 
 def test_a_huge_body_is_not_read(network: Network) -> None:
-    assert network.run(memory_after_a_huge_body) < 50_000
+    memory_kb, sent = network.run(cost_of_a_huge_body)
+
+    assert memory_kb < 50_000
+    assert sent < 40_000_000  # far more than the buffers of both ends hold
 
 
-def memory_after_a_huge_body() -> int:
+def cost_of_a_huge_body() -> tuple[int, int]:
+    """Return how much more memory was used, and how many bytes of the body could be sent."""
+    sent = 0
+
     def script(connection: socket.socket) -> None:
+        nonlocal sent
         connection.sendall(b"HTTP/1.1 500 X\r\nContent-Length: 400000000\r\n\r\n")
         for _ in range(400):
             connection.sendall(bytes(1_000_000))
+            sent += 1_000_000
 
     names().set({"receiver.example": [[V4]]})
     server = RawServer(script, address=V4, port=80)
@@ -642,7 +664,7 @@ def memory_after_a_huge_body() -> int:
     assert send("http://receiver.example/") == status(500)
     assert server.closed_by_peer.wait(10)
     server.close()
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before_kb
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before_kb, sent
 
 
 LEFT_AT_MOST: Final = 8

@@ -339,8 +339,8 @@ def test_repeated_ending_during_the_grace_period_neither_waits_nor_delivers(worl
         assert world.outcomes == []
 
     world.clock.on_sleep = again
-    world.event("completed", duration="6", disconnected_by="user")
 
+    assert world.event("completed", duration="6", disconnected_by="user").status_code == 204
     assert world.clock.slept == [3]
     assert outcome(world) == ("failed", "hung_up", "0")
 

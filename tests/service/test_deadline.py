@@ -79,6 +79,7 @@ def test_what_vonage_and_the_receiver_take_does_not_count(world: World, monkeypa
     world.event("busy")
     slow = SlowStore(world, monkeypatch)
     world.voice.while_looked_up = lambda: world.clock.advance(60)
+    world.sender.takes_s = 15
     response = world.client.post(f"/call/{tid}/redeliver", headers=bearer(world.clock))
 
     assert response.status_code == 200

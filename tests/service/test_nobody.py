@@ -143,6 +143,7 @@ def test_a_forged_token_is_refused_alike_whether_or_not_there_is_such_a_call(
 
     assert [answer.status_code for answer in answers] == [401, 401]
     assert answers[0].data == answers[1].data
+    assert world.clock.slept == []
     assert world.call(tid) == before
     assert ask(world, method, not_there, headers).status_code == 404
 
@@ -159,6 +160,7 @@ def test_when_vonage_does_not_tell_nobody_learns_whether_there_is_such_a_call(
 
     assert [answer.status_code for answer in answers] == [503, 503]
     assert answers[0].data == answers[1].data
+    assert world.clock.slept == []
 
 
 def test_a_token_is_the_one_that_was_accepted_only_byte_for_byte(world: World) -> None:

@@ -558,7 +558,7 @@ def test_no_view_shows_pin_text_or_callback(world: World) -> None:
     world.enter("7777")
 
     for secret in ("7777", "1234", "Enter the PIN", "example.com", "token"):
-        assert secret not in ask(world, tid).text
+        assert secret not in ask(world, tid).text.replace(tid, "")  # which may hold any four digits
 
 
 def test_the_paths_take_no_other_methods(world: World) -> None:

@@ -264,8 +264,12 @@ def test_a_store_that_does_not_answer_ends_the_run_which_may_go_on(
 
 @pytest.mark.parametrize("more", [("--run", "2999-01-01T00:00Z"), ("--host", "a/b"), ("--run", "2026-01-01T00:00")])
 def test_what_makes_no_sense_begins_nothing(world: World, more: tuple[str, str]) -> None:
-    with pytest.raises(SystemExit):
+    tid = given_up(world)
+    with pytest.raises(SystemExit) as ended:
         redeliver(world, *more)
+
+    assert ended.value.code == 2
+    assert redeliveries(world, [tid]) == [0]
 
 
 def test_the_command_of_the_page_is_understood(world: World) -> None:

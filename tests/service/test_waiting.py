@@ -13,7 +13,7 @@ from tests.service.test_sweep import swept
 from tests.world import World, bearer, make_world
 from ttsprompt.domain.events import CallEnded, EndStatus
 from ttsprompt.domain.model import Phase
-from ttsprompt.errors import StoreUnavailableError
+from ttsprompt.errors import StoreUnavailableError, UnauthenticatedError, VendorUnreachableError
 
 
 def wait(world: World, tid: str, seconds: object = 50) -> TestResponse:
@@ -124,10 +124,15 @@ def test_what_is_no_time_to_wait_is_refused(world: World, given: str) -> None:
     assert world.clock.slept == []
 
 
-def test_a_token_that_vonage_does_not_accept_waits_for_nothing(world: World) -> None:
-    response = world.client.get(f"/call/{fetched(world)}?wait=50")
+@pytest.mark.parametrize(
+    ("fault", "status"), [(UnauthenticatedError("no"), 401), (VendorUnreachableError("no answer"), 503)]
+)
+def test_a_token_that_vonage_does_not_accept_waits_for_nothing(world: World, fault: Exception, status: int) -> None:
+    tid = fetched(world)
+    world.voice.ending = fault
 
-    assert response.status_code == 401
+    assert wait(world, tid).status_code == status
+    assert world.client.get(f"/call/{tid}?wait=50").status_code == 401
     assert world.clock.slept == []
 
 

@@ -14,6 +14,7 @@ from typing import Any
 import jwt
 import pytest
 from jwt import api_jws
+from werkzeug.test import TestResponse
 
 from tests.world import World, fields_logged, json_of, make_world, query_of, tid_of
 
@@ -204,13 +205,23 @@ def test_a_refused_webhook_is_logged_with_what_was_wrong_and_without_the_url(
 
 
 def test_on_get_only_signature_and_age_count(signed: World) -> None:
-    signed.place()
-    headers = {"Authorization": f"Bearer {signature(signed, None)}"}
-    response = signed.client.get(paths(signed)["answer"], headers=headers)
+    def get(token: str) -> TestResponse:
+        return signed.client.get(paths(signed)["answer"], headers={"Authorization": f"Bearer {token}"})
 
+    signed.place()
+    now = int(signed.clock.now().timestamp())
+    wrong = {
+        "garbage": "a.b.c",
+        "another secret": signature(signed, None, secret="another-secret-of-the-account-.." * 2),
+        "too old": signature(signed, None, iat=now - 301),
+        "from the future": signature(signed, None, iat=now + 301),
+    }
+
+    assert {name: get(token).status_code for name, token in wrong.items()} == dict.fromkeys(wrong, 401)
+    assert signed.client.get(paths(signed)["answer"]).status_code == 401
+    response = get(signature(signed, None))
     assert response.status_code == 200
     assert [action["action"] for action in json_of(response)] == ["talk", "input"]
-    assert signed.client.get(paths(signed)["answer"]).status_code == 401
 
 
 def test_a_right_signature_does_not_replace_the_token(signed: World) -> None:

@@ -139,7 +139,7 @@ def test_what_settling_erased_is_absent() -> None:
 def test_neither_the_token_nor_the_keys_are_in_a_document() -> None:
     call = live([ANSWERED, typed(1, "7777"), typed(2, PIN)])
 
-    assert not {TOKEN, PIN, "7777"} & set(values_in(to_document(call)))
+    assert not [secret for secret in (TOKEN, PIN, "7777") if secret in repr(to_document(call))]
 
 
 @pytest.mark.parametrize("name", REQUIRED)

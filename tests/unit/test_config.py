@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import base64
 import re
+from dataclasses import fields
 from datetime import timedelta
 from pathlib import Path
 
 import phonenumbers
 import pytest
 
-from ttsprompt.config import NUMBER_TYPES, SETTING_NAMES, SettingsError, load_settings
+from ttsprompt.config import NUMBER_TYPES, SETTING_NAMES, Settings, SettingsError, load_settings
 from ttsprompt.service.choices import AnswerMode
 
 WHSEC = "whsec_" + base64.b64encode(b"s" * 32).decode()
@@ -250,6 +251,18 @@ def test_signing_keys_of_both_kinds_are_read_and_hidden() -> None:
     assert [key.kind for key in settings.callback_signing_secrets] == ["v1", "v1a"]
     assert "whsec" not in repr(settings)
     assert repr(b"s" * 32) not in repr(settings)
+
+
+def test_no_secret_setting_is_shown() -> None:
+    given = {
+        "VONAGE_SIGNATURE_SECRET": "s3cret of the account",
+        "CALLBACK_SIGNING_SECRETS": WHSEC,
+        "REFUSED_NUMBERS": "447700900001",
+    }
+    shown = repr(load_settings(given))
+
+    assert [name for name, value in given.items() if value in shown or f"{name.lower()}=" in shown] == []
+    assert {field.name.upper() for field in fields(Settings) if not field.repr} == given.keys()
 
 
 def test_a_fault_never_quotes_a_secret() -> None:

@@ -47,6 +47,11 @@ PEM = "-----BEGIN PRIVATE KEY-----\nMIIEvQIBADANBgkq\n-----END PRIVATE KEY-----"
         ("called +447970513607-x", "44797"),
         ("Bearer abc.def", "abc.def"),
         ("whsec_c2hvcnQtc2VjcmV0LXNlY3JldA== leaked", "c2hvcnQ"),
+        ("whsk_c2hvcnQtc2VjcmV0LXNlY3JldA== leaked", "c2hvcnQ"),
+        ("private_key=MIIEvQIBADANBgkq&app_id=x", "MIIEvQ"),
+        ('{"reject_code": "97531"}', "97531"),
+        ("{'dtmf': '86420'}", "86420"),
+        ("dtmf=86420&timed_out=0", "86420"),
     ],
 )
 def test_secrets_are_taken_out(text: str, secret: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import socket
 import threading
 import time
@@ -75,6 +76,24 @@ def test_many_reads_share_a_thread_and_end_in_the_order_of_their_beginning() -> 
     assert all(watcher.end(watch) for watch in watches[1::2])
     assert threading.active_count() == before + 1
     assert not watcher._watches
+    for both in pairs:
+        for one in both:
+            one.close()
+
+
+def test_a_read_ends_in_its_own_time_though_others_begin_all_the_while() -> None:
+    watcher = Watcher(0.2)
+    pairs = [socket.socketpair() for _ in range(10)]
+    (first, _), *others = pairs
+    watch = watcher.begin(first)
+    first.settimeout(0.1)
+    for other, _ in others:
+        with contextlib.suppress(TimeoutError):
+            assert first.recv(1) == b""
+            break
+        watcher.begin(other)
+
+    assert watcher.end(watch)
     for both in pairs:
         for one in both:
             one.close()

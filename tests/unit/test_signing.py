@@ -64,13 +64,14 @@ def test_a_shared_secret_has_no_public_key() -> None:
 
 @given(st.integers(0, len(CONTENT) - 1), st.integers(1, 127))
 def test_a_changed_byte_breaks_the_v1a_signature(position: int, change: int) -> None:
-    content = bytearray(CONTENT.encode())
-    content[position] ^= change
-    signed = f"{WEBHOOK_ID}.1614265330.".encode() + bytes(content)
+    changed = bytearray(CONTENT.encode())
+    changed[position] ^= change
+    signed = f"{WEBHOOK_ID}.1614265330.".encode() + changed
     verifier = Ed25519PublicKey.from_public_bytes(base64.b64decode(PUBLIC_KEY.removeprefix("whpk_")))
 
     with pytest.raises(InvalidSignature):
-        verifier.verify(base64.b64decode(V1A.removeprefix("v1a,")), signed)
+        verifier.verify(base64.b64decode(sign(ED25519_KEY).removeprefix("v1a,")), signed)
+    verifier.verify(base64.b64decode(sign(ED25519_KEY, content=changed.decode()).removeprefix("v1a,")), signed)
 
 
 @pytest.mark.parametrize("length", [24, 64])

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests.world import REQUEST
-from ttsprompt.call_request import parse_call_request
+from ttsprompt.call_request import FIELDS, parse_call_request
 from ttsprompt.domain.spoken_text import (
     has_digits_in_a_row,
     has_stray_ssml,
@@ -16,7 +16,7 @@ from ttsprompt.domain.spoken_text import (
 )
 from ttsprompt.errors import InvalidFieldsError
 
-TEXTS = ("text", "bye_text", "failed_text")
+TEXTS = tuple(name for name in FIELDS if name.endswith("text"))
 GOOD = (
     "<speak>Enter your PIN.</speak>",
     '<speak>Your code: <break time="1s"/><say-as interpret-as="digits">12</say-as> &amp; more 🔑 שלום</speak>',

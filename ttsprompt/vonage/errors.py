@@ -75,4 +75,11 @@ def _text(value: object, token: str) -> str:
     if not isinstance(value, str):
         return ""
     line = " ".join("".join(c if c.isprintable() else " " for c in value).split())
-    return _WEBHOOK_TOKEN.sub("token=[token]", line.replace(token, "[token]"))[:_MAX_WORDS]
+    return _WEBHOOK_TOKEN.sub("token=[token]", _without(token, line))[:_MAX_WORDS]
+
+
+def _without(token: str, line: str) -> str:
+    line = line.replace(token, "[token]")
+    # What could not be printed within an echo is a blank now. Rather no blanks in the words than the token.
+    solid = line.replace(" ", "")
+    return solid.replace(token, "[token]") if token in solid else line
