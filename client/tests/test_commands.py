@@ -250,9 +250,21 @@ def test_wrong_usage_is_64_and_sends_nothing(
         [*CALL, f"--privatekey={KEY_PEM}"],
         [*CALL, KEY_PEM],
         [*CALL[:-2], "--pin-env", "4711"],
+        ["4711", "--json"],
+        [*CALL, "--wait=4711"],
+        [*CALL, "-q4711"],
         ["doctor", "--url", "https://user:4711@phone.example"],
     ],
-    ids=["an option misspelt", "with an equals sign", "no option", "a PIN for a variable", "a password in the address"],
+    ids=[
+        "an option misspelt",
+        "with an equals sign",
+        "no option",
+        "a PIN for a variable",
+        "a PIN for a command",
+        "a PIN for a flag",
+        "a PIN beside a flag",
+        "a password in the address",
+    ],
 )
 def test_what_may_be_secret_is_not_said_again(arguments: list[str], capsys: Any) -> None:
     with suppress(SystemExit):

@@ -78,6 +78,7 @@ AGAIN = [
     problem(500, "internal"),
     problem(408, "request_timeout"),
     Reply(408, raw=GATEWAY_PAGE),
+    Reply(408, {"code": "REQUEST_TIMEOUT"}),
     Reply(502, raw=GATEWAY_PAGE),
     Reply(504, raw=GATEWAY_PAGE),
     Reply(504, {"code": "504", "title": "Gateway Timeout"}),

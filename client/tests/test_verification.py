@@ -122,6 +122,7 @@ BAD: list[tuple[str, dict[str, str], Any, Any]] = [
     ("wrong_signature", headers(v1(FORM)), b"\xff\xfe", None),
     ("wrong_signature", headers(v1(FORM)) | {"webhook-id": "other"}, FORM, None),
     ("wrong_signature", headers(v1(FORM), v1a(FORM)) | {"webhook-id": "\udcff"}, FORM, None),
+    ("wrong_signature", headers(v1(FORM), v1a(FORM)) | {"webhook-id": "\ud800"}, FORM, None),
     ("wrong_signature", headers(v1(FORM)) | {"webhook-timestamp": str(NOW + 1)}, FORM, None),
     ("no_such_signature", headers(v1(FORM)), FORM, public(SIGNER)),
     ("no_such_signature", headers(v1a(FORM)), FORM, SECRET),

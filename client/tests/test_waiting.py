@@ -147,6 +147,14 @@ def test_waiting_ends_when_it_is_told_to_whatever_is_in_the_way(
     assert sum(time.slept) <= timeout_s
 
 
+def test_at_the_end_of_the_time_it_is_asked_once_more(service: FakeService) -> None:
+    service.replies = [problem(503, "store_unavailable", Retry_After="20"), shown("ended", "ok")]
+    time = Time()
+
+    assert client(service, time).wait(TID, timeout_s=7).is_ok
+    assert time.slept == [7]
+
+
 def test_a_service_that_says_nothing_does_not_hold_up_whoever_gave_a_time(
     service: FakeService, monkeypatch: pytest.MonkeyPatch
 ) -> None:

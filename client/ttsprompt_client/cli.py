@@ -96,7 +96,9 @@ class _Parser(argparse.ArgumentParser):
 
     def error(self, message: str) -> NoReturn:
         self.print_usage(sys.stderr)
-        self.exit(Exit.USAGE, f"{self.prog}: {message}\n")
+        # The library quotes what was given, which may be a PIN that got into another place.
+        told = re.sub(r"(invalid choice|ignored explicit argument)\b.*", r"\1", message, flags=re.DOTALL)
+        self.exit(Exit.USAGE, f"{self.prog}: {told}\n")
 
 
 def _parser() -> argparse.ArgumentParser:

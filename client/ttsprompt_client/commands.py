@@ -165,7 +165,7 @@ def ladder(options: Namespace, console: Console) -> Exit:
             raise
         if known[-1].unclear is not None:
             raise InterruptedCall(sent=True, tid=known[-1].tid) from None
-        return _ladder_exit(known, options.need)
+        rungs = known
     confirmed = [rung.person.name for rung in rungs if rung.outcome is not None and rung.outcome.is_ok]
     code = _ladder_exit(rungs, options.need)
     with suppress(KeyboardInterrupt):

@@ -61,8 +61,7 @@ def meaning(answer: Answer) -> Meaning:
         return Meaning.REFUSED
     # Of a gateway, a proxy or a captive portal, whatever its form: it says nothing of what the service behind it did.
     # Or of a later version of the service, whose new codes keep to the meaning of their status.
-    is_given_up = code is None and answer.status == _REQUEST_TIMEOUT
-    if answer.status in _SERVER_ERRORS or answer.status in _SUCCESSES or is_given_up:
+    if answer.status in _SERVER_ERRORS or answer.status in _SUCCESSES or answer.status == _REQUEST_TIMEOUT:
         return Meaning.UNCLEAR if has_tid and answer.status in _SERVER_ERRORS else Meaning.LOST
     return Meaning.REFUSED
 
@@ -88,15 +87,16 @@ class Patience:
     def wait(self, seconds: float | None, ends_at: float = math.inf) -> bool:
         """Wait so long (None: a little longer each time); or return False at once if patience would end before.
 
-        It ends at the clock's `ends_at` at the latest.
+        It ends at the clock's `ends_at`, if that comes first.
         """
         # A gateway may say 0, and to a clock that is fast every date has passed.
         given_s = None if seconds is None else max(seconds, _STEPS_S[0])
         step_s = _STEPS_S[min(self._tries, len(_STEPS_S) - 1)] if given_s is None else given_s
         self._tries += 1
-        if self.clock() + step_s > min(self._ends_at, ends_at):
+        now = self.clock()
+        if now + step_s > self._ends_at or now >= ends_at:
             return False
-        self.sleep(step_s)
+        self.sleep(min(step_s, ends_at - now))
         return True
 
 

@@ -159,10 +159,10 @@ def _is_v1a(key: bytes, webhook_id: str, timestamp: str, content: bytes, signatu
     from cryptography.exceptions import InvalidSignature  # noqa: PLC0415 - needed for public keys alone
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey  # noqa: PLC0415
 
-    signed = f"{webhook_id}.{timestamp}.".encode("utf-8", "surrogateescape") + content
     try:
+        signed = f"{webhook_id}.{timestamp}.".encode() + content
         Ed25519PublicKey.from_public_bytes(key).verify(signature, signed)
-    except InvalidSignature:
+    except (InvalidSignature, UnicodeError):
         return False
     return True
 

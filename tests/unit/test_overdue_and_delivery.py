@@ -176,6 +176,13 @@ def test_a_failed_try_of_the_schedule_before_leaves_the_new_one_alone() -> None:
             assert (after.delivery.attempts_made, len(after.delivery.tries)) == (0, 1)
 
 
+def test_a_redelivery_that_nobody_tries_at_once_is_the_next_sweeps() -> None:
+    again = apply(SETTLED, RedeliveryRequested(at_once=False), LATER).call
+
+    assert (again.due_at, again.delivery.under_way_until) == (LATER, None)
+    assert again.redelivery_allowed_at == LATER + timedelta(minutes=1)
+
+
 def test_a_try_of_the_schedule_before_that_got_through_ends_the_new_one() -> None:
     again = apply(SETTLED, RedeliveryRequested(), LATER).call
     after = apply(again, tried(DeliveryOutcome.DELIVERED)(SETTLED), LATER).call

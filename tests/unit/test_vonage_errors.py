@@ -122,6 +122,15 @@ def test_an_echoed_token_is_taken_out_everywhere(echo: str) -> None:
     assert JWT not in f"{error.detail}{error.trace_id}{error.faults}".replace(" ", "")
 
 
+@pytest.mark.parametrize("between", ["", "\0", "\n", "\u200b"])
+def test_a_webhooks_token_that_is_echoed_is_taken_out_whole(between: str) -> None:
+    error = judged(400, {"title": f"no /event/x?token=AbCd{between}EfGh&step=1 here", "detail": ""})
+
+    assert "AbCd" not in error.detail
+    assert "EfGh" not in error.detail
+    assert "token=[token]&step=1 here" in error.detail
+
+
 def test_a_token_echoed_as_a_trace_id_is_taken_out() -> None:
     assert judged(500, headers={"x-nexmo-trace-id": JWT}).trace_id == "[token]"
 

@@ -123,7 +123,9 @@ class CancelRequested:
 
 @dataclass(frozen=True, slots=True)
 class RedeliveryRequested:
-    """The caller wants the callback once more."""
+    """The caller wants the callback once more. `at_once`: it is tried right after this; else the sweep begins."""
+
+    at_once: bool = True
 
 
 @dataclass(frozen=True, slots=True)

@@ -57,18 +57,19 @@ def add_price(call: Call, event: events.CallEnded, now: datetime, _policy: Polic
     return Transition(supplemented(call, event, now))
 
 
-def restart_delivery(call: Call, _event: events.RedeliveryRequested, now: datetime, policy: Policy) -> Transition:
+def restart_delivery(call: Call, event: events.RedeliveryRequested, now: datetime, policy: Policy) -> Transition:
     """Begin the schedule anew with the same payload, at most once a minute and not while a try is under way"""
     allowed_at = call.redelivery_allowed_at
     if call.payload is None or (allowed_at is not None and now < allowed_at):
         return Transition(call)
-    delivery = Delivery(DeliveryState.PENDING, 0, call.delivery.tries, under_way_until=now + timing.CRASH_NET)
+    until, due_at = (now + timing.CRASH_NET, crash_net_at(now, policy)) if event.at_once else (None, now)
+    delivery = Delivery(DeliveryState.PENDING, 0, call.delivery.tries, under_way_until=until)
     call = replace(
         call,
         delivery=delivery,
         redeliveries=call.redeliveries + 1,
         redelivered_at=now,
-        due_at=crash_net_at(now, policy),
+        due_at=due_at,
     )
     return Transition(call.noted(now, "redelivery") if call.redeliveries <= REDELIVERIES_NOTED else call)
 

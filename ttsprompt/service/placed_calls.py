@@ -124,9 +124,9 @@ class PlacedCalls(CallWriter):
         """
         deadline = self.deadline()
         stored = self._authorised(tid, credential, deadline)
-        asked = events.RedeliveryRequested()
-        stored = self.record(tid, asked, deadline, expected=stored, allowed=self._check_redelivery).stored
         with self.waiting_room.place() as is_free:
+            asked = events.RedeliveryRequested(at_once=is_free)
+            stored = self.record(tid, asked, deadline, expected=stored, allowed=self._check_redelivery).stored
             if is_free:
                 self.deliveries.deliver(stored, timeout_s=REDELIVERY_TRY_S)
         return self.read(tid, deadline).call

@@ -104,7 +104,7 @@ class Redelivery(CallWriter):
             return "would_be_requested"
         try:
             update = self.record(
-                tid, RedeliveryRequested(), self.deadline(), expected=stored, allowed=_still(selection)
+                tid, RedeliveryRequested(at_once=False), self.deadline(), expected=stored, allowed=_still(selection)
             )
         except (_LeftAloneError, CallNotFoundError):
             return "changed_meanwhile"

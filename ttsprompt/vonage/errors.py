@@ -74,8 +74,11 @@ def _text(value: object, token: str) -> str:
     """Return Vonage's words fit to pass on: one short line, without our tokens should Vonage echo them."""
     if not isinstance(value, str):
         return ""
+    # Of a webhook's token that has such a character within it, the pattern would see the first part alone.
+    whole = _WEBHOOK_TOKEN.sub("token=[token]", "".join(c for c in value if c.isprintable()))
+    value = whole if "token=" in whole else value
     line = " ".join("".join(c if c.isprintable() else " " for c in value).split())
-    return _WEBHOOK_TOKEN.sub("token=[token]", _without(token, line))[:_MAX_WORDS]
+    return _without(token, line)[:_MAX_WORDS]
 
 
 def _without(token: str, line: str) -> str:

@@ -26,8 +26,9 @@ MAX_DER_BYTES: Final = 2400
 
 _LENGTH: Final = rb"(?:[\x00-\x7f]|\x81.|\x82..)"
 _VERSIONED: Final = re.compile(rb"\x30" + _LENGTH + rb"\x02\x01[\x00\x01]", re.DOTALL)
-_RSA: Final = re.compile(rb"\x02|\x30" + _LENGTH + rb"\x06\x09\x2a\x86\x48\x86\xf7\x0d\x01\x01\x01", re.DOTALL)
-"""What follows the version of an RSA key: the modulus (PKCS#1, RFC 8017 A.1.2), or its algorithm (PKCS#8, RFC 5208 5).
+_RSA: Final = re.compile(rb"\x02|\x30" + _LENGTH + rb"\x06\x09\x2a\x86\x48\x86\xf7\x0d\x01\x01[\x01\x0a]", re.DOTALL)
+"""What follows the version of an RSA key: the modulus (PKCS#1, RFC 8017 A.1.2), or its algorithm (PKCS#8, RFC 5208 5;
+RSASSA-PSS, RFC 4055, is of the same kind).
 
 Others are not parsed: for Diffie-Hellman's the library calculates, 0.2 s of CPU at this length.
 """

@@ -39,8 +39,7 @@ _PRINTABLE: Final = re.compile(r"[\x20-\x7e]+")
 def place(app: App, request: Request, body: bytes) -> Response:
     """Phone somebody, or say what that would come to."""
     use = app.callers()
-    with _unless_used(use, request):
-        fields = read_fields(request, body)
+    fields = read_fields(request, body)
     if _is_dry_run(fields):
         return json_response(_dry_run(use, request, fields))
     credential = header_credential(request, use.application_of)
