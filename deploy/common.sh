@@ -13,7 +13,7 @@ fail() {
   exit 2
 }
 
-[[ $ENV =~ ^[a-z0-9-]+$ ]] || fail "ENV is a name of lower-case letters, digits and hyphens, not '$ENV'."
+[[ $ENV =~ ^[a-z0-9_-]{1,63}$ ]] || fail "ENV is a name of lower-case letters, digits, hyphens and underscores, not '$ENV'."
 
 names_in() { sed -n 's/^\([A-Z_]*\)=.*/\1/p' "$1"; }
 
@@ -24,7 +24,7 @@ read_settings() {
     line="${line%$'\r'}"
     [[ -z $line || $line == \#* ]] && continue
     [[ $line =~ ^([A-Z_]+)=[[:blank:]]*(.*[^[:blank:]])?[[:blank:]]*$ ]] || fail "$1: this is not NAME=value: $line"
-    [[ ${BASH_REMATCH[2]} != *[[:blank:]]\#* ]] || fail "$1: a comment has a line of its own: $line"
+    [[ " ${BASH_REMATCH[2]}" != *[[:blank:]]\#* ]] || fail "$1: a comment has a line of its own: $line"
     [[ " $DEPLOYMENT_NAMES $SERVICE_NAMES " == *" ${BASH_REMATCH[1]} "* ]] ||
       fail "$1: ${BASH_REMATCH[1]} is no setting; deploy/defaults/ has them all"
     printf -v "${BASH_REMATCH[1]}" '%s' "${BASH_REMATCH[2]}"
@@ -47,15 +47,15 @@ check_shapes() {
   local whole='0|[1-9][0-9]*' pair='[A-Za-z_][A-Za-z0-9_]*=[A-Za-z0-9_/-]+:[0-9]+' channel='projects/[^/,]+/notificationChannels/[0-9]+'
   shape REGION '[a-z]+-[a-z]+[0-9]+' "one of Google's, such as us-central1"
   shape RUNTIME 'python3[0-9]+' "a version of Python, such as python313"
-  shape CPU '[0-9]+(\.[0-9]+)?m?' "a number of processors"
-  shape MEMORY '[0-9.]+[A-Za-z]+' "a number and its unit, such as 512Mi"
+  shape CPU '([0-9]+(\.[0-9]+)?|\.[0-9]+)m?' "a number of processors"
+  shape MEMORY '[1-9][0-9]*([KMGTkmgt]i?[Bb]?)?' "a whole number and its unit, such as 512Mi"
   shape CONCURRENCY '[1-9][0-9]*' "a whole number from 1"
   shape MIN_INSTANCES "$whole" "a whole number"
   shape MAX_INSTANCES '[1-9][0-9]*' "a whole number from 1"
   ((MIN_INSTANCES <= MAX_INSTANCES)) || fail "deploy/env/$ENV.env: MIN_INSTANCES is more than MAX_INSTANCES."
   shape SECRETS "($pair(,$pair)*)?" "NAME=secret:version, comma-separated (pin the versions by their numbers: a rollback brings back the key it had)"
   shape PUBLIC 'allUsers|no-invoker-check' "allUsers or no-invoker-check"
-  shape ALERT_EMAIL '([^@,;[:space:]]+@[^@,;[:space:]]+)?' "one address"
+  shape ALERT_EMAIL "([^@,;'\"[:space:]]+@[^@,;'\"[:space:]]+)?" "one address"
   shape NOTIFICATION_CHANNELS "($channel(,$channel)*)?" "names such as projects/my-project/notificationChannels/123, comma-separated"
   shape RETENTION_DAYS "($whole)?" "a whole number"
   shape LOG_LEVEL '(INFO|DEBUG)?' "INFO or DEBUG, since the alerts count what is logged at INFO"

@@ -47,7 +47,7 @@ live="$(look gcloud functions list --v2 --filter='environment=GEN_2 AND name ~ "
 while read -r name region label; do
   [[ $name != ttsprompt || -z $label || $label == "$ENV" ]] ||
     fail "What runs in $PROJECT is the deployment $label, not $ENV. If it is to become $ENV, take its label away and deploy again.
-This line does so, and deploys what is in this folder with the settings that it has now:
+As Owner, this line does so, and deploys what is in this folder with the settings that it has now:
 gcloud functions deploy ttsprompt --gen2 --project=$PROJECT --region=$region --remove-labels=env"
   [[ -n $name && $region != "$REGION" ]] || continue
   [[ " $regions " == *" $region "* ]] || {
@@ -65,7 +65,7 @@ for region in $regions; do
     fail "Somebody has stopped everything: the sweep in $region is paused. Go on first (docs/operations.md, 3 a.m.), then deploy."
 done
 [[ -z $left || $function != ttsprompt ]] ||
-  echo "WARNING: it also runs in another region than $REGION. When nobody calls the address there any more:$left" >&2
+  echo "WARNING: it also runs in another region than $REGION. When nobody calls the address there any more, as Owner:$left" >&2
 
 # SOURCE_DATE_EPOCH has the build compile to bytecode that fits whatever the files' times are (docs/decisions/0021).
 # A function that does not start says anything, so only another deployment is waited for.

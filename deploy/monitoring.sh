@@ -26,14 +26,16 @@ elif [[ $asked != "$port $path" ]]; then
 fi
 
 made="$(look gcloud beta monitoring channels list --filter='userLabels.ttsprompt=alerts' --format='value(name,labels.email_address)')"
-ours="" former=""
+ours="" former="" told="$(tr '[:upper:]' '[:lower:]' <<<"$ALERT_EMAIL")"
 while IFS=$'\t' read -r channel email; do
-  if [[ -z $email || $email == "$ALERT_EMAIL" ]]; then ours+="$channel"$'\n'; else former+="$channel"$'\n'; fi
+  # Addresses are the same in any case.
+  if [[ -z $email || $(tr '[:upper:]' '[:lower:]' <<<"$email") == "$told" ]]; then ours+="$channel"$'\n'; else former+="$channel"$'\n'; fi
 done <<<"$made"
-if [[ -n $ALERT_EMAIL && -n $former && $made$'\n' != *$'\t'"$ALERT_EMAIL"$'\n'* ]]; then
+if [[ -n $ALERT_EMAIL && -n $former && $(tr '[:upper:]' '[:lower:]' <<<"$made")$'\n' != *$'\t'"$told"$'\n'* ]]; then
   echo "WARNING: $ALERT_EMAIL has no channel yet, so the address before is told: run make bootstrap, and deploy again." >&2
   ours+="$former" former=""
 fi
+[[ -z $former ]] || printf 'Not told any more, as ALERT_EMAIL is another:\n%s' "$former" >&2
 wanted="$(printf '%s\n' "$ours" "${NOTIFICATION_CHANNELS//,/$'\n'}" | sed '/^$/d')"
 [[ -n $wanted || -n $DRY_RUN ]] || echo "WARNING: these alerts reach nobody: set ALERT_EMAIL and run make bootstrap." >&2
 policies="$(look gcloud alpha monitoring policies list --filter='userLabels.ttsprompt:*' \

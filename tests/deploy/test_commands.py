@@ -190,7 +190,10 @@ def test_a_file_that_does_not_say_what_must_be_said_is_refused(
         ("CONCURRENCY", "0"),
         ("RETENTION_DAYS", "30d"),
         ("REGION", "us_central1"),
-        ("MEMORY", "512"),
+        ("MEMORY", "1.5Gi"),
+        ("MEMORY", "512 Mi"),
+        ("ALERT_EMAIL", '"ops@example.com"'),
+        ("REFUSED_NUMBERS", "# none yet"),
         ("MIN_INSTANCES", "1  # no cold start"),
         ("ALLOWED_COUNTRIES", "GB # for now"),
     ],
@@ -209,7 +212,7 @@ def test_a_value_of_another_shape_is_refused_before_anything_is_done(
     assert "deploy/env/prod.env" in refused.value.stderr
 
 
-@pytest.mark.parametrize("name", ["Prod", "../prod", "a b", "prod_2"])
+@pytest.mark.parametrize("name", ["Prod", "../prod", "a b", "prod.eu", "x" * 64])
 def test_a_deployments_name_is_one_that_a_label_may_have(name: str, checkout: Checkout, tmp_path: Path) -> None:
     with pytest.raises(subprocess.CalledProcessError) as refused:
         run_script("bootstrap", tmp_path, root=checkout.folder, DRY_RUN="1", ENV=name)

@@ -97,6 +97,7 @@ def test_stopping_everything_cancels_a_deployment_that_would_open_it_again(proje
     for name, status in (("under-way", "WORKING"), ("ended", "SUCCESS")):
         cloud.put(f"{L}/builds/{name}", {"id": name, "status": status, "createTime": cloud.timestamp()})
     (stop,) = [block for block in blocks("docs/operations.md", "3 a.m.") if "jobs pause" in block]
+    assert "jobs pause" in stop.splitlines()[0], "after which no deployment begins"
     project.sh(stop)
     paused = cloud.get(job)["state"]
     cloud.delete(job)

@@ -189,6 +189,15 @@ def test_a_refusal_says_what_vonage_answered(tmp_path: Path) -> None:
     assert refusal["http_status"] == 402
 
 
+def test_one_call_that_no_sweep_can_work_on_is_seen() -> None:
+    """It is tried once a minute, and its outcome reaches nobody."""
+    (condition,) = ALERTS["store-errors"]["conditions"]
+    threshold = condition["conditionThreshold"]
+
+    assert (threshold["comparison"], threshold["aggregations"][0]["alignmentPeriod"]) == ("COMPARISON_GT", "300s")
+    assert threshold["thresholdValue"] < 5
+
+
 @pytest.mark.parametrize("action", [has_no_store, sweeps_without_a_store])
 def test_a_store_that_is_down_is_no_bug_that_somebody_should_roll_back_for(
     action: Callable[[World], None], tmp_path: Path
