@@ -64,7 +64,7 @@ def run_pytest(folder: Path, tests: str, *options: str, no_skips: bool = False) 
         env=environment | ({"TTSPROMPT_NO_SKIPS": "1"} if no_skips else {}),
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=110,
         check=False,
     )
 
