@@ -469,6 +469,19 @@ def test_redelivery_restarts_the_schedule_with_the_same_payload(world: World) ->
     assert len({(request.webhook_id, request.payload) for request in world.sender.sent}) == 1
 
 
+def test_a_sweep_beside_a_redelivery_leaves_its_try_alone(world: World) -> None:
+    world.sender.responses = [CallbackResponse(http_status=410)]
+    tid = world.place()
+    world.event("busy")
+    world.clock.advance(86400)
+    beside: list[dict[str, int]] = []
+    world.sender.meanwhile = lambda: beside.append(swept(world))
+    ask(world, tid, "POST", "/redeliver")
+
+    assert beside == [{}]
+    assert len(world.sender.sent) == 2
+
+
 def test_while_callers_hold_half_of_the_threads_a_redelivery_is_the_sweeps(tmp_path: Path) -> None:
     """A receiver may take 15 s, and webhooks must find a thread free."""
     world = make_world(tmp_path, THREADS="4")

@@ -56,6 +56,14 @@ def test_what_was_given_up_is_told_again_by_the_sweep_with_the_same_payload(worl
     assert len({(sent.webhook_id, sent.payload) for sent in world.sender.sent}) == 1
 
 
+def test_it_is_due_at_once_and_nobody_is_said_to_try_it(world: World) -> None:
+    tid = given_up(world)
+    redeliver(world)
+
+    call = world.store.get(tid).call
+    assert (call.due_at, call.delivery.under_way_until) == (world.clock.now(), None)
+
+
 def test_a_run_that_goes_on_asks_for_nothing_twice(world: World, capsys: pytest.CaptureFixture[str]) -> None:
     run = world.clock.now().isoformat()
     given_up(world)
