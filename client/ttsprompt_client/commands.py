@@ -28,7 +28,7 @@ from ttsprompt_client.errors import (
 from ttsprompt_client.exits import Exit, of_outcome
 from ttsprompt_client.fields import FIELDS
 from ttsprompt_client.outcome import Call
-from ttsprompt_client.settings import Settings, read_settings, variable
+from ttsprompt_client.settings import Settings, read_settings, shown_variable
 from ttsprompt_client.verification import verify as verify_callback
 
 
@@ -58,11 +58,11 @@ def call(options: Namespace, console: Console) -> Exit:
             console.result({"tid": tid}, tid)
         if unclear is not None:
             console.complain(unclear.detail)
-        if not options.wait and unclear is not None:
+        if not options.wait:
+            if unclear is None:
+                return Exit.OK
             show_the_way(console, tid, None)
             return Exit.UNCLEAR
-        if not options.wait:
-            return Exit.OK
         console.say(f"tid {tid}")
         return _follow(client, tid, options, console)
 
@@ -268,7 +268,7 @@ def _fields(options: Namespace) -> dict[str, Any]:
     if pin_env is not None:
         given["pin_code"] = os.environ.get(pin_env)
         if not given["pin_code"]:
-            raise UsageError(f"{variable(pin_env)}, named by --pin-env, is not set.")
+            raise UsageError(f"{shown_variable(pin_env)}, named by --pin-env, is not set.")
     return {name: value for name, value in given.items() if value is not None}
 
 

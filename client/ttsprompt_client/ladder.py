@@ -17,7 +17,7 @@ from typing import Any, Final
 from ttsprompt_client.client import Client
 from ttsprompt_client.errors import Fault, InterruptedCall, NotPlacedError, UnclearError, UsageError
 from ttsprompt_client.outcome import Call, Outcome
-from ttsprompt_client.settings import variable
+from ttsprompt_client.settings import shown_variable
 
 RUN_ID: Final = re.compile(r"[A-Za-z0-9._:/=@+-]{1,200}", re.ASCII)
 _PERSONS_FIELDS: Final = frozenset({"to", "pin_code"})
@@ -89,7 +89,7 @@ def _person(entry: Any, where: str, environment: Mapping[str, str], faults: list
         faults.append(f"{where} must have either pin_code or pin_env")
     pin_env = str(values.get("pin_env", ""))
     if pin_env and not environment.get(pin_env):
-        faults.append(f"{where}: {variable(pin_env)}, its pin_env, is not set")
+        faults.append(f"{where}: {shown_variable(pin_env)}, its pin_env, is not set")
     pin = str(values.get("pin_code", "")) or environment.get(pin_env, "")
     return Person(str(values.get("name", "")), str(values.get("to", "")), pin)
 

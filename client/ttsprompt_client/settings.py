@@ -42,7 +42,7 @@ class Settings:
         return Client(self.url, self.application_id, self.private_key)
 
 
-def variable(name: str) -> str:
+def shown_variable(name: str) -> str:
     """Return the name of an environment variable as it may be shown: what cannot be one is likely its value."""
     return name if re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", name, re.ASCII) else "What cannot be a variable"
 

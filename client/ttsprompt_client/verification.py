@@ -172,9 +172,7 @@ def _fields(content: bytes) -> dict[str, Any]:
     text = content.decode("utf-8")
     # A form or query ends with a value of the service's, in which no brace stands for itself.
     if text.startswith("{") and text.endswith("}"):
-        fields = json.loads(text)
-        if not isinstance(fields, dict):
-            raise ValueError("it is no JSON object")
+        fields: dict[str, Any] = json.loads(text)
         return fields
     # In a query the receiver's own fields come first, and none has a name of the service's.
     return dict(parse_qsl(text, keep_blank_values=True))

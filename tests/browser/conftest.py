@@ -25,7 +25,9 @@ def chromium() -> Iterator[Chromium]:
     """One browser for a module; beyond it, the loop it runs in would keep other tests from having theirs."""
     path = installed()
     if path is None:
-        pytest.skip("the page's tests need Chromium (apt-get install chromium)")
+        pytest.skip(
+            "the page's tests need Chromium (apt-get install chromium)"
+        )  # a user's machine may lack it; CI fails then
     with running(path) as started:
         yield started
 

@@ -23,7 +23,7 @@ def seen() -> Iterator[Seen]:
     try:
         network = Network()
     except NetworkUnavailableError as error:
-        pytest.skip(f"no network of its own can be made here: {error}")
+        pytest.skip(f"no network of its own can be made here: {error}")  # a user's kernel may forbid it; CI fails then
     try:
         yield network.run(hour)
     finally:

@@ -28,7 +28,7 @@ ENVIRONMENT: Final = ROOT / ".venv-uploaded"
 def uploaded(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return a folder with the uploaded files."""
     if not (ENVIRONMENT / "ready").exists():
-        pytest.skip("run: make .venv-uploaded/ready")
+        pytest.skip("run: make .venv-uploaded/ready")  # pytest was run by hand; `make test` makes it first
     folder = tmp_path_factory.mktemp("uploaded")
     names = [
         "main.py",

@@ -352,7 +352,7 @@ def network() -> Iterator[Network]:
     try:
         started = Network()
     except NetworkUnavailableError as error:
-        pytest.skip(f"no network namespace can be made here: {error}")
+        pytest.skip(f"no network namespace can be made here: {error}")  # a user's kernel may forbid it; CI fails then
     yield started
     started.close()
 

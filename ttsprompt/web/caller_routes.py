@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import re
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable
 from typing import Final
 
 from flask import Request, Response
@@ -46,27 +45,19 @@ def place(app: App, request: Request, body: bytes) -> Response:
     if credential is None and not _has_key(fields):
         raise UnauthenticatedError(f"Send {USAGE}, or private_key and app_id in the body.")
     idempotency_key = _idempotency_key(request)
-    with _unless_used(use, request):
+    try:
         wanted = _parse(use, fields, credentials_in_body=credential is None)
+    except InvalidFieldsError:
+        # Another body than before is a conflict, a wrong one too: the refusal would say that nobody was phoned.
+        if credential and idempotency_key is not None and use.calls.has_used(credential, idempotency_key):
+            raise IdempotencyConflictError from None
+        raise
     placement = use.calls.place(wanted, credential or _key_credential(use, wanted), idempotency_key)
     placed: schemas.Placement = {"tid": placement.tid}
     response = json_response(placed)
     if placement.replayed:
         response.headers["Idempotency-Replayed"] = "true"
     return response
-
-
-@contextmanager
-def _unless_used(use: Callers, request: Request) -> Iterator[None]:
-    """Another body than before is a conflict, a wrong one too: the refusal would say that nobody was phoned."""
-    try:
-        yield
-    except InvalidFieldsError:
-        with suppress(UnauthenticatedError, MalformedRequestError):
-            credential, key = header_credential(request, use.application_of), _idempotency_key(request)
-            if credential is not None and key is not None and use.calls.has_used(credential, key):
-                raise IdempotencyConflictError from None
-        raise
 
 
 def _is_dry_run(fields: Fields) -> bool:
